@@ -1,0 +1,132 @@
+"""Readers of the full-size data sets' files: uint8 images and what is known about them. Never unpickles."""
+
+import gzip
+import zipfile
+import zlib
+
+from vae_course import downloads
+
+import numpy as np
+
+SPLITS = ("train", "valid", "test")
+DSPRITES_SIZES = (
+    3,
+    6,
+    40,
+    32,
+    32,
+)  # shape, scale, orientation, x, y: every combination is one image, in this order
+DSPRITES_STEPS = (
+    1,
+    1,
+    4,
+    2,
+    2,
+)  # of which the course takes every 4th orientation and every 2nd place: 46080 images
+DSPRITES_KEPT = tuple(len(range(0, size, step)) for size, step in zip(DSPRITES_SIZES, DSPRITES_STEPS))
+
+
+def read(name):
+    """The content of a data set's files as a dictionary of arrays. RuntimeError if a file is damaged."""
+    paths = downloads.find(name)
+    try:
+        return READERS[name](paths)
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise downloads.damaged(name, paths[0], f"{type(error).__name__}: {error}") from error
+
+
+def _idx(path):
+    """LeCun's IDX format: two zero bytes, a type, the rank, the sizes as big-endian integers, the data."""
+    with gzip.open(path) as file:
+        content = file.read()
+    if content[:3] != b"\0\0\x08":
+        raise ValueError(f"{path.name} is not an IDX file of bytes. Received: {content[:3]!r}")
+    rank = content[3]
+    shape = np.frombuffer(content, ">i4", rank, 4)
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape)
+
+
+def _mnist(paths):
+    x_train, y_train, x_test, y_test = (_idx(path) for path in paths)
+    for x, y in ((x_train, y_train), (x_test, y_test)):
+        _expect(x.shape == (len(y), 28, 28), f"images of 28x28 and as many labels, not {x.shape}, {y.shape}")
+    return {"x": x_train, "y": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _amat(path):
+    """Larochelle's text: a line for each image, 784 times '0' or '1', with a blank between."""
+    text = np.frombuffer(path.read_bytes(), np.uint8).reshape(-1, 2 * 784)[:, ::2] - ord("0")
+    _expect(text.max() <= 1, "zeros and ones")
+    return text.reshape(-1, 28, 28) * np.uint8(255)
+
+
+def _binarized_mnist(paths):
+    if len(paths) == 3:
+        return dict(zip(SPLITS, map(_amat, paths)))
+    content = {}
+    with np.load(paths[0], allow_pickle=False) as archive:
+        for split, rows in zip(SPLITS, (50000, 10000, 10000)):
+            packed = archive[split]
+            _expect(
+                packed.shape == (rows, 98) and packed.dtype == np.uint8, f"{split}: {rows} rows of 98 bytes"
+            )
+            content[split] = np.unpackbits(packed, axis=1).reshape(-1, 28, 28) * np.uint8(255)
+    return content
+
+
+def _dsprites(paths):
+    """The part of dSprites that the course uses, the same from the original and from the compact file."""
+    with np.load(paths[0], allow_pickle=False) as archive:
+        values = archive["latents_values"]
+        complete = len(values) == np.prod(DSPRITES_SIZES)
+        rows = np.arange(len(values))
+        if complete:
+            every = tuple(slice(None, None, step) for step in DSPRITES_STEPS)
+            rows = rows.reshape(DSPRITES_SIZES)[every].ravel()
+        _expect(len(rows) == np.prod(DSPRITES_KEPT), "all combinations of the factors")
+        factors = values[rows, -5:].astype(
+            np.float32
+        )  # the original has a first column, the colour, always 1
+        images = None if complete else archive["imgs"]
+    if complete:
+        images = _kept_images(paths[0])
+    _expect(images.shape == (len(rows), 64, 64) and images.max() == 1, "images of 64x64 zeros and ones")
+    different = [len(np.unique(column)) for column in factors.T]
+    _expect(
+        len(np.unique(factors, axis=0)) == len(rows) and different == list(DSPRITES_KEPT), "a grid of factors"
+    )
+    return {"x": images * np.uint8(255), "factors": factors}
+
+
+def _kept_images(path):
+    """Reads the 3 GB of the original's images a block at a time and keeps what the course uses: 189 MB."""
+    places, side = DSPRITES_SIZES[3] * DSPRITES_SIZES[4], 64 * 64
+    blocks = []
+    with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
+        version = np.lib.format.read_magic(file)
+        header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, by_column, dtype = header(file)
+        _expect(
+            shape == (np.prod(DSPRITES_SIZES), 64, 64) and dtype == np.uint8 and not by_column, "64x64 bytes"
+        )
+        for block in range(shape[0] // places):
+            content = file.read(places * side)
+            if block % DSPRITES_SIZES[2] % DSPRITES_STEPS[2] == 0:
+                images = np.frombuffer(content, np.uint8).reshape(*DSPRITES_SIZES[3:], 64, 64)
+                blocks.append(images[:: DSPRITES_STEPS[3], :: DSPRITES_STEPS[4]].reshape(-1, 64, 64))
+    return np.concatenate(blocks)
+
+
+def _expect(condition, what):
+    if not condition:
+        raise ValueError(f"expected {what}")
+
+
+READERS = {
+    "mnist": _mnist,
+    "fashion_mnist": _mnist,
+    "binarized_mnist": _binarized_mnist,
+    "dsprites": _dsprites,
+}
