@@ -1,0 +1,288 @@
+"""The contract that every model passes: what a Keras user expects of a Keras model, with XLA on where it is on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from models_under_test import LATENT_SIZE, MODELS, SHAPE, VAES, conv_vae, images
+from vae_course import networks
+from vae_course.models import VAE, Autoencoder
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def fitted(request, tmp_path_factory):
+    """One short training of each model, shared by the tests below: (name, model, weights before, history, file)."""
+    keras.utils.set_random_seed(1)
+    model = MODELS[request.param]()
+    before = [weight.numpy().copy() for weight in model.trainable_weights]
+    model.compile(keras.optimizers.Adam(0.01))
+    history = model.fit(images(), epochs=3, validation_data=(images(20, seed=1),), verbose=0).history
+    file = tmp_path_factory.mktemp("models") / f"{request.param}.keras"
+    model.save(file)
+    return request.param, model, before, history, file
+
+
+def test_every_trainable_weight_is_tracked_and_moves(fitted):
+    name, model, before, _, _ = fitted
+    networks = [*model.encoder.trainable_weights, *model.decoder.trainable_weights]
+    tracked = {id(weight) for weight in model.trainable_weights}
+    assert all(id(weight) in tracked for weight in networks), f"{name}: a network's weight is not tracked"
+    still = [w.path for w, old in zip(model.trainable_weights, before) if np.array_equal(w.numpy(), old)]
+    assert not still, f"{name}: these weights never moved: {still}"
+
+
+def test_training_improves_and_stays_finite(fitted):
+    name, _, _, history, _ = fitted
+    assert all(np.isfinite(values).all() for values in history.values()), f"{name}: {history}"
+    assert history["loss"][-1] < history["loss"][0], f"{name} does not learn"
+
+
+def test_history_has_training_and_validation_of_the_same_terms(fitted):
+    _, _, _, history, _ = fitted
+    training = {key for key in history if not key.startswith("val_")}
+    assert {f"val_{key}" for key in training} == set(history) - training
+
+
+def test_xla_is_on_for_dense_networks_only(fitted):
+    name, model, *_ = fitted
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    assert model.jit_compile is (gpu or name != "vae_conv")
+
+
+def test_evaluate_counts_every_example_and_names_its_results(fitted):
+    name, model, _, history, _ = fitted
+    results = model.evaluate(images(20, seed=2), verbose=0, return_dict=True)
+    assert set(results) == {key for key in history if not key.startswith("val_")}
+    assert all(np.isfinite(value) for value in results.values())
+
+
+def test_predict_gives_one_result_per_example(fitted):
+    name, model, *_ = fitted
+    predicted = model.predict(images(20, seed=2), verbose=0)
+    arrays = predicted.values() if isinstance(predicted, dict) else [predicted]
+    assert all(len(array) == 20 and np.isfinite(array).all() for array in arrays)
+
+
+def test_a_loaded_model_is_the_saved_one(fitted):
+    name, model, _, _, file = fitted
+    loaded, again = keras.saving.load_model(file), keras.saving.load_model(file)
+    x = images(20, seed=3)
+    for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(model.encode(x), loaded.encode(x))
+    np.testing.assert_array_equal(model.reconstruct(x), loaded.reconstruct(x))
+    # The stream of random codes is saved too: the same draws, hence the same terms.
+    keras.tree.map_structure(np.testing.assert_array_equal, loaded(x), again(x))
+    assert loaded.jit_compile == model.jit_compile
+
+
+def test_a_loaded_model_trains_on_where_it_was(tmp_path):
+    keras.utils.set_random_seed(2)
+    model = VAES["vae_mixture_prior"]()
+    model.compile(keras.optimizers.Adam(0.01))
+    model.fit(images(64), epochs=2, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert int(loaded.optimizer.iterations) == 4
+    runs = [m.fit(images(64), shuffle=False, verbose=0).history["loss"] for m in (model, loaded)]
+    np.testing.assert_allclose(*runs, rtol=1e-5)
+
+
+def test_codes_and_pictures_have_the_shapes_promised(fitted):
+    name, model, *_ = fitted
+    x = images(5, seed=4)
+    assert model.encode(x).shape == (5, LATENT_SIZE)
+    assert model.decode(np.zeros((4, LATENT_SIZE))).shape == (4, *SHAPE)
+    assert model.reconstruct(x).shape == (5, *SHAPE)
+    if name in VAES:
+        assert model.sample(6, seed=0).shape == (6, *SHAPE)
+        np.testing.assert_array_equal(model.sample(6, seed=0), model.sample(6, seed=0))
+
+
+def test_whole_numbers_and_floats_are_the_same_data(fitted):
+    _, model, *_ = fitted
+    x = images(5)
+    np.testing.assert_allclose(model.encode(x), model.encode(x.astype("float32") / 255), atol=1e-5)
+
+
+def test_mixed_precision_leaves_the_outputs_in_float32():
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        for name in ("vae", "autoencoder"):
+            model = MODELS[name]()
+            assert model.encoder.layers[-1].compute_dtype == "float16"
+            model.compile()
+            assert np.isfinite(model.fit(images(), verbose=0).history["loss"]).all()
+            outputs = model(images(4))
+            assert all(o.dtype == tf.float32 for o in (outputs.values() if isinstance(outputs, dict) else [outputs]))
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+
+
+# --- the fast path of fit is Keras's fit ---
+
+
+def sgd_weights(x, **options):
+    keras.utils.set_random_seed(3)
+    model = MODELS["autoencoder"]()
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.fit(x, epochs=2, batch_size=16, shuffle=False, verbose=0, **options)
+    return model.get_weights()
+
+
+def test_resident_data_gives_the_weights_of_keras_own_pipeline():
+    x = images(64)
+    batches = tf.data.Dataset.from_tensor_slices(x).batch(16)
+    keras.utils.set_random_seed(3)
+    model = MODELS["autoencoder"]()
+    model.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+    model.fit(batches, epochs=2, verbose=0)
+    for ours, stock in zip(sgd_weights(x), model.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, stock, atol=1e-6)
+
+
+def test_sample_weights_count_in_fit():
+    x, weights = images(64), np.r_[np.ones(32), np.zeros(32)].astype("float32")
+    twice = sgd_weights(np.concatenate([x[:32], x[:32]]), sample_weight=weights)
+    for a, b in zip(sgd_weights(x, sample_weight=weights), twice, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_each_epoch_has_its_own_order_and_the_seed_repeats_it():
+    def run():
+        keras.utils.set_random_seed(5)
+        model = VAES["vae"]()
+        model.compile()
+        return model.fit(images(), epochs=2, verbose=0).history
+
+    first = run()
+    assert first == run()
+
+
+def test_new_data_replace_old_data_even_when_changed_in_place():
+    x = np.zeros((32, *SHAPE), "float32")
+    model = MODELS["autoencoder"]()
+    model.compile(keras.optimizers.SGD(0.0))
+    dark = model.fit(x, verbose=0).history["loss"][0]
+    x += 1.0
+    assert model.fit(x, verbose=0).history["loss"][0] == pytest.approx(model.evaluate(x, verbose=0), rel=1e-5) != dark
+
+
+def test_fit_accepts_what_keras_accepts():
+    model = MODELS["autoencoder"]()
+    model.compile(metrics=["mae"])
+    x = images(40)
+    assert "val_mae" in model.fit(x, validation_split=0.2, verbose=0).history
+    assert "mae" in model.fit(x, x, steps_per_epoch=1, verbose=0).history
+    model.fit(tf.data.Dataset.from_tensor_slices(x).batch(8), validation_data=x[:7], verbose=0)
+    model.fit(x[:3], batch_size=128, verbose=0)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=0, min_delta=1e9, restore_best_weights=True)
+    assert len(model.fit(x, epochs=9, validation_data=(x, x), callbacks=[stop], verbose=0).epoch) == 2
+
+
+def test_beta_obeys_a_change_between_fits():
+    model = VAES["vae"]()
+    model.compile(keras.optimizers.SGD(0.0))
+    for beta in (1.0, 4.0):
+        model.beta = beta
+        record = {key: value[0] for key, value in model.fit(images(), verbose=0).history.items()}
+        assert record["loss"] == pytest.approx(beta * record["kl"] - record["reconstruction"], rel=1e-5)
+        assert record["elbo"] == pytest.approx(record["reconstruction"] - record["kl"], rel=1e-5)
+
+
+def test_a_checkpoint_callback_and_a_schedule_work(tmp_path):
+    model = VAES["vae"]()
+    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 10)))
+    best = keras.callbacks.ModelCheckpoint(tmp_path / "best.keras", monitor="val_elbo", mode="max", save_best_only=True)
+    model.fit(images(), epochs=2, validation_data=(images(8),), callbacks=[best], verbose=0)
+    assert isinstance(keras.saving.load_model(tmp_path / "best.keras"), VAE)
+
+
+def test_two_devices_share_the_loss():
+    """Under MirroredStrategy gradients are summed: with SGD a loss that is not shared out takes steps twice too large."""
+    code = """
+import numpy as np, tensorflow as tf, keras, sys
+sys.path.insert(0, "tests")
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from models_under_test import MODELS, images
+def weights(strategy):
+    keras.utils.set_random_seed(3)
+    with strategy.scope():
+        model = MODELS["autoencoder"]()
+        model.compile(keras.optimizers.SGD(0.5))
+    assert not (strategy.num_replicas_in_sync > 1 and model.jit_compile)
+    loss = model.fit(images(64), epochs=2, batch_size=16, shuffle=False, verbose=0).history["loss"]
+    return loss, model.get_weights()
+one = weights(tf.distribute.get_strategy())
+two = weights(tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
+np.testing.assert_allclose(one[0], two[0], rtol=1e-4)
+for a, b in zip(one[1], two[1]): np.testing.assert_allclose(a, b, atol=1e-5)
+"""
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+# --- errors that help ---
+
+GREY = np.full((4, *SHAPE), 0.3, "float32")
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "message"),
+    [
+        ("vae", GREY * 255, r"\[0, 1\].*Divide by 255.*76.5"),
+        ("vae", GREY - 1, r"must lie in \[0, 1\].*-0.7"),
+        ("vae", GREY * np.nan, "must be finite.*256 values"),
+        ("vae", GREY[..., 0], r"add the channel axis.*Received: \[4, 8, 8\]"),
+        ("vae", GREY[:, :5], r"must have shape \[n, 8, 8, 1\].*\[4, 5, 8, 1\]"),
+        ("vae", GREY[:0], "at least one example"),
+        ("vae", GREY.astype(str), "array of numbers"),
+        ("vae_logistic", GREY, "grid 0, 1/255, ..., 1"),
+        ("autoencoder", GREY[..., 0], "add the channel axis"),
+    ],
+)
+def test_bad_data_get_a_sentence_that_names_them(model, x, message):
+    model = MODELS[model]()
+    model.compile()
+    for call in (model.fit, model.evaluate, model.predict, model.encode):
+        with pytest.raises(ValueError, match=message):
+            call(x)
+    with pytest.raises(ValueError, match="validation x"):
+        model.fit(images(8), validation_data=(x,))
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: VAE(*pair(), likelihood="bernouli"), "Unknown likelihood.*'bernouli'"),
+        (lambda: VAE(*pair(), posterior="normal"), "Unknown posterior.*'gaussian'.*'normal'"),
+        (lambda: VAE(*pair(), likelihood="gaussian_per_pixel"), r"2 x 1 channels.*\[batch, 8, 8, 2\].*\[8, 8, 1\]"),
+        (lambda: VAE(*pair(outputs=7)), "2 \\* latent_size.*7 outputs"),
+        (lambda: VAE(*pair(outputs=8)), r"codes \[batch, 4\].*\[3\]"),
+        (lambda: VAE(*pair(outputs=8), posterior="full_gaussian"), "d \\(d \\+ 1\\) / 2.*8 outputs"),
+        (lambda: VAE(*pair(), prior="normal"), "layer with a method distribution.*'normal'"),
+        (lambda: VAE(*pair(), scale=-1.0), "positive number.*-1.0"),
+        (lambda: VAE(*pair(), scale="learned"), "belongs to the .gaussian. likelihood"),
+        (lambda: Autoencoder(*pair()), r"codes \[batch, 6\].*\[3\]"),
+    ],
+)
+def test_networks_that_do_not_fit_get_a_sentence(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def pair(outputs=2 * LATENT_SIZE):
+    """An encoder with so many outputs, and a decoder for three latents and one channel."""
+    return networks.mlp_encoder(SHAPE, outputs, hidden=(4,)), networks.mlp_decoder(LATENT_SIZE, SHAPE, hidden=(4,))
+
+
+def test_codes_of_the_wrong_size_get_a_sentence():
+    with pytest.raises(ValueError, match=r"\[n, 3\].*\[4, 2\]"):
+        conv_vae().decode(np.zeros((4, 2)))

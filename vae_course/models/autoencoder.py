@@ -1,0 +1,131 @@
+"""Plain and denoising autoencoders: x -> code -> x."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vae_course.models.base import CourseModel, in_batches, pixels
+
+
+def check_pair(encoder, decoder, code_size, output_shape):
+    """Raise a ValueError if the networks do not fit each other or the data."""
+    if tuple(decoder.input_shape[1:]) != (code_size,):
+        raise ValueError(
+            f"The decoder must take codes [batch, {code_size}], to fit the encoder's {encoder.output_shape[-1]} outputs. "
+            f"Received: a decoder with input shape {list(decoder.input_shape[1:])}"
+        )
+    if tuple(decoder.output_shape[1:]) != tuple(output_shape):
+        raise ValueError(
+            f"The decoder must put out [batch, {', '.join(map(str, output_shape))}]. "
+            f"Received: a decoder with output shape {list(decoder.output_shape[1:])}"
+        )
+
+
+class _Coder(CourseModel):
+    """An encoder and a decoder that are saved with the model."""
+
+    def __init__(self, encoder, decoder, **kwargs):
+        super().__init__(**kwargs)
+        self.encoder, self.decoder = encoder, decoder
+        self.example_shape = tuple(encoder.input_shape[1:])
+
+    def encode(self, x):
+        """Codes of examples: numpy [n, *shape] -> [n, latent_size]."""
+        self.check(x)
+        return in_batches(lambda part: self._code(pixels(part)), np.asarray(x))
+
+    def decode(self, z):
+        """Examples from codes: numpy [n, latent_size] -> [n, *shape]."""
+        z = np.asarray(z, "float32")
+        if z.ndim != 2 or z.shape[1] != self.latent_size:
+            raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
+        return in_batches(self._picture, z)
+
+    def reconstruct(self, x):
+        """decode(encode(x)): numpy [n, *shape] -> [n, *shape]."""
+        return self.decode(self.encode(x))
+
+    def get_config(self):
+        networks = {"encoder": self.encoder, "decoder": self.decoder}
+        networks = {name: keras.saving.serialize_keras_object(network) for name, network in networks.items()}
+        return {"name": self.name, "trainable": self.trainable, **networks}
+
+    @classmethod
+    def from_config(cls, config):
+        revived = {
+            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for key, value in config.items()
+        }
+        return cls(**revived)
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class Autoencoder(_Coder):
+    """x -> z = encoder(x) -> decoder(z), trained to give back x. Built in chapter 01.
+
+    encoder: Keras network [batch, *shape] -> [batch, latent_size]; decoder: [batch, latent_size] -> [batch, *shape].
+    compile(optimizer, loss="mse") takes any Keras loss; fit(x) uses x itself as the target, fit(x, y) uses y.
+    Source: Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks".
+    """
+
+    def __init__(self, encoder, decoder, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self.latent_size = encoder.output_shape[-1]
+        check_pair(encoder, decoder, self.latent_size, self.example_shape)
+        self.built = True
+
+    def compile(self, optimizer="adam", loss="mse", **kwargs):
+        super().compile(optimizer, loss, **kwargs)
+
+    def call(self, x, training=None):
+        return tf.cast(self.decoder(self.encoder(pixels(x), training=training), training=training), tf.float32)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        target, sample_weight = self._target(x, y, sample_weight)
+        return self._over_replicas(super().compute_loss(x, target, y_pred, sample_weight, training))
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        target, sample_weight = self._target(x, y, sample_weight)
+        return super().compute_metrics(x, target, y_pred, sample_weight)
+
+    @staticmethod
+    def _target(x, y, sample_weight):
+        """What to reconstruct, and one weight per example in a shape that Keras spreads over the pixels."""
+        target = pixels(x if y is None else y)
+        if sample_weight is not None:
+            sample_weight = tf.reshape(sample_weight, [-1, *[1] * (len(target.shape) - 2)])
+        return target, sample_weight
+
+    def _code(self, x):
+        return tf.cast(self.encoder(x), tf.float32)
+
+    def _picture(self, z):
+        return tf.cast(self.decoder(z), tf.float32)
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class DenoisingAutoencoder(Autoencoder):
+    """corruption(x) -> z -> x: trained to give back the clean x, with fresh noise in every step. Built in chapter 02.
+
+    corruption: a Keras layer that adds noise when called with `training=True`, such as `keras.layers.GaussianNoise`.
+    fit(x) and evaluate(x) corrupt x themselves; predict, encode and reconstruct take x as it comes.
+    Source: Vincent et al. (2008), "Extracting and composing robust features with denoising autoencoders".
+    """
+
+    def __init__(self, encoder, decoder, corruption, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self.corruption = corruption
+
+    def train_step(self, data):
+        return super().train_step(self._corrupted(self._look_up("train", data)))
+
+    def test_step(self, data):
+        return super().test_step(self._corrupted(self._look_up("valid", data)))
+
+    def _corrupted(self, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        x = pixels(x)
+        return self.corruption(x, training=True), x if y is None else y, sample_weight
+
+    def get_config(self):
+        return {**super().get_config(), "corruption": keras.saving.serialize_keras_object(self.corruption)}

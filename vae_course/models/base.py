@@ -1,0 +1,265 @@
+"""What all models share: checks on the data, compile defaults, and a `fit` that keeps the data next to the model.
+
+`fit` on numpy arrays copies them once to the device and feeds Keras batches of row NUMBERS, which the compiled step
+looks up: the input pipeline, which otherwise costs more than the mathematics, is gone. Nothing else changes: epochs,
+callbacks, validation and history are Keras's own.
+"""
+
+import random
+import weakref
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+MAX_STEPS_PER_EXECUTION = 32  # steps between two visits to Python; more gains nothing
+MAX_RESIDENT_BYTES = 2**31  # larger arrays go through Keras's own input pipeline
+
+
+class Rows(NamedTuple):
+    """A batch of row numbers into the resident arrays. [batch]"""
+
+    index: tf.Tensor
+
+
+class _Table:
+    """Arrays of equal length as tensors on the device. Models that train on equal arrays share one copy."""
+
+    live = weakref.WeakSet()
+
+    def __init__(self, arrays):
+        self.columns = [tf.constant(array) for array in arrays]
+
+    @classmethod
+    def of(cls, arrays):
+        for table in cls.live:
+            if table.holds(arrays):
+                return table
+        table = cls(arrays)
+        cls.live.add(table)
+        return table
+
+    def holds(self, arrays):
+        """Whether these are the same numbers; a glance at every 97th row settles most cases."""
+        if [(a.shape, a.dtype.name) for a in arrays] != [(tuple(c.shape), c.dtype.name) for c in self.columns]:
+            return False
+        columns = [column.numpy() for column in self.columns]
+        pairs = list(zip(arrays, columns, strict=True))
+        return all(np.array_equal(a[::97], c[::97]) for a, c in pairs) and all(
+            np.array_equal(a, c) for a, c in pairs
+        )
+
+
+def _row_batches(rows, batch_size, shuffle, drop_last):
+    """A tf.data set of `Rows`: one epoch, in a fresh order each time if `shuffle`."""
+    if not shuffle:
+        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(Rows)
+    steps = rows // batch_size
+
+    def epoch(seed):
+        order = tf.random.experimental.stateless_shuffle(tf.range(rows, dtype=tf.int64), seed)
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], [steps, batch_size]))
+
+    # Python's generator is one of those that keras.utils.set_random_seed sets.
+    seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True)
+    batches = seeds.batch(2).take(1).flat_map(epoch)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(Rows)
+
+
+def pixels(x):
+    """Whole-number images 0..255 as floats in [0, 1]; floats unchanged."""
+    x = tf.convert_to_tensor(x)
+    return tf.cast(x, tf.float32) / 255.0 if x.dtype.is_integer else tf.cast(x, tf.float32)
+
+
+class CourseModel(keras.Model):
+    """A `keras.Model` over numpy data with checks, good defaults and a fast `fit`.
+
+    A subclass sets `example_shape`, defines `call` and `compute_loss`, and may extend `check`.
+    The wrapper stays float32 under mixed precision, so that densities and bounds do; its networks follow the policy.
+    """
+
+    example_shape = None
+
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self._resident = {}
+        self._requested = {}
+
+    # --- data ---
+
+    def check(self, x, name="x"):
+        """Raise a ValueError that says what is wrong with numpy data `x`, if anything is."""
+        if not isinstance(x, np.ndarray):
+            return
+        if x.dtype.kind not in "fiub":
+            raise ValueError(f"{name} must be an array of numbers. Received: dtype {x.dtype}")
+        if self.example_shape is not None and x.shape[1:] != tuple(self.example_shape):
+            expected = ", ".join(["n", *map(str, self.example_shape)])
+            hint = " (add the channel axis: x[..., None])" if x.shape[1:] + (1,) == tuple(self.example_shape) else ""
+            raise ValueError(f"{name} must have shape [{expected}]{hint}. Received: {list(x.shape)}")
+        if len(x) == 0:
+            raise ValueError(f"{name} must hold at least one example. Received: shape {list(x.shape)}")
+        if x.dtype.kind == "f" and not np.isfinite(x).all():
+            bad = int((~np.isfinite(x)).sum())
+            raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
+
+    def _check_all(self, x, y=None):
+        self.check(x)
+        if isinstance(y, np.ndarray) and isinstance(x, np.ndarray) and len(x) != len(y):
+            raise ValueError(f"x and y must have the same length. Received: {len(x)} and {len(y)}")
+
+    # --- compile ---
+
+    def compile(self, optimizer="adam", loss=None, *, jit_compile="auto", steps_per_execution="auto", **kwargs):
+        """Keras's compile, with other defaults: Adam; XLA for dense networks, or on a GPU; up to 32 steps at a time.
+
+        jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions, and it
+            does not work over several devices: "auto" leaves it out there. `model.jit_compile` says what was chosen.
+        steps_per_execution: "auto" or a number; batch-level callbacks and the progress bar move once in so many steps.
+        """
+        self._requested = dict(
+            kwargs, optimizer=optimizer, loss=loss, jit_compile=jit_compile, steps_per_execution=steps_per_execution
+        )
+        if jit_compile == "auto":
+            jit_compile = not kwargs.get("run_eagerly") and _suits_xla(self)
+        steps = 1 if steps_per_execution == "auto" else steps_per_execution
+        super().compile(optimizer, loss, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        return keras.saving.serialize_keras_object({**self._requested, "optimizer": self.optimizer})
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
+
+    # --- fit, evaluate, predict ---
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        *args,
+        validation_data=None,
+        shuffle=True,
+        sample_weight=None,
+        validation_batch_size=None,
+        **kwargs,
+    ):
+        """Keras's fit. From numpy arrays it trains on full batches only: a fresh shuffle each epoch leaves out others.
+
+        x: examples [n, ...], floats or whole numbers 0..255; y: optional targets. Other arguments: as in Keras.
+        """
+        batch_size = batch_size or 32
+        self._check_all(x, y)
+        if isinstance(validation_data, np.ndarray):
+            validation_data = (validation_data,)
+        valid = tuple(validation_data) if isinstance(validation_data, (tuple, list)) else ()
+        if valid:
+            self.check(valid[0], "validation x")
+        train = (x, y, sample_weight)
+        plain = not args and not {"validation_split", "class_weight", "steps_per_epoch", "validation_steps"} & set(kwargs)
+        if plain and _can_reside(train) and self.distribute_strategy.num_replicas_in_sync == 1:
+            batch_size = min(batch_size, len(x))
+            self._choose_steps(len(x) // batch_size)
+            # Keras builds losses and metrics from the first batch it sees, which will be one of row numbers.
+            self._symbolic_build(data_batch=tuple(None if item is None else item[:1] for item in train))
+            x, y, sample_weight = self._reside("train", train, batch_size, shuffle, drop_last=True), None, None
+            if valid and _can_reside(valid):
+                rows = min(validation_batch_size or batch_size, len(valid[0]))
+                validation_data = self._reside("valid", valid, rows, shuffle=False, drop_last=False)
+        elif isinstance(x, np.ndarray):
+            self._choose_steps(max(1, len(x) // batch_size))
+        if isinstance(x, tf.data.Dataset):
+            batch_size = validation_batch_size = None
+            shuffle = False  # a tf.data set comes in its own order; Keras warns about anything else
+        return super().fit(
+            x,
+            y,
+            batch_size,
+            epochs,
+            *args,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            validation_batch_size=validation_batch_size,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, *args, **kwargs):
+        """Keras's evaluate; every example counts, the last partial batch included."""
+        self._check_all(x, y)
+        return super().evaluate(x, y, *args, **kwargs)
+
+    def predict(self, x, *args, **kwargs):
+        """Keras's predict: what `call` returns, for every example."""
+        self.check(x)
+        return super().predict(x, *args, **kwargs)
+
+    def train_step(self, data):
+        return super().train_step(self._look_up("train", data))
+
+    def test_step(self, data):
+        return super().test_step(self._look_up("valid", data))
+
+    def _choose_steps(self, steps):
+        if self.compiled and self._requested.get("steps_per_execution") == "auto":
+            several_devices = self.distribute_strategy.num_replicas_in_sync > 1  # where Keras fails with more than 1
+            steps = 1 if several_devices else min(MAX_STEPS_PER_EXECUTION, steps)
+            if steps != self.steps_per_execution:
+                self.steps_per_execution = steps
+                self.train_function = self.test_function = self.predict_function = None
+
+    def _reside(self, part, data, batch_size, shuffle, drop_last):
+        """Put arrays next to the model; return the batches of row numbers that stand for them."""
+        present = tuple(item is not None for item in data)
+        table = _Table.of([np.asarray(item) for item in data if item is not None])
+        if self._resident.get(part) != (table, present):
+            self._resident[part] = (table, present)
+            self.train_function = self.test_function = None  # the traced steps hold the old arrays
+        return _row_batches(len(data[0]), batch_size, shuffle, drop_last)
+
+    def _look_up(self, part, data):
+        if not isinstance(data, Rows):
+            return data
+        table, present = self._resident[part]
+        columns = iter(table.columns)
+        return tuple(tf.gather(next(columns), data.index) if here else None for here in present)
+
+    def _over_replicas(self, loss):
+        """A mean over this replica's batch as its share of the whole: MirroredStrategy sums the gradients."""
+        return loss / self.distribute_strategy.num_replicas_in_sync
+
+
+def _can_reside(data):
+    arrays = [item for item in data if item is not None]
+    return (
+        all(isinstance(item, np.ndarray) and item.dtype.kind in "fiub" for item in arrays)
+        and len({len(item) for item in arrays}) == 1
+        and sum(item.nbytes for item in arrays) <= MAX_RESIDENT_BYTES
+    )
+
+
+def _suits_xla(model):
+    if model.distribute_strategy.num_replicas_in_sync > 1:
+        return False
+    convolutions = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+    return bool(tf.config.list_physical_devices("GPU")) or not convolutions
+
+
+def mean_over_batch(values, sample_weight=None):
+    """Mean over the batch of values [batch], weighted as Keras weights a loss: sum(weight * value) / batch."""
+    if sample_weight is not None:
+        values = values * tf.cast(tf.reshape(sample_weight, [-1]), values.dtype)
+    return tf.reduce_mean(values)
+
+
+def in_batches(function, x, batch_size=1024):
+    """Apply a tensor -> tensor function to a numpy array in pieces: [n, ...] -> numpy [n, ...]."""
+    pieces = [np.asarray(function(x[i : i + batch_size])) for i in range(0, len(x), batch_size)]
+    return np.concatenate(pieces)

@@ -1,0 +1,235 @@
+"""The variational autoencoder: three distributions and one bound."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from vae_course import bounds, distributions, priors
+from vae_course.distributions import lookup
+from vae_course.models.autoencoder import _Coder, check_pair
+from vae_course.models.base import in_batches, mean_over_batch, pixels
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class VAE(_Coder):
+    """ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)), in nats per example. Built in chapter 03.
+
+    encoder: Keras network [batch, *shape] -> the posterior's parameters, [batch, 2 * latent_size] for "gaussian".
+    decoder: Keras network [batch, latent_size] -> the likelihood's parameters, [batch, *shape] for "bernoulli".
+    prior: None for N(0, I), or a layer with `distribution()` as in `vae_course.priors`.
+    posterior: "gaussian" (diagonal) or "full_gaussian".
+    likelihood: "bernoulli", "gaussian", "gaussian_per_pixel", "discretized_logistic" or "categorical".
+    scale: standard deviation of the "gaussian" likelihood: a number, or "learned" for one learned number.
+    beta: weight of the KL in the loss. `vae.beta = 4.0` between two fits is obeyed.
+
+    The model itself, `vae(x)` or `vae.predict(x)`, gives the terms of the bound: a dictionary of [batch] in nats, with
+    elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl).
+    To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)`.
+    Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; beta: Higgins et al. (2017), "beta-VAE".
+    """
+
+    terms = ("elbo", "reconstruction", "kl")
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        prior=None,
+        posterior="gaussian",
+        likelihood="bernoulli",
+        scale=1.0,
+        beta=1.0,
+        **kwargs,
+    ):
+        super().__init__(encoder, decoder, **kwargs)
+        self.posterior_name, self.likelihood_name = posterior, likelihood
+        self._posterior = lookup(distributions.POSTERIORS, posterior, "posterior")
+        self._likelihood = lookup(distributions.LIKELIHOODS, likelihood, "likelihood")
+        self.latent_size = distributions.posterior_latent_size(posterior, encoder.output_shape[-1])
+        *sides, channels = self.example_shape
+        try:
+            check_pair(encoder, decoder, self.latent_size, (*sides, channels * self._likelihood.channels))
+        except ValueError as error:
+            raise ValueError(
+                f"Encoder and decoder do not fit a {posterior!r} posterior and a {likelihood!r} likelihood: "
+                f"its decoder has {self._likelihood.channels} x {channels} channels. {error}"
+            ) from None
+        self.prior_layer = priors.StandardNormal(self.latent_size) if prior is None else prior
+        if not callable(getattr(self.prior_layer, "distribution", None)):
+            raise ValueError(f"prior must be a Keras layer with a method distribution(). Received: {prior!r}")
+        if self.prior_layer.latent_size != self.latent_size:
+            raise ValueError(
+                f"The prior must have the posterior's {self.latent_size} latents. Received: {prior.latent_size}"
+            )
+        self._make_scale(scale)
+        # A weight, because a Python attribute would be frozen into the compiled step.
+        self._beta = self.add_weight(name="beta", shape=(), initializer=_constant(beta), trainable=False)
+        self._seeds = keras.random.SeedGenerator()
+        self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
+        self.built = True
+
+    def _make_scale(self, scale):
+        self.scale = scale
+        learned = scale == "learned"
+        if not learned and not (isinstance(scale, (int, float)) and scale > 0):
+            raise ValueError(f'scale must be a positive number or "learned". Received: {scale!r}')
+        if learned and self.likelihood_name != "gaussian":
+            raise ValueError(f'scale="learned" belongs to the "gaussian" likelihood. Received: {self.likelihood_name!r}')
+        if learned:
+            self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros")
+
+    @property
+    def beta(self):
+        """Weight of the KL in the loss."""
+        return float(self._beta.numpy())
+
+    @beta.setter
+    def beta(self, value):
+        self._beta.assign(value)
+
+    # --- the three distributions ---
+
+    def prior(self):
+        """p(z), event [latent_size]."""
+        return self.prior_layer.distribution()
+
+    def posterior(self, x):
+        """q(z|x) for x [batch, *shape], event [latent_size]."""
+        return self._posterior(tf.cast(self.encoder(pixels(x)), tf.float32))
+
+    def likelihood(self, z):
+        """p(x|z) for z [..., latent_size], event [*shape]."""
+        scale = tf.exp(self.log_scale) if self.scale == "learned" else float(self.scale)
+        return self._likelihood.distribution(self._decoder_output(z), len(self.example_shape), scale)
+
+    def _decoder_output(self, z):
+        """The decoder's output in float32, for codes with any number of leading axes."""
+        if len(z.shape) == 2:
+            return tf.cast(self.decoder(z), tf.float32)
+        output = self.decoder(tf.reshape(z, [-1, self.latent_size]))
+        shape = tf.concat([tf.shape(z)[:-1], output.shape[1:]], axis=0)
+        return tf.cast(tf.reshape(output, shape), tf.float32)
+
+    # --- the bound ---
+
+    def call(self, x):
+        """The terms of the bound for x [batch, *shape]: a dictionary of [batch], in nats, from one sample of q(z|x)."""
+        x = pixels(x)
+        posterior = self.posterior(x)
+        z = posterior.sample(seed=self._seed())
+        reconstruction = self.likelihood(z).log_prob(x)
+        kl = bounds.kl(posterior, self.prior(), z)
+        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+
+    def objective(self, terms):
+        """What training makes large: reconstruction - beta * kl, [batch], in nats."""
+        return terms["reconstruction"] - self._beta * terms["kl"]
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean over the batch of -objective, plus the networks' own regularisation losses."""
+        for tracker in self._trackers:
+            tracker.update_state(y_pred[tracker.name], sample_weight)
+        loss = mean_over_batch(-self.objective(y_pred), sample_weight) + tf.add_n([0.0, *self.losses])
+        return self._over_replicas(loss)
+
+    def log_weights(self, x, k, seed=None):
+        """log w = log p(x, z) - log q(z|x) for k samples of the posterior: [k, batch], in nats. Built in chapter 04.
+
+        seed: two whole numbers, as a tensor [2], for draws that repeat; None goes on with the model's own stream.
+        """
+        x = pixels(x)
+        posterior = self.posterior(x)
+        z = posterior.sample(k, seed=self._seed() if seed is None else seed)
+        return bounds.log_weights(x, z, self.prior(), self.likelihood(z), posterior)
+
+    def _seed(self):
+        return tf.cast(self._seeds.next(), tf.int32)
+
+    # --- numpy in, numpy out ---
+
+    def sample(self, n, seed=None):
+        """Means of p(x|z) for n codes from the prior: numpy [n, *shape]. Draw the codes yourself for anything else."""
+        seed = self._seed() if seed is None else tf.constant([seed, 0])
+        return self.decode(self.prior().sample(n, seed=seed).numpy())
+
+    def check(self, x, name="x"):
+        super().check(x, name)
+        support = self._likelihood
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or support.low is None:
+            return
+        low, high = float(x.min()), float(x.max())
+        if low < support.low or high > support.high:
+            hint = " (whole numbers 0..255 stored as floats? Divide by 255)" if 1 < high <= 255 and low >= 0 else ""
+            raise ValueError(
+                f"{name} must lie in [{support.low:g}, {support.high:g}] for the {self.likelihood_name!r} "
+                f"likelihood{hint}. Received: values from {low:g} to {high:g}"
+            )
+        if support.levels is not None:
+            levels = x.astype("float64") * (support.levels - 1)
+            if np.abs(levels - np.round(levels)).max() > 1e-3:
+                raise ValueError(
+                    f"{name} must lie on the grid 0, 1/{support.levels - 1}, ..., 1 for the {self.likelihood_name!r} "
+                    "likelihood: load the data as whole numbers 0..255. Received: values between grid points"
+                )
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        store["draws"] = self._seeds.state.numpy()  # Keras leaves it out; without it a reloaded model draws other codes
+
+    def load_own_variables(self, store):
+        own = {key: store[key] for key in store.keys()}
+        self._seeds.state.assign(own.pop("draws"))
+        super().load_own_variables(own)
+
+    def _code(self, x):
+        return self.posterior(x).mean()
+
+    def _picture(self, z):
+        return self._likelihood.mean(self._decoder_output(z), self.likelihood(z))
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "prior": keras.saving.serialize_keras_object(self.prior_layer),
+            "posterior": self.posterior_name,
+            "likelihood": self.likelihood_name,
+            "scale": self.scale,
+            "beta": self.beta,
+        }
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class IWAE(VAE):
+    """A VAE trained on log (1/k) sum_k w_k, the importance-weighted bound. Built in chapter 04.
+
+    k: samples of the posterior for each example. The history shows `iwae` beside the terms of the ELBO.
+    Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders".
+    """
+
+    terms = ("iwae", *VAE.terms)
+
+    def __init__(self, encoder, decoder, k=5, **kwargs):
+        if k < 1:
+            raise ValueError(f"k must be at least 1. Received: {k}")
+        self.k = k
+        super().__init__(encoder, decoder, **kwargs)
+
+    def call(self, x):
+        x = pixels(x)
+        posterior = self.posterior(x)
+        z = posterior.sample(self.k, seed=self._seed())
+        reconstruction = self.likelihood(z).log_prob(x)
+        kl = posterior.log_prob(z) - self.prior().log_prob(z)  # at the samples, so that the terms add up exactly
+        log_w = reconstruction - kl
+        terms = {"elbo": log_w, "reconstruction": reconstruction, "kl": kl}
+        return {"iwae": bounds.iwae(log_w), **{name: tf.reduce_mean(term, axis=0) for name, term in terms.items()}}
+
+    def objective(self, terms):
+        return terms["iwae"]
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k}
+
+
+def _constant(value):
+    return keras.initializers.Constant(value)

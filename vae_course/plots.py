@@ -1,0 +1,154 @@
+"""Figures of the course: arrays in, Axes out. Nothing here shows or saves; colours are safe for colour-blind readers."""
+
+import math
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Okabe & Ito (2008), "Color universal design", and three of Tol's for sets of ten classes.
+COLOURS = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#CC79A7",
+    "#000000",
+    "#999933",
+    "#882255",
+    "#999999",
+)
+MARKERS = "os^DvP*X<>"
+
+
+def use_style():
+    """The look of the course's figures: sizes that can be read, colour-blind-safe colours, perceptual maps."""
+    mpl.rcParams.update(
+        {
+            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.titlesize": 11,
+            "figure.constrained_layout.use": True,
+            "figure.dpi": 100,
+            "figure.figsize": (7.0, 3.2),
+            "font.size": 10,
+            "image.cmap": "viridis",
+            "legend.frameon": False,
+        }
+    )
+
+
+def _axes(ax, size=None):
+    return plt.subplots(figsize=size)[1] if ax is None else ax
+
+
+def _tile(images, columns, pad):
+    """Images [n, height, width, channels] side by side, `pad` pixels apart, as one image."""
+    images = np.asarray(images, "float32") / (255.0 if np.asarray(images).dtype.kind in "ui" else 1.0)
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.shape[-1] not in (1, 3):
+        raise ValueError(f"images must have shape [n, height, width, 1 or 3]. Received: {list(images.shape)}")
+    n, height, width, channels = images.shape
+    rows = math.ceil(n / columns)
+    sheet = np.ones((rows * (height + pad) - pad, columns * (width + pad) - pad, channels), "float32")
+    for i, image in enumerate(images):
+        top, left = i // columns * (height + pad), i % columns * (width + pad)
+        sheet[top : top + height, left : left + width] = image
+    return np.clip(sheet, 0.0, 1.0)
+
+
+def image_grid(images, columns=8, labels=None, ax=None):
+    """Images [n, height, width, channels] in rows of `columns`; `labels` [n] are written above them."""
+    images = np.asarray(images)
+    columns = min(columns, len(images))
+    height, width = images.shape[1:3]
+    pad = max(1, height // 14) + (0 if labels is None else max(2, height // 3))
+    rows = math.ceil(len(images) / columns)
+    sheet = _tile(images, columns, pad)
+    ax = _axes(ax, (0.8 * columns, 0.8 * rows * (height + pad) / (width + pad)))
+    ax.imshow(sheet.squeeze(), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    for i, label in enumerate([] if labels is None else labels):
+        x, y = i % columns * (width + pad) + width / 2, i // columns * (height + pad) - 0.7
+        ax.text(x, y, str(label), ha="center", va="bottom", fontsize=8)
+    ax.set_axis_off()
+    return ax
+
+
+def image_rows(rows, ax=None):
+    """A row of images for each name in {name: images [n, height, width, channels]}, for comparing column by column."""
+    counts = {len(images) for images in rows.values()}
+    if len(counts) != 1:
+        raise ValueError(f"Every row needs as many images. Received: {[len(v) for v in rows.values()]}")
+    images = np.concatenate([np.asarray(images, "float32") for images in rows.values()])
+    columns, (height, width) = counts.pop(), images.shape[1:3]
+    pad = max(1, height // 14)
+    ax = _axes(ax, (0.8 * columns + 1.2, 0.8 * len(rows) * height / width))
+    ax.imshow(_tile(images, columns, pad).squeeze(), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    ax.set_yticks([i * (height + pad) + height / 2 - 0.5 for i in range(len(rows))], list(rows))
+    ax.set_xticks([])
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def image_map(images, x_values, y_values, ax=None):
+    """Images [len(y_values) * len(x_values), ...] as a map: y_values from bottom to top, x_values from left to right.
+
+    The images come row by row, the first y value first. The axes carry the values, which need not be evenly spaced.
+    """
+    images, columns = np.asarray(images), len(x_values)
+    height, width = images.shape[1:3]
+    sheet = _tile(images.reshape(len(y_values), columns, *images.shape[1:])[::-1].reshape(images.shape), columns, 0)
+    ax = _axes(ax, (5.0, 5.0 * len(y_values) * height / (columns * width)))
+    ax.imshow(sheet.squeeze(), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+    shown_x = np.unique(np.linspace(0, columns - 1, min(columns, 7)).round().astype(int))
+    shown_y = np.unique(np.linspace(0, len(y_values) - 1, min(len(y_values), 7)).round().astype(int))
+    ax.set_xticks((shown_x + 0.5) * width - 0.5, [f"{x_values[i]:.2g}" for i in shown_x])
+    ax.set_yticks((len(y_values) - shown_y - 0.5) * height - 0.5, [f"{y_values[i]:.2g}" for i in shown_y])
+    ax.set_xlabel("$z_1$")
+    ax.set_ylabel("$z_2$")
+    return ax
+
+
+def history(histories, metric="loss", ax=None, ylabel=None):
+    """Training (solid) and validation (dashed) curves of one metric, from {name: History}, one History or its dict."""
+    ax = _axes(ax)
+    histories = getattr(histories, "history", histories)
+    if metric in histories:
+        histories = {"": histories}
+    for i, (name, record) in enumerate(histories.items()):
+        record = getattr(record, "history", record)
+        for key, line, part in ((metric, "-", "training"), (f"val_{metric}", "--", "validation")):
+            if key in record:
+                label = f"{name}, {part}" if name else part
+                epochs = range(1, len(record[key]) + 1)
+                ax.plot(epochs, record[key], line, color=COLOURS[i % len(COLOURS)], label=label)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel(ylabel or metric)
+    ax.legend()
+    return ax
+
+
+def latent_scatter(codes, labels=None, ax=None, label_names=None, size=6):
+    """Codes [n, 2], one colour and marker for each of at most ten classes, or a colour scale for real labels."""
+    codes = np.asarray(codes)
+    if codes.ndim != 2 or codes.shape[1] != 2:
+        raise ValueError(f"codes must have shape [n, 2]. Received: {list(codes.shape)}")
+    ax = _axes(ax, (5.0, 4.2))
+    if labels is None:
+        ax.scatter(*codes.T, s=size, alpha=0.6, linewidths=0)
+    elif np.asarray(labels).dtype.kind == "f":
+        points = ax.scatter(*codes.T, c=labels, s=size, alpha=0.7, linewidths=0)
+        ax.figure.colorbar(points, ax=ax)
+    else:
+        for label in np.unique(labels):
+            style = {"color": COLOURS[label % 10], "marker": MARKERS[label % 10], "linewidths": 0}
+            name = str(label) if label_names is None else label_names[label]
+            ax.scatter(*codes[np.asarray(labels) == label].T, s=size, alpha=0.7, label=name, **style)
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2, handletextpad=0.1)
+    ax.set_xlabel("$z_1$")
+    ax.set_ylabel("$z_2$")
+    return ax
