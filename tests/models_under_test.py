@@ -1,10 +1,10 @@
 """Every model of the course, small: name -> a function that builds it. A new model joins by one line here."""
 
-import keras
-import numpy as np
-
 from vae_course import distributions, networks, priors
 from vae_course.models import IWAE, VAE, Autoencoder, DenoisingAutoencoder
+
+import keras
+import numpy as np
 
 SHAPE = (8, 8, 1)
 LATENT_SIZE = 3

@@ -70,9 +70,7 @@ def test_shapes_and_ranges(name, loaded):
             assert y.shape == (size,) and y.dtype == np.int64
             assert y.min() >= 0 and y.max() < len(data.label_names)
         if factors is not None:
-            assert factors.shape == (size, len(data.factor_names)) and set(data.factor_values) == set(
-                data.factor_names
-            )
+            assert factors.shape == (size, len(data.factor_names)) and set(data.factor_values) == set(data.factor_names)
             for column, factor in zip(factors.T, data.factor_names):
                 values = data.factor_values[factor]
                 if isinstance(values, tuple):
@@ -116,9 +114,7 @@ def test_photo_patches_come_from_disjoint_blocks(loaded):
         for i in range(0, 384 - 15):
             for j in range(0, 640 - 15):
                 if i // 64 == (i + 15) // 64 and j // 64 == (j + 15) // 64:
-                    places.setdefault(grey[i : i + 16, j : j + 16].tobytes(), set()).add(
-                        (label, i // 64, j // 64)
-                    )
+                    places.setdefault(grey[i : i + 16, j : j + 16].tobytes(), set()).add((label, i // 64, j // 64))
     data = datasets.load("photos", dtype="uint8")
     used = {}
     for split in datasets.SPLITS:
@@ -128,11 +124,7 @@ def test_photo_patches_come_from_disjoint_blocks(loaded):
         assert patches.std(axis=(1, 2, 3)).min() > 6, "no patch is flat"
         used[split] = set().union(*blocks)
         assert len(used[split]) > 10
-    assert (
-        not used["train"] & used["valid"]
-        and not used["train"] & used["test"]
-        and not used["valid"] & used["test"]
-    )
+    assert not used["train"] & used["valid"] and not used["train"] & used["test"] and not used["valid"] & used["test"]
 
 
 def test_tables_and_signals_are_standardised_by_the_training_part_alone(loaded):
@@ -222,9 +214,7 @@ def test_orientation_moves_the_nose_the_brows_and_the_mouth():
         column = centre_of_change(frown[:, rows], smile[:, rows], axis=2)
         assert np.all(np.diff(column) > 0.2), f"the {what} must move to the right: {column}"
         assert abs(column[6] - 15.5) < 0.5 and column[-1] - column[0] > 6
-    nose = (
-        draw("faces", orientation=angles)[:, 14:18, 8:24].mean(axis=1).argmax(axis=1)
-    )  # it catches the light
+    nose = draw("faces", orientation=angles)[:, 14:18, 8:24].mean(axis=1).argmax(axis=1)  # it catches the light
     assert np.all(np.diff(nose) >= 0) and nose[-1] - nose[0] >= 5, nose
     left, right = draw("faces", orientation=[-30, 30])
     assert np.abs(left - right[:, ::-1])[8:].mean() < 0.03, "but for the fringe, a head has two equal sides"
@@ -446,9 +436,7 @@ def test_the_real_files(name):
             assert set(np.unique(x[:1000])) == {0, 255}
         if y is not None:
             assert len(np.unique(y[:500])) == len(data.label_names), "the order of the rows follows the label"
-    if (
-        name == "binarized_mnist"
-    ):  # sorted by digit in the original: ones, with little ink, would lie together
+    if name == "binarized_mnist":  # sorted by digit in the original: ones, with little ink, would lie together
         ink = (data.x_test > 0).mean(axis=(1, 2, 3)).reshape(10, -1).mean(axis=1)
         assert np.ptp(ink) < 0.02
     if name == "dsprites":

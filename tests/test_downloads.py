@@ -48,9 +48,7 @@ def server():
 
 def sources(*mirrors):
     return tuple(
-        downloads.Source(
-            f"mnist/{file}", hashlib.sha256(content).hexdigest(), tuple(f"{m}/{file}" for m in mirrors)
-        )
+        downloads.Source(f"mnist/{file}", hashlib.sha256(content).hexdigest(), tuple(f"{m}/{file}" for m in mirrors))
         for file, content in CONTENT.items()
     )
 
@@ -89,9 +87,7 @@ def test_a_good_download_is_kept_and_not_repeated(server, cache, monkeypatch, ca
     assert downloads.find("mnist") == paths and len(server.asked) == 2
     out, progress = capfd.readouterr()
     assert out == "" and "a.bin" in progress, "a progress bar, and nothing on standard output"
-    assert all(path.stat().st_mode & 0o044 == 0o044 for path in paths), (
-        "a copied cache can be read by a class"
-    )
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in paths), "a copied cache can be read by a class"
 
 
 def test_a_changed_file_in_the_cache_is_downloaded_again(server, cache, monkeypatch):
@@ -176,9 +172,7 @@ def test_an_interrupt_from_the_keyboard(server, cache, monkeypatch):
 def _download(url, barrier, results):
     downloads.SOURCES["mnist"] = sources(f"{url}/good")
     barrier.wait(60)
-    results.put(
-        [path.read_bytes() == content for path, content in zip(downloads.find("mnist"), CONTENT.values())]
-    )
+    results.put([path.read_bytes() == content for path, content in zip(downloads.find("mnist"), CONTENT.values())])
 
 
 def test_two_processes_at_once(server, cache):
@@ -204,10 +198,7 @@ def test_the_class_room_folder_comes_first(server, cache, tmp_path, monkeypatch)
         datasets.load("mnist")
     (folder / "mnist" / "b.bin").write_bytes(CONTENT["b.bin"])
     server.asked.clear()
-    assert (
-        downloads.find("mnist") == [folder / "mnist" / "a.bin", folder / "mnist" / "b.bin"]
-        and not server.asked
-    )
+    assert downloads.find("mnist") == [folder / "mnist" / "a.bin", folder / "mnist" / "b.bin"] and not server.asked
     monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path / "nowhere"))
     with fails("nowhere is not a folder"):
         datasets.load("mnist")

@@ -1,14 +1,14 @@
 """Measurements against values that are known exactly."""
 
+from vae_course import evaluation
+from vae_course.models import VAE
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 import theorems
 from models_under_test import VAES, images, vae
-from vae_course import evaluation
-from vae_course.models import VAE
 
 
 def test_log_likelihood_is_exact_at_the_true_posterior():

@@ -4,14 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from vae_course import networks
+from vae_course.models import VAE, Autoencoder
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
 from models_under_test import LATENT_SIZE, MODELS, SHAPE, VAES, conv_vae, images
-from vae_course import networks
-from vae_course.models import VAE, Autoencoder
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -204,7 +204,7 @@ def test_a_checkpoint_callback_and_a_schedule_work(tmp_path):
 
 
 def test_two_devices_share_the_loss():
-    """Under MirroredStrategy gradients are summed: with SGD a loss that is not shared out takes steps twice too large."""
+    """MirroredStrategy sums gradients: with SGD a loss that is not shared out takes steps twice too large."""
     code = """
 import numpy as np, tensorflow as tf, keras, sys
 sys.path.insert(0, "tests")
@@ -263,7 +263,10 @@ def test_bad_data_get_a_sentence_that_names_them(model, x, message):
     [
         (lambda: VAE(*pair(), likelihood="bernouli"), "Unknown likelihood.*'bernouli'"),
         (lambda: VAE(*pair(), posterior="normal"), "Unknown posterior.*'gaussian'.*'normal'"),
-        (lambda: VAE(*pair(), likelihood="gaussian_per_pixel"), r"2 x 1 channels.*\[batch, 8, 8, 2\].*\[8, 8, 1\]"),
+        (
+            lambda: VAE(*pair(), likelihood="gaussian_per_pixel"),
+            r"2 x 1 channels.*\[batch, 8, 8, 2\].*\[8, 8, 1\]",
+        ),
         (lambda: VAE(*pair(outputs=7)), "2 \\* latent_size.*7 outputs"),
         (lambda: VAE(*pair(outputs=8)), r"codes \[batch, 4\].*\[3\]"),
         (lambda: VAE(*pair(outputs=8), posterior="full_gaussian"), "d \\(d \\+ 1\\) / 2.*8 outputs"),

@@ -1,16 +1,16 @@
 """The theorems hold for the library, and each published mistake, planted in a copy of the loss, breaks one of them."""
 
+from vae_course import bounds, distributions, priors
+from vae_course.models import IWAE, VAE
+from vae_course.models.base import Rows, _row_batches
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
-
 import theorems
 from models_under_test import VAES, images
-from vae_course import bounds, distributions, priors
-from vae_course.models import IWAE, VAE
-from vae_course.models.base import Rows, _row_batches
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 

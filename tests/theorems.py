@@ -3,13 +3,13 @@
 test_theorems.py runs them on the library's classes, and shows that published mistakes, planted in a copy, fall to them.
 """
 
+from vae_course import bounds, distributions, networks
+
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-
 from models_under_test import images, vae
-from vae_course import bounds, distributions, networks
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 FREE = 1.0 - distributions.MIN_SCALE  # softplus(raw) for a posterior scale of 1

@@ -53,9 +53,7 @@ def load(name, dtype="float32"):
     if not isinstance(name, str) or name not in BUILDERS:
         close = difflib.get_close_matches(str(name), BUILDERS, n=1, cutoff=0.4)
         hint = f' Did you mean "{close[0]}"?' if close else ""
-        raise ValueError(
-            f"There is no such data set.{hint} Choose from {', '.join(BUILDERS)}. Received: {name!r}"
-        )
+        raise ValueError(f"There is no such data set.{hint} Choose from {', '.join(BUILDERS)}. Received: {name!r}")
     if dtype not in ("float32", "uint8"):
         raise ValueError(f'dtype must be "float32" or "uint8". Received: {dtype!r}')
     if dtype == "uint8" and name in ("sensors", "breast_cancer"):

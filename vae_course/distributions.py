@@ -115,7 +115,7 @@ class _Relabel(tfb.Bijector):
 def discretized_logistic(parameters, event_rank, levels=256):
     """P(x_i) = the mass of a logistic distribution in the bin of x_i, from 2 c channels. Built in chapter 04.
 
-    x lies on the grid 0, 1/(levels - 1), ..., 1; the outer bins reach to infinity. Location and scale are in units of x.
+    x lies on the grid 0, 1/(levels - 1), ..., 1; the outer bins reach to infinity. Parameters: in units of x.
     Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow".
     """
     location, raw = tf.split(parameters, 2, axis=-1)
@@ -167,9 +167,7 @@ LIKELIHOODS = {
     "discretized_logistic": Likelihood(
         2, lambda out, rank, scale: discretized_logistic(out, rank), _first_half, 0.0, 1.0, 256
     ),
-    "categorical": Likelihood(
-        256, lambda out, rank, scale: categorical(out, rank), _categorical_mean, 0.0, 1.0, 256
-    ),
+    "categorical": Likelihood(256, lambda out, rank, scale: categorical(out, rank), _categorical_mean, 0.0, 1.0, 256),
 }
 
 

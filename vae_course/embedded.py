@@ -17,9 +17,7 @@ def divide(valid, test, stratify=None, **columns):
     """
     n = len(next(iter(columns.values())))
     order = np.random.default_rng(SEED).permutation(n)
-    if (
-        stratify is not None
-    ):  # rows of a class, spread evenly over [0, 1): then any stretch holds its share of each
+    if stratify is not None:  # rows of a class, spread evenly over [0, 1): then any stretch holds its share of each
         place = np.empty(n)
         for label in np.unique(stratify):
             rows = order[stratify[order] == label]
@@ -28,9 +26,7 @@ def divide(valid, test, stratify=None, **columns):
     bounds = {"train": slice(valid + test, None), "valid": slice(valid), "test": slice(valid, valid + test)}
     shuffle = np.random.default_rng(SEED + 1).permutation
     parts = {split: shuffle(order[bound]) for split, bound in bounds.items()}
-    return {
-        f"{name}_{split}": values[rows] for name, values in columns.items() for split, rows in parts.items()
-    }
+    return {f"{name}_{split}": values[rows] for name, values in columns.items() for split, rows in parts.items()}
 
 
 @functools.cache
@@ -94,9 +90,7 @@ def photos():
         for split, part in zip(SPLITS, (blocks[18:], blocks[:9], blocks[9:18])):
             for i, j in part:
                 block = grey[i : i + 64, j : j + 64]
-                patches = np.lib.stride_tricks.sliding_window_view(block, (16, 16))[::3, ::3].reshape(
-                    -1, 16, 16
-                )
+                patches = np.lib.stride_tricks.sliding_window_view(block, (16, 16))[::3, ::3].reshape(-1, 16, 16)
                 found[split] += [(patch, label) for patch in patches[patches.std(axis=(1, 2)) > 6]]
     parts = {}
     for split, size in zip(SPLITS, (10000, 1000, 1000)):

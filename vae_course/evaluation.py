@@ -3,12 +3,12 @@
 import math
 from typing import NamedTuple
 
+from vae_course.distributions import lookup
+from vae_course.models.base import in_batches, pixels
+
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-
-from vae_course.distributions import lookup
-from vae_course.models.base import in_batches, pixels
 
 tfd = tfp.distributions
 
@@ -137,6 +137,7 @@ def effective_beta(loss_fn, likelihood="bernoulli", shape=(28, 28, 1), latent_si
     if a <= 0 or np.abs(np.array(slopes) / [a, b or 1.0] - 1.0).max() > 0.02 and b:
         raise ValueError(
             f"The loss is not a weighted sum of the {likelihood!r} negative log-likelihood and the KL: its slopes "
-            f"change from point to point. Is it another likelihood? Received slopes (a, b): {np.round(slopes, 6).tolist()}"
+            "change from point to point. Is it another likelihood? "
+            f"Received slopes (a, b): {np.round(slopes, 6).tolist()}"
         )
     return float(b / a)

@@ -67,9 +67,7 @@ def _binarized_mnist(paths):
     with np.load(paths[0], allow_pickle=False) as archive:
         for split, rows in zip(SPLITS, (50000, 10000, 10000)):
             packed = archive[split]
-            _expect(
-                packed.shape == (rows, 98) and packed.dtype == np.uint8, f"{split}: {rows} rows of 98 bytes"
-            )
+            _expect(packed.shape == (rows, 98) and packed.dtype == np.uint8, f"{split}: {rows} rows of 98 bytes")
             content[split] = np.unpackbits(packed, axis=1).reshape(-1, 28, 28) * np.uint8(255)
     return content
 
@@ -84,17 +82,13 @@ def _dsprites(paths):
             every = tuple(slice(None, None, step) for step in DSPRITES_STEPS)
             rows = rows.reshape(DSPRITES_SIZES)[every].ravel()
         _expect(len(rows) == np.prod(DSPRITES_KEPT), "all combinations of the factors")
-        factors = values[rows, -5:].astype(
-            np.float32
-        )  # the original has a first column, the colour, always 1
+        factors = values[rows, -5:].astype(np.float32)  # the original has a first column, the colour, always 1
         images = None if complete else archive["imgs"]
     if complete:
         images = _kept_images(paths[0])
     _expect(images.shape == (len(rows), 64, 64) and images.max() == 1, "images of 64x64 zeros and ones")
     different = [len(np.unique(column)) for column in factors.T]
-    _expect(
-        len(np.unique(factors, axis=0)) == len(rows) and different == list(DSPRITES_KEPT), "a grid of factors"
-    )
+    _expect(len(np.unique(factors, axis=0)) == len(rows) and different == list(DSPRITES_KEPT), "a grid of factors")
     return {"x": images * np.uint8(255), "factors": factors}
 
 
@@ -104,13 +98,9 @@ def _kept_images(path):
     blocks = []
     with zipfile.ZipFile(path) as archive, archive.open("imgs.npy") as file:
         version = np.lib.format.read_magic(file)
-        header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, dtype = header(file)
-        _expect(
-            shape == (np.prod(DSPRITES_SIZES), 64, 64) and dtype == np.uint8 and not by_column, "64x64 bytes"
-        )
+        _expect(shape == (np.prod(DSPRITES_SIZES), 64, 64) and dtype == np.uint8 and not by_column, "64x64 bytes")
         for block in range(shape[0] // places):
             content = file.read(places * side)
             if block % DSPRITES_SIZES[2] % DSPRITES_STEPS[2] == 0:

@@ -1,4 +1,4 @@
-"""Figures of the course: arrays in, Axes out. Nothing here shows or saves; colours are safe for colour-blind readers."""
+"""Figures of the course: arrays in, Axes out. Nothing here shows or saves. Colours are safe for colour-blind eyes."""
 
 import math
 

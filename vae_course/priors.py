@@ -1,10 +1,10 @@
 """Priors p(z): Keras layers that own their weights and yield a distribution on request."""
 
+from vae_course import distributions
+
 import keras
 import tensorflow as tf
 import tensorflow_probability as tfp
-
-from vae_course import distributions
 
 tfd = tfp.distributions
 
@@ -35,7 +35,7 @@ class StandardNormal(Prior):
 
 @keras.saving.register_keras_serializable("vae_course")
 class GaussianMixture(Prior):
-    """p(z) = sum_c softmax(logits)_c N(z; loc_c, diag(scale_c^2)), all learnable. Used in the library's tests and chapter 09.
+    """p(z) = sum_c softmax(logits)_c N(z; loc_c, diag(scale_c^2)), all learnable.
 
     components: how many normals; `spread` is the standard deviation of their initial centres.
     """

@@ -30,9 +30,7 @@ def _healthy(speed, load, random):
     n, time = len(speed), np.arange(LENGTH) / 1000
     angle = 2 * np.pi * speed[:, None] * time + random.uniform(0, 2 * np.pi, (n, 1))
     strength = (0.4 + 0.6 * (speed / 40) ** 2)[:, None]
-    vibration = strength * (np.sin(angle) + 0.35 * np.sin(2 * angle + 0.8)) + random.normal(
-        0, 0.10, (n, LENGTH)
-    )
+    vibration = strength * (np.sin(angle) + 0.35 * np.sin(2 * angle + 0.8)) + random.normal(0, 0.10, (n, LENGTH))
     level = (35 + 25 * load + 0.3 * (speed - 27))[:, None] + random.normal(0, 0.8, (n, 1))
     warming = (3 * (load - 0.6)[:, None] + random.normal(0, 0.5, (n, 1))) * np.linspace(-0.5, 0.5, LENGTH)
     temperature = level + warming + random.normal(0, 0.25, (n, LENGTH))

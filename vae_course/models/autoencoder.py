@@ -1,17 +1,17 @@
 """Plain and denoising autoencoders: x -> code -> x."""
 
+from vae_course.models.base import CourseModel, in_batches, pixels
+
 import keras
 import numpy as np
 import tensorflow as tf
-
-from vae_course.models.base import CourseModel, in_batches, pixels
 
 
 def check_pair(encoder, decoder, code_size, output_shape):
     """Raise a ValueError if the networks do not fit each other or the data."""
     if tuple(decoder.input_shape[1:]) != (code_size,):
         raise ValueError(
-            f"The decoder must take codes [batch, {code_size}], to fit the encoder's {encoder.output_shape[-1]} outputs. "
+            f"The decoder must take codes [batch, {code_size}]: the encoder has {encoder.output_shape[-1]} outputs. "
             f"Received: a decoder with input shape {list(decoder.input_shape[1:])}"
         )
     if tuple(decoder.output_shape[1:]) != tuple(output_shape):

@@ -46,9 +46,7 @@ class _Table:
             return False
         columns = [column.numpy() for column in self.columns]
         pairs = list(zip(arrays, columns, strict=True))
-        return all(np.array_equal(a[::97], c[::97]) for a, c in pairs) and all(
-            np.array_equal(a, c) for a, c in pairs
-        )
+        return all(np.array_equal(a[::97], c[::97]) for a, c in pairs) and all(np.array_equal(a, c) for a, c in pairs)
 
 
 def _row_batches(rows, batch_size, shuffle, drop_last):
@@ -120,7 +118,11 @@ class CourseModel(keras.Model):
         steps_per_execution: "auto" or a number; batch-level callbacks and the progress bar move once in so many steps.
         """
         self._requested = dict(
-            kwargs, optimizer=optimizer, loss=loss, jit_compile=jit_compile, steps_per_execution=steps_per_execution
+            kwargs,
+            optimizer=optimizer,
+            loss=loss,
+            jit_compile=jit_compile,
+            steps_per_execution=steps_per_execution,
         )
         if jit_compile == "auto":
             jit_compile = not kwargs.get("run_eagerly") and _suits_xla(self)
@@ -163,13 +165,22 @@ class CourseModel(keras.Model):
         if valid:
             self.check(valid[0], "validation x")
         train = (x, y, sample_weight)
-        plain = not args and not {"validation_split", "class_weight", "steps_per_epoch", "validation_steps"} & set(kwargs)
+        plain = not args and not {
+            "validation_split",
+            "class_weight",
+            "steps_per_epoch",
+            "validation_steps",
+        } & set(kwargs)
         if plain and _can_reside(train) and self.distribute_strategy.num_replicas_in_sync == 1:
             batch_size = min(batch_size, len(x))
             self._choose_steps(len(x) // batch_size)
             # Keras builds losses and metrics from the first batch it sees, which will be one of row numbers.
             self._symbolic_build(data_batch=tuple(None if item is None else item[:1] for item in train))
-            x, y, sample_weight = self._reside("train", train, batch_size, shuffle, drop_last=True), None, None
+            x, y, sample_weight = (
+                self._reside("train", train, batch_size, shuffle, drop_last=True),
+                None,
+                None,
+            )
             if valid and _can_reside(valid):
                 rows = min(validation_batch_size or batch_size, len(valid[0]))
                 validation_data = self._reside("valid", valid, rows, shuffle=False, drop_last=False)

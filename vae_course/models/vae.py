@@ -1,13 +1,13 @@
 """The variational autoencoder: three distributions and one bound."""
 
-import keras
-import numpy as np
-import tensorflow as tf
-
 from vae_course import bounds, distributions, priors
 from vae_course.distributions import lookup
 from vae_course.models.autoencoder import _Coder, check_pair
-from vae_course.models.base import in_batches, mean_over_batch, pixels
+from vae_course.models.base import mean_over_batch, pixels
+
+import keras
+import numpy as np
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("vae_course")
@@ -74,7 +74,9 @@ class VAE(_Coder):
         if not learned and not (isinstance(scale, (int, float)) and scale > 0):
             raise ValueError(f'scale must be a positive number or "learned". Received: {scale!r}')
         if learned and self.likelihood_name != "gaussian":
-            raise ValueError(f'scale="learned" belongs to the "gaussian" likelihood. Received: {self.likelihood_name!r}')
+            raise ValueError(
+                f'scale="learned" belongs to the "gaussian" likelihood. Received: {self.likelihood_name!r}'
+            )
         if learned:
             self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros")
 
@@ -222,7 +224,10 @@ class IWAE(VAE):
         kl = posterior.log_prob(z) - self.prior().log_prob(z)  # at the samples, so that the terms add up exactly
         log_w = reconstruction - kl
         terms = {"elbo": log_w, "reconstruction": reconstruction, "kl": kl}
-        return {"iwae": bounds.iwae(log_w), **{name: tf.reduce_mean(term, axis=0) for name, term in terms.items()}}
+        return {
+            "iwae": bounds.iwae(log_w),
+            **{name: tf.reduce_mean(term, axis=0) for name, term in terms.items()},
+        }
 
     def objective(self, terms):
         return terms["iwae"]

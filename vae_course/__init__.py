@@ -1,0 +1,65 @@
+"""Autoencoders and variational autoencoders for Keras 3 and TensorFlow Probability.
+
+A VAE is three distributions, the prior p(z), the posterior q(z|x) and the likelihood p(x|z), tied by one
+bound, the ELBO. Each chapter changes one of the four; each module holds one kind of part. A module imports
+from lower floors only, and from a module of its own floor that serves it:
+
+    floor  module
+    4      evaluation     what is measured on a trained model
+    3      models         Autoencoder, VAE and variants: each a keras.Model
+    2      priors         a p(z) that learns
+    0      distributions  parameters -> a distribution
+    0      bounds         log-weights -> ELBO, IWAE; in nats
+    0      networks       tensor -> tensor
+    0      datasets       a name -> arrays
+    0      embedded       what needs no network; serves datasets
+    0      drawings       known factors -> pictures; serves embedded
+    0      signals        known faults -> machine signals; serves embedded
+    0      originals      the full-size files -> arrays; serves datasets
+    0      downloads      a name -> verified files; serves originals
+    0      plots          arrays -> Axes
+    0      grading        keeps hidden tests honest
+
+Importing the package imports neither TensorFlow nor Keras; a module is imported when it is first used.
+`python -m vae_course` checks the installation.
+"""
+
+import importlib
+import os
+import sys
+
+__version__ = "0.1.0"
+__all__ = [
+    "bounds",
+    "datasets",
+    "distributions",
+    "evaluation",
+    "grading",
+    "models",
+    "networks",
+    "plots",
+    "priors",
+]
+
+# Read by Keras and TensorFlow when they are imported, hence set here: import vae_course first.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")  # what TensorFlow Probability computes with
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # start-up notices of C++, which read like errors
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # convolutions on a CPU: about 1.5 times faster
+
+_keras = sys.modules.get("keras")
+_backend = _keras.config.backend() if _keras else os.environ["KERAS_BACKEND"]
+if _backend != "tensorflow":
+    raise ImportError(
+        "vae_course needs Keras on TensorFlow: set the environment variable KERAS_BACKEND to 'tensorflow', "
+        f"or unset it and import vae_course before keras. Received: {_backend!r}"
+    )
+
+
+def __getattr__(name):
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it holds {', '.join(__all__)}")
+
+
+def __dir__():
+    return sorted([*globals(), *__all__])
