@@ -1,0 +1,100 @@
+# make lab | test | check | notebooks | slides | bench. The first run makes the environment .venv; later runs work offline.
+
+# The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
+PYTHON ?= python3 python3.13 python3.12 python3.11
+# Further options for JupyterLab: make lab LAB_FLAGS="--no-browser --port=9000"
+LAB_FLAGS ?=
+INSTALLED := .venv/.installed
+# Not exported for all: the environment itself is made with the Python outside it. nbgrader looks for programs on PATH.
+ACTIVATE := export PATH="$(CURDIR)/.venv/bin:$$PATH";
+
+# As vae_course itself sets them, for notebooks that import keras or tensorflow first.
+export KERAS_BACKEND ?= tensorflow
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export TF_ENABLE_ONEDNN_OPTS ?= 1
+
+.PHONY: help lab test check notebooks slides bench
+
+help:
+	@echo "make lab        JupyterLab on the first chapter"
+	@echo "make test       every test, and every chapter and solution from top to bottom"
+	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
+	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
+	@echo "make slides     the chapters as slides, in .build/slides/"
+	@echo "make bench      speed beside PyTorch, in an environment of its own (.venv-bench)"
+
+lab: $(INSTALLED)
+	$(ACTIVATE) jupyter lab --LabApp.default_url=/lab/tree/chapters/01_autoencoders.ipynb $(LAB_FLAGS)
+
+# The notebooks run even if a test has failed; either failure fails the whole.
+test: $(INSTALLED)
+	@$(ACTIVATE) failed=0; \
+	python -m pytest tests || failed=1; \
+	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
+	    --nbval-cell-timeout=300 chapters solutions || failed=1; \
+	exit $$failed
+
+check: $(INSTALLED)
+	$(ACTIVATE) ruff check .
+	$(ACTIVATE) ruff format --check .
+	$(ACTIVATE) python sources/build.py --check
+
+notebooks: $(INSTALLED)
+	$(ACTIVATE) python sources/build.py
+
+slides: $(INSTALLED)
+	$(ACTIVATE) jupyter nbconvert --to slides --output-dir .build/slides chapters/*.ipynb
+
+bench: .venv-bench/.installed
+	.venv-bench/bin/python benchmarks/speed.py
+
+# ---- the environments ----
+comma := ,
+
+# $(call find_python): the shell variable python, or a sentence that says what to do
+define find_python
+python=; for candidate in $(PYTHON); do \
+  if $$candidate -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; \
+  then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+  for candidate in $(PYTHON); do \
+    if command -v $$candidate >/dev/null; then echo "  $$candidate: $$($$candidate --version 2>&1)"; else echo "  $$candidate: not found"; fi; \
+  done; \
+  echo "This course needs Python 3.11, 3.12 or 3.13, and the commands above are not one of them."; \
+  echo "Install one from https://www.python.org/downloads/ or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; \
+  exit 1; \
+fi; \
+if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+  echo "$$python cannot make virtual environments: its modules venv and ensurepip are missing."; \
+  echo "On Debian and Ubuntu, install them with: sudo apt install python3-venv"; \
+  exit 1; \
+fi
+endef
+
+# $(call install,FOLDER,EXTRAS,WHAT): what was left half made, was made elsewhere or has lost its Python is made anew; else
+# only what has changed is installed, which needs no network where only a date has changed.
+# The build tool comes first, so that its version is pinned too and nothing is fetched behind pip's back.
+define install
+@if ! $1/bin/python -c "import os, sys; sys.exit(open('$1/.installed').read() != os.getcwd())" 2>/dev/null; then \
+  $(find_python); \
+  echo "Setting up $1 with $$python: downloads $3. Once only."; \
+  $$python -m venv --clear $1 || exit 1; \
+fi; \
+rm -f $1/.installed; \
+$1/bin/python -m pip install --disable-pip-version-check -c constraints.txt setuptools && \
+$1/bin/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[$2]' || \
+  { echo "The installation did not finish (see above). Run the same command again: it starts afresh, from pip's cache."; exit 1; }; \
+$1/bin/python -c "import os; open('$1/.installed', 'w').write(os.getcwd())"
+endef
+
+# An environment that was moved, or whose Python is gone, is made anew whatever the dates of its files.
+ifneq ($(shell .venv/bin/python -c "import os; print(open('.venv/.installed').read() == os.getcwd())" 2>/dev/null),True)
+.PHONY: $(INSTALLED)
+endif
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(call install,.venv,course$(comma)test,about 800 MB and takes one to ten minutes; on disk it is 3 GB)
+
+.venv-bench/.installed: pyproject.toml constraints.txt
+	$(call install,.venv-bench,bench,PyTorch too$(comma) 1 to 4 GB in all$(comma) and takes two to twenty minutes)

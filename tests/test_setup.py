@@ -1,0 +1,254 @@
+"""The installation and the house rules: pins, light imports, floors, style, the doctor, what make says."""
+
+import ast
+import importlib.metadata as metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import vae_course
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PACKAGE = ROOT / "vae_course"
+
+
+def run(*command, **environment):
+    """A command's exit code and everything that it printed."""
+    settings = {"cwd": ROOT, "env": os.environ | environment, "stdin": subprocess.DEVNULL, "timeout": 300}
+    done = subprocess.run(command, capture_output=True, text=True, **settings)
+    return done.returncode, done.stdout + done.stderr
+
+
+def python(code, **environment):
+    return run(sys.executable, "-c", code, **environment)
+
+
+def lines(name):
+    """A file's lines, without comments and empty ones."""
+    stripped = (line.split(" #")[0].strip() for line in (ROOT / name).read_text().splitlines())
+    return [line for line in stripped if line and not line.startswith("#")]
+
+
+# ---- versions ----
+def test_conda_installs_what_pip_installs():
+    entries = [line.removeprefix("- ") for line in lines("environment.yml")]
+    assert f"python {PROJECT['requires-python']}" in entries
+    assert entries[-3:] == ["pip:", "-c constraints.txt", "-e .[course,test]"]
+
+
+def test_constraints_are_exact_versions_and_nothing_else():
+    for line in lines("constraints.txt"):
+        assert re.fullmatch(r"[\w.-]+==[\w.]+", line), f"not an exact version: {line}"
+
+
+def installed_requirements():
+    """(name, version) of all that the installed vae_course[course,test] needs, however indirectly."""
+    waiting = [Requirement("vae_course[course,test]")]
+    seen = {}
+    while waiting:
+        wanted = waiting.pop()
+        key = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if key in seen:
+            continue
+        found = metadata.distribution(wanted.name)
+        seen[key] = found.version
+        for line in found.requires or []:
+            needed = Requirement(line)
+            extras = {"", *wanted.extras}
+            if not needed.marker or any(needed.marker.evaluate({"extra": extra}) for extra in extras):
+                waiting.append(needed)
+    return {(name, version) for (name, _), version in seen.items()} - {("vae-course", vae_course.__version__)}
+
+
+def pinned():
+    """name -> version, as constraints.txt has it."""
+    pairs = (line.split("==") for line in lines("constraints.txt"))
+    return {canonicalize_name(name): version for name, version in pairs}
+
+
+def test_every_package_needed_is_pinned_to_what_is_installed():
+    pins = pinned()
+    needed = installed_requirements()
+    assert len(needed) > 100, "the walk over the requirements has found too little to be right"
+    wrong = {f"{name} {version}, pinned {pins.get(name)}" for name, version in needed if pins.get(name) != version}
+    assert not wrong
+
+
+def test_constraints_agree_with_pyproject():
+    pins = pinned()
+    extras = PROJECT["optional-dependencies"]
+    for line in PROJECT["dependencies"] + extras["course"] + extras["test"] + extras["gpu"]:
+        wanted = Requirement(line)
+        assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), line
+
+
+# ---- imports ----
+def test_importing_the_course_imports_no_framework():
+    show = "print({'keras', 'tensorflow'} & set(sys.modules))"
+    status, printed = python(f"import sys, vae_course.datasets, vae_course.plots; {show}")
+    assert (status, printed.strip()) == (0, "set()")
+
+
+def test_modules_come_when_they_are_used():
+    assert set(vae_course.__all__) <= set(dir(vae_course))
+    status, printed = python("import vae_course; print(vae_course.datasets.load('digits').name)")
+    assert (status, printed.strip()) == (0, "digits")
+    with pytest.raises(AttributeError, match="has no attribute 'model'; it holds .*models"):
+        vae_course.model  # noqa: B018 (the attribute access is the test)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the size in KiB")
+def test_a_kernel_takes_less_than_a_gigabyte():
+    code = """
+import resource
+from vae_course import datasets, models, plots
+print("MiB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    status, printed = python(code)
+    assert status == 0, printed
+    assert int(re.search(r"MiB (\d+)", printed)[1]) < 1024
+
+
+KERAS_WAS_FIRST = """
+import sys, types
+sys.modules["keras"] = types.SimpleNamespace(config=types.SimpleNamespace(backend=lambda: "jax"))
+"""
+
+
+@pytest.mark.parametrize("before, environment", [("", {"KERAS_BACKEND": "jax"}), (KERAS_WAS_FIRST, {})])
+def test_another_backend_is_refused_in_words(before, environment):
+    status, printed = python(before + "import vae_course", **environment)
+    assert status != 0
+    assert "set the environment variable KERAS_BACKEND" in printed and "Received: 'jax'" in printed
+
+
+# ---- floors ----
+TABLE = re.findall(r"^    (\d)\s+(\w+)\s+(.*)$", vae_course.__doc__, re.MULTILINE)
+FLOORS = {module: int(floor) for floor, module, _ in TABLE}
+SERVES = {(module, re.findall(r"; serves (\w+)", what)[0]) for _, module, what in TABLE if "; serves " in what}
+
+
+def imported_modules(path, package):
+    """Names of the vae_course modules that a file of the package imports, anywhere in it."""
+    package = ["vae_course", *path.relative_to(package).with_suffix("").parts][:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            start = ".".join([*base, *filter(None, [node.module])])
+            names = [f"{start}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for parts in (name.split(".") for name in names):
+            if parts[0] == "vae_course" and len(parts) > 1:
+                yield parts[1]
+
+
+def test_the_table_of_floors_names_every_module():
+    found = {path.stem for path in PACKAGE.glob("*.py")} | {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert set(FLOORS) == found - {"__init__", "__main__"}
+    assert set(vae_course.__all__) <= set(FLOORS)
+
+
+def broken_floors(package):
+    for path in sorted(package.rglob("*.py")):
+        home = path.relative_to(package).with_suffix("").parts[0]
+        if home not in FLOORS:
+            continue
+        for other in imported_modules(path, package):
+            lower = other not in FLOORS or FLOORS[other] < FLOORS[home]
+            if not (lower or other == home or (other, home) in SERVES):
+                yield f"{path.name} (floor {FLOORS[home]}) imports {other} (floor {FLOORS[other]})"
+
+
+def test_a_module_imports_from_lower_floors_only():
+    assert not list(broken_floors(PACKAGE))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from vae_course import models",
+        "import vae_course.models.vae",
+        "from . import models",
+        "from .models.vae import VAE",
+    ],
+)
+def test_the_test_of_floors_sees_a_wrong_import(line, tmp_path):
+    (tmp_path / "bounds.py").write_text(f"def f():\n    {line}\n")
+    assert list(broken_floors(tmp_path)) == ["bounds.py (floor 0) imports models (floor 3)"]
+
+
+# ---- style ----
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
+def test_ruff_has_nothing_to_say(command):
+    status, printed = run(sys.executable, "-m", "ruff", *command, ".")
+    assert status == 0, printed
+
+
+# ---- the doctor ----
+def test_the_doctor_finds_this_installation_sound():
+    status, printed = run(sys.executable, "-m", "vae_course")
+    assert status == 0, printed
+    words = "Python|tensorflow|GPU|XLA +compiles|CPU cores|free memory|free disk|dsprites|All is well"
+    for word in words.split("|"):
+        assert re.search(word, printed), f"{word} is missing:\n{printed}"
+
+
+def test_the_doctor_says_what_to_do_about_a_broken_tensorflow(tmp_path):
+    (tmp_path / "tensorflow.py").write_text("raise ImportError('libtensorflow.so is damaged')")
+    status, printed = run(sys.executable, "-m", "vae_course", PYTHONPATH=str(tmp_path))
+    assert status == 1
+    assert "libtensorflow.so is damaged" in printed and "pip install -c constraints.txt" in printed
+    assert "Traceback" not in printed
+
+
+def test_the_doctor_notices_another_version(tmp_path):
+    other = tmp_path / "keras-3.9.0.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: keras\nVersion: 3.9.0\n")
+    status, printed = run(sys.executable, "-m", "vae_course", PYTHONPATH=str(tmp_path))
+    assert status == 1
+    assert re.search(r"keras +3\.9\.0 \(expected 3\.15\)", printed), printed
+
+
+# ---- the commands ----
+@pytest.mark.parametrize("target", ["lab", "test"])
+def test_make_says_which_python_it_needs(target, tmp_path):
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    old = tmp_path / "old_python"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.8.1\nexit 1\n')
+    old.chmod(0o755)
+    status, printed = run("make", "-C", str(tmp_path), target, f"PYTHON={old} no_such_python")
+    assert status != 0
+    assert "needs Python 3.11, 3.12 or 3.13" in printed
+    assert "old_python: Python 3.8.1" in printed and "no_such_python: not found" in printed
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_make_says_when_python_cannot_make_environments(tmp_path):
+    (tmp_path / "Makefile").write_bytes((ROOT / "Makefile").read_bytes())
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    bare = tmp_path / "bare_python"
+    bare.write_text('#!/bin/sh\ncase "$2" in *ensurepip*) exit 1;; esac\n')
+    bare.chmod(0o755)
+    status, printed = run("make", "-C", str(tmp_path), "lab", f"PYTHON={bare}")
+    assert status != 0
+    assert "sudo apt install python3-venv" in printed
+
+
+def test_the_readme_gives_the_two_commands():
+    readme = (ROOT / "README.md").read_text()
+    assert "make lab" in readme and "make test" in readme
