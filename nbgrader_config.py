@@ -1,0 +1,82 @@
+"""nbgrader's settings: solutions/ is the teacher's version, exercises/ the learners', .nbgrader/ private."""
+
+from pathlib import Path
+
+from nbformat import from_dict
+from nbgrader.preprocessors import DeduplicateIds, Execute, NbGraderPreprocessor, OverwriteCells
+
+ROOT = Path(__file__).resolve().parent  # not the working folder, which is the home folder under a hub
+PRIVATE = ROOT / ".nbgrader"  # ignored by git: submissions, marks and feedback
+PRIVATE.mkdir(exist_ok=True)  # without it sqlite says "unable to open database file"
+
+
+class ForgetCopies(DeduplicateIds):
+    """A copied test cell becomes an ordinary one; left half marked, it would stop the whole batch."""
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if cell.metadata.get("nbgrader") == {}:
+            del cell.metadata["nbgrader"]
+        return cell, resources
+
+
+class PutBackCells(OverwriteCells):
+    """nbgrader puts a deleted test after the hole before it, and fails if that is gone too: restore it."""
+
+    def add_missing_grade_cells(self, nb, resources):
+        there = {cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells}
+        source = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
+        graded = {cell.name for cell in source.grade_cells}
+        for cell in source.source_cells:
+            if cell.name not in there | graded:
+                added = from_dict(self.missing_cell_transform(cell, 0, is_solution=True))
+                added.metadata.nbgrader.grade = False
+                del added.metadata.nbgrader["points"]
+                nb.cells.append(added)
+        return super().add_missing_grade_cells(nb, resources)
+
+
+class WarningsCostNothing(NbGraderPreprocessor):
+    """stderr becomes stdout: nbgrader gives no points to a cell that warns, however right it is."""
+
+    def preprocess_cell(self, cell, resources, cell_index):
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.name = "stdout"
+        return cell, resources
+
+
+c = get_config()  # noqa: F821 (nbgrader provides it)
+
+c.CourseDirectory.course_id = "vae_course"
+c.CourseDirectory.root = str(ROOT)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+c.CourseDirectory.submitted_directory = ".nbgrader/submitted"
+c.CourseDirectory.autograded_directory = ".nbgrader/autograded"
+c.CourseDirectory.feedback_directory = ".nbgrader/feedback"
+c.CourseDirectory.solution_directory = ".nbgrader/solution"
+c.CourseDirectory.source_with_tests_directory = ".nbgrader/source_with_tests"
+c.CourseDirectory.db_url = f"sqlite:///{PRIVATE / 'gradebook.db'}"
+# Every other file of a solution's folder is copied to the learners, unless it is named here.
+c.CourseDirectory.ignore = [
+    ".ipynb_checkpoints", ".DS_Store", "__pycache__", "feedback",
+    "*.py", "*.pyc", "*.md", "*.txt", "*.html", "*.keras", "*.h5", "*.npz", "*.csv", "*.db", "*~",
+]  # fmt: skip
+
+c.ClearSolutions.text_stub = "*Write your answer here.*"
+c.PutBackCells.add_missing_cells = True  # a deleted test cell comes back
+c.Autograde.sanitize_preprocessors = [
+    "nbgrader.preprocessors.ClearOutput", ForgetCopies, "nbgrader.preprocessors.OverwriteKernelspec",
+    PutBackCells, "nbgrader.preprocessors.CheckCellMetadata",
+]  # fmt: skip
+c.Autograde.autograde_preprocessors = [
+    Execute, WarningsCostNothing, "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor", "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades", "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]  # fmt: skip
+c.Execute.timeout = 300  # seconds for a cell; an endless loop is interrupted, and the rest is still graded
+c.Execute.interrupt_on_timeout = True
+# Neither TensorFlow's C++ log nor the kernel's own belongs in a graded notebook.
+c.Execute.extra_arguments = ["--IPKernelApp.capture_fd_output=False", "--IPKernelApp.log_level=ERROR"]
