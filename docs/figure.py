@@ -1,4 +1,4 @@
-"""Draws docs/figure.png, the README's figure: `python docs/figure.py`. Two latents, faces nobody drew; about a minute."""
+"""Draws docs/figure.png, the README's figure: `python docs/figure.py`. Takes a few minutes."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ def gaussian(parameters):
 def full_gaussian(parameters):
     """N(mean, L L^T) from parameters [..., size + size (size + 1) / 2]: event [size], every covariance allowed.
 
-    L is lower triangular with a positive diagonal. Used in chapter 04.
+    L is lower triangular with a positive diagonal. Named in chapter 04.
     """
     size = full_gaussian_size(parameters.shape[-1])
     triangle = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=MIN_SCALE)

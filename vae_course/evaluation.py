@@ -1,6 +1,7 @@
 """What is measured on a trained model. Everything in nats per example, and nothing here trains."""
 
 import math
+import weakref
 from typing import NamedTuple
 
 from vae_course.distributions import lookup
@@ -28,6 +29,22 @@ class ActiveUnits(NamedTuple):
     variances: np.ndarray  # [latent_size], the variance over the data of each posterior mean
 
 
+_compiled = weakref.WeakKeyDictionary()  # model -> its compiled sum, so that the next call need not compile again
+
+
+def _log_sum(model):
+    """log sum_k w_k for a batch, compiled once for each model (and, like Keras's own steps, traced once)."""
+    if model not in _compiled:
+        reference = weakref.ref(model)  # a strong one would keep every model alive
+
+        @tf.function(jit_compile=bool(model.jit_compile), reduce_retracing=True)
+        def log_sum(batch, samples, seed):
+            return tf.reduce_logsumexp(reference().log_weights(batch, samples, seed), axis=0)
+
+        _compiled[model] = log_sum
+    return _compiled[model]
+
+
 def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     """log (1/k) sum_k w_k per example, a lower bound on log p(x) in expectation: x [n, *shape]. Built in chapter 04.
 
@@ -38,11 +55,8 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     if k < 1:
         raise ValueError(f"k must be at least 1. Received: {k}")
     model.check(x)
+    log_sum = _log_sum(model)
     batch_size, chunk = min(batch_size, len(x)), min(k, 50)
-
-    @tf.function(jit_compile=bool(model.jit_compile))
-    def log_sum(batch, samples, seed):
-        return tf.reduce_logsumexp(model.log_weights(batch, samples, seed), axis=0)
 
     totals = []
     for start in range(0, len(x), batch_size):
@@ -50,7 +64,8 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
         sums = []
         for first in range(0, k, chunk):
             samples = min(chunk, k - first)
-            sums.append(log_sum(tf.constant(x[rows]), samples, tf.constant([seed, start * k + first])).numpy())
+            seeds = tf.constant([seed, start * k + first])
+            sums.append(log_sum(tf.constant(x[rows]), samples, seeds).numpy())
         totals.append(np.logaddexp.reduce(sums, axis=0))
     per_example = np.concatenate(totals)[: len(x)] - math.log(k)
     error = per_example.std(ddof=1) / math.sqrt(len(x)) if len(x) > 1 else math.nan

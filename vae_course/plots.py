@@ -94,20 +94,22 @@ def image_rows(rows, ax=None):
     return ax
 
 
-def image_map(images, x_values, y_values, ax=None):
+def image_map(images, x_values, y_values, ax=None, gap=0):
     """Images [len(y_values) * len(x_values), ...] as a map: y_values from bottom to top, x_values from left to right.
 
     The images come row by row, the first y value first. The axes carry the values, which need not be evenly spaced.
+    gap: pixels left white between images, for small ones that would run together.
     """
     images, columns = np.asarray(images), len(x_values)
     height, width = images.shape[1:3]
-    sheet = _tile(images.reshape(len(y_values), columns, *images.shape[1:])[::-1].reshape(images.shape), columns, 0)
+    rows = images.reshape(len(y_values), columns, *images.shape[1:])
+    sheet = _tile(rows[::-1].reshape(images.shape), columns, gap)
     ax = _axes(ax, (5.0, 5.0 * len(y_values) * height / (columns * width)))
     ax.imshow(sheet.squeeze(), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
-    shown_x = np.unique(np.linspace(0, columns - 1, min(columns, 7)).round().astype(int))
-    shown_y = np.unique(np.linspace(0, len(y_values) - 1, min(len(y_values), 7)).round().astype(int))
-    ax.set_xticks((shown_x + 0.5) * width - 0.5, [f"{x_values[i]:.2g}" for i in shown_x])
-    ax.set_yticks((len(y_values) - shown_y - 0.5) * height - 0.5, [f"{y_values[i]:.2g}" for i in shown_y])
+    shown_x, shown_y = (np.arange(0, n, math.ceil(n / 7)) for n in (columns, len(y_values)))
+    ax.set_xticks(shown_x * (width + gap) + width / 2 - 0.5, [f"{x_values[i]:.2g}" for i in shown_x])
+    flipped = len(y_values) - 1 - shown_y
+    ax.set_yticks(flipped * (height + gap) + height / 2 - 0.5, [f"{y_values[i]:.2g}" for i in shown_y])
     ax.set_xlabel("$z_1$")
     ax.set_ylabel("$z_2$")
     return ax

@@ -112,6 +112,8 @@ class DenoisingAutoencoder(Autoencoder):
     Source: Vincent et al. (2008), "Extracting and composing robust features with denoising autoencoders".
     """
 
+    suits_xla_on_cpu = False  # it would draw the noise anew for every product that the first layer sums up
+
     def __init__(self, encoder, decoder, corruption, **kwargs):
         super().__init__(encoder, decoder, **kwargs)
         self.corruption = corruption

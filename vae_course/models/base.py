@@ -79,6 +79,7 @@ class CourseModel(keras.Model):
     """
 
     example_shape = None
+    suits_xla_on_cpu = True
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -113,8 +114,9 @@ class CourseModel(keras.Model):
     def compile(self, optimizer="adam", loss=None, *, jit_compile="auto", steps_per_execution="auto", **kwargs):
         """Keras's compile, with other defaults: Adam; XLA for dense networks, or on a GPU; up to 32 steps at a time.
 
-        jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions, and it
-            does not work over several devices: "auto" leaves it out there. `model.jit_compile` says what was chosen.
+        jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions and for
+            drawing noise on images, and it fails over several devices: "auto" leaves it out there.
+            `model.jit_compile` says what was chosen.
         steps_per_execution: "auto" or a number; batch-level callbacks and the progress bar move once in so many steps.
         """
         self._requested = dict(
@@ -260,7 +262,7 @@ def _suits_xla(model):
     if model.distribute_strategy.num_replicas_in_sync > 1:
         return False
     convolutions = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
-    return bool(tf.config.list_physical_devices("GPU")) or not convolutions
+    return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not convolutions)
 
 
 def mean_over_batch(values, sample_weight=None):
