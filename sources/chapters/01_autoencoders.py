@@ -1,0 +1,661 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01. Autoencoders
+#
+# A network that must copy its input through a narrow passage has to find out what the data have in common.
+#
+# **Goals.** After this chapter you can
+# - build an autoencoder in Keras, train it and read its loss;
+# - say what a linear autoencoder learns, and check it against principal component analysis (PCA);
+# - compare linear, deep and convolutional autoencoders fairly: at equal code size, on data they were not trained on;
+# - measure what a code is worth: bytes for each image, and how well a simple classifier works on it;
+# - explain why an autoencoder is not yet a generative model.
+#
+# **Before you start.** You know NumPy arrays, what a neural network and gradient descent are, and have met PCA once.
+# No probability is needed before chapter 03.
+#
+# **Level:** beginner · **Time:** 60 minutes reading, 1 minute computing
+
+# %%
+import math
+
+from vae_course import datasets, models, networks, plots  # first: it chooses TensorFlow's settings
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+from keras import layers
+from scipy.linalg import subspace_angles
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
+
+plots.use_style()
+
+# %% [markdown]
+# All constants stand in one cell, so that you can change one and run the chapter again. `DATASET = "mnist"` is the
+# first change worth trying. Data sets differ in size, so we fix the number of training *steps* and let the number of
+# epochs (passes through the data) follow from it.
+
+# %%
+DATASET = "digits"  # or "mnist", "fashion_mnist"
+SEED = 0
+LATENT_SIZE = 4  # numbers in a code
+HIDDEN = (128, 64)  # units of the hidden layers, from the pixels towards the code
+BATCH_SIZE = 64
+STEPS = 2000
+
+keras.utils.set_random_seed(SEED)
+
+# %% [markdown]
+# The default data are real handwritten digits, 8 by 8 pixels each. They come in three parts that share no image. We
+# **train** on the first part. We make choices, and compare models, on the second, the **validation** part. The third,
+# the **test** part, is kept for a final report: an error that you have used for choosing is too good to be believed.
+# From a large data set we take 10 000 images to train on and 1000 for each of the other parts.
+
+# %%
+data = datasets.load(DATASET)
+x_train, y_train = data.x_train[:10_000], data.y_train[:10_000]
+x_valid, y_valid = data.x_valid[:1000], data.y_valid[:1000]
+x_test, y_test = data.x_test[:1000], data.y_test[:1000]
+shape, pixels = x_train.shape[1:], math.prod(x_train.shape[1:])
+print("one image:", shape, "that is", pixels, "pixels in [0, 1]")
+print("training images:", len(x_train), " validation:", len(x_valid), " test:", len(x_test))
+
+# %% [markdown]
+# ## 1. How can a network learn without labels?
+#
+# Give it its own input as the target. That alone would be too easy, since copying every pixel solves it, so the way
+# leads through a **bottleneck**. An **encoder** $f_\phi$ turns the example $x$, with its $D$ pixels, into a **code**
+# $z$ of only $d$ numbers. A **decoder** $g_\theta$ turns the code back into an image, the **reconstruction** $\hat
+# x$:
+#
+# $$z = f_\phi(x), \qquad \hat x = g_\theta(z), \qquad z \in \mathbb{R}^d, \quad x, \hat x \in \mathbb{R}^D, \quad d < D. \tag{1.1}$$
+#
+# The letters $\phi$ and $\theta$ stand for the weights of the two networks; $d$ is the **code size**, `LATENT_SIZE`
+# in the code. Both networks are trained together to make the **mean squared error per pixel** small, over $N$
+# examples numbered by $n$ and pixels numbered by $i$:
+#
+# $$L(\phi, \theta) = \frac{1}{N D} \sum_{n=1}^{N} \sum_{i=1}^{D} \left(x_{ni} - \hat x_{ni}\right)^2. \tag{1.2}$$
+#
+# It is a loss, so lower is better. If pixels lie between 0 and 1, its square root is a typical error of one pixel.
+
+# %%
+def error(x, x_hat):
+    """Equation (1.2): images [n, *shape] and their reconstructions -> mean squared error per pixel."""
+    return float(np.mean((x - x_hat) ** 2))
+
+# %% [markdown]
+# ## 2. What does it look like in Keras?
+#
+# A Keras model is a function from arrays to arrays, made of layers that hold weights. `compile` tells it how to learn
+# (an optimizer and a loss), `fit` changes the weights to lower that loss on data, and `predict` applies the function.
+#
+# An encoder is then a stack of layers from the pixels to `LATENT_SIZE` numbers. The decoder is its mirror image. Both
+# end in a layer without an activation, because neither codes nor pixels should be bent at the end.
+#
+# The autoencoder is equation (1.1) read aloud: the decoder of the encoder of $x$. Models can be called like
+# functions, on arrays as well as on a placeholder such as `keras.Input`, and calling them on a placeholder makes a
+# new model.
+
+# %%
+encoder = keras.Sequential([
+    keras.Input(shape), layers.Flatten(),
+    *[layers.Dense(units, activation="relu") for units in HIDDEN],
+    layers.Dense(LATENT_SIZE),
+], name="encoder")  # fmt: skip
+decoder = keras.Sequential([
+    keras.Input((LATENT_SIZE,)),
+    *[layers.Dense(units, activation="relu") for units in reversed(HIDDEN)],
+    layers.Dense(pixels), layers.Reshape(shape),
+], name="decoder")  # fmt: skip
+
+x = keras.Input(shape)
+by_hand = keras.Model(x, decoder(encoder(x)), name="by_hand")
+print("shapes:", by_hand.input_shape, "->", encoder.output_shape, "->", by_hand.output_shape)
+
+# %% [markdown]
+# The first entry, `None`, stands for the number of images, which may be anything.
+#
+# For training we use Adam, a form of gradient descent. Its step size falls to zero along half a wave of a cosine:
+# large steps at the beginning to get far, small ones at the end to come to rest.
+#
+# **Predict.** Four numbers have to stand for a whole image. Before any training the decoder puts out values near
+# zero. What will the curve of the loss do, and will it be the same for images that the network has never seen?
+
+# %% tags=["drift"]
+EPOCHS = max(1, STEPS // (len(x_train) // BATCH_SIZE))
+
+def adam(rate):
+    """Adam with a learning rate that starts at `rate` and ends at 0."""
+    steps = EPOCHS * (len(x_train) // BATCH_SIZE)
+    return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
+
+by_hand.compile(optimizer=adam(5e-3), loss="mse")
+history = by_hand.fit(
+    x_train, x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, validation_data=(x_valid, x_valid), verbose=0
+)
+ax = plots.history(history, "loss", ylabel="mean squared error per pixel")
+ax.set_ylim(bottom=0)
+plt.show()
+
+# %% [markdown]
+# The figure shows the loss falling steeply at first and then more and more slowly. The dashed validation curve
+# follows the training curve down, and then levels off above it. The distance between the two is **overfitting**: part
+# of what was learned holds for the training images only. As long as the dashed curve does not rise, training further
+# does no harm, but only the dashed curve says how good the model is.
+
+# %% tags=["drift"]
+nothing_learned = error(x_valid, x_train.mean(axis=0))  # the best answer that ignores the image
+learned = error(x_valid, by_hand.predict(x_valid, verbose=0))
+assert learned < 0.6 * nothing_learned, "a code must help: better than always answering with the mean training image"
+
+ax = plots.image_rows({"image": x_valid[:10], "reconstruction": by_hand.predict(x_valid[:10], verbose=0)})
+ax.set_title(f"validation images through a code of {LATENT_SIZE} numbers")
+plt.show()
+
+# %% [markdown]
+# The upper row shows images of the validation part, the lower row what came back. Most digits can be read; they look
+# smoother than the originals. What several images share, such as the class and the slant, has passed through the
+# bottleneck. What is peculiar to one image, such as a grainy edge, has not. One or two may have turned into another
+# digit.
+
+# %% [markdown]
+# ### The same from the library
+#
+# You have now written an encoder, a decoder and the model that joins them. `networks.mlp_encoder` and
+# `networks.mlp_decoder` make the same two networks, and `models.Autoencoder` joins them. Nothing is hidden in it: if
+# we copy the trained weights over, the outputs are equal.
+#
+# The library's model adds three conveniences: `encode` gives codes, `decode` gives images, `reconstruct` does both.
+# Its `fit` needs `x` only, for the target is known. From now on we use the library's names.
+
+# %%
+deep = models.Autoencoder(
+    networks.mlp_encoder(shape, LATENT_SIZE, hidden=HIDDEN),
+    networks.mlp_decoder(LATENT_SIZE, shape, hidden=HIDDEN[::-1]),
+)
+deep.set_weights(by_hand.get_weights())
+difference = np.abs(deep.reconstruct(x_valid) - by_hand.predict(x_valid, verbose=0)).max()
+assert difference < 1e-4, "the same layers with the same weights are the same function"
+z = deep.encode(x_valid)
+x_hat = deep.decode(z)
+print("codes:", z.shape, " images:", x_hat.shape)
+
+# %% [markdown]
+# ## 3. What does a linear autoencoder learn?
+#
+# Leave out every hidden layer. Then encoder and decoder are one matrix and one offset each, and nothing is curved:
+#
+# $$z = A x + a, \qquad \hat x = B z + b, \qquad A \in \mathbb{R}^{d \times D}, \quad B \in \mathbb{R}^{D \times d}. \tag{1.3}$$
+#
+# All reconstructions lie in a flat $d$-dimensional set, spanned by the $d$ columns of $B$. For *flat* sets the best
+# answer has been known for a century: PCA. It takes the mean and the $d$ directions of largest variance, and what it
+# loses is the variance in all other directions. With $\lambda_1 \ge \lambda_2 \ge \dots$ for the variances along the
+# principal axes of the training images,
+#
+# $$\min L = \frac{1}{D} \sum_{j > d} \lambda_j . \tag{1.4}$$
+#
+# So no linear autoencoder can have a smaller training error than this. Baldi and Hornik (1989) proved more: every
+# minimum of the loss reaches it, and all other flat places are saddles that one can leave downhill.
+
+# %%
+def flat(x):
+    """Images [n, *shape] as rows of pixels [n, pixels]."""
+    return x.reshape(len(x), -1)
+
+def project(pca, x):
+    """Reconstructions by PCA: images [n, *shape] -> [n, *shape]."""
+    return pca.inverse_transform(pca.transform(flat(x))).reshape(x.shape)
+
+spectrum = PCA(svd_solver="full").fit(flat(x_train))  # all components, in 64-bit numbers below
+pca = PCA(LATENT_SIZE, svd_solver="full").fit(flat(x_train))
+lost = spectrum.explained_variance_[LATENT_SIZE:].sum() * (1 - 1 / len(x_train))  # scikit-learn divides by N - 1
+optimum = error(x_train, project(pca, x_train))
+assert np.isclose(optimum, lost / pixels, rtol=1e-3), "PCA's error is the variance of the axes it leaves out, (1.4)"
+
+# %% [markdown]
+# **Predict.** The linear autoencoder knows nothing of variances or principal axes. It starts at random and walks
+# downhill. How near will its error come to PCA's exact one? And will its four code axes be PCA's four axes?
+
+# %% tags=["drift"]
+linear = models.Autoencoder(
+    networks.mlp_encoder(shape, LATENT_SIZE, hidden=()), networks.mlp_decoder(LATENT_SIZE, shape, hidden=())
+)
+linear.compile(optimizer=adam(3e-2))
+history = linear.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
+
+for name, part in (("training", x_train), ("validation", x_valid)):
+    ratio = error(part, linear.reconstruct(part)) / error(part, project(pca, part))
+    print(f"{name}: the linear autoencoder's error is {ratio:.4f} times PCA's")
+
+# %%
+ratio = error(x_train, linear.reconstruct(x_train)) / optimum
+assert ratio > 1 - 1e-4, "no linear autoencoder has a smaller training error than PCA"
+assert ratio < 1.02, "trained long enough, it comes within 2 % of PCA's exact error"
+ratio = error(x_valid, linear.reconstruct(x_valid)) / error(x_valid, project(pca, x_valid))
+assert abs(ratio - 1) < 0.02, "nearly the same map, so nearly the same error on new images too"
+
+# %% [markdown]
+# The errors agree to far better than 2 %. On the training part PCA cannot be beaten. On the validation part either of
+# the two may be ahead by a hair, since nobody minimised anything there.
+#
+# Are the *axes* the same too? Compare the columns of $B$ with PCA's components in two ways. The cosine between column
+# $j$ and component $j$ is 1 (or -1) if they point along one line. The **principal angles** compare the two
+# four-dimensional spaces as wholes, whatever axes are used inside them. They are all 0 if the spaces are equal.
+
+# %% tags=["drift"]
+columns = linear.decoder.get_weights()[0]  # [d, pixels]: Keras stores the transpose of B
+unit = columns / np.linalg.norm(columns, axis=1, keepdims=True)
+cosines = np.abs(np.sum(unit * pca.components_, axis=1))
+angles = np.degrees(subspace_angles(columns.T, pca.components_.T))
+print("|cosine| between column j and component j:", cosines.round(2))
+print("principal angles between the two spaces:  ", angles.round(1), "degrees")
+
+# %%
+assert angles.max() < 15, "the columns of B span the same space as the first principal components"
+assert cosines.min() < 0.97, "single axes need not agree: the loss does not see them"
+correlation = np.corrcoef(linear.encode(x_train).T)
+off_diagonal = np.abs(correlation - np.eye(LATENT_SIZE)).max()
+assert off_diagonal > 0.05, "PCA's codes are uncorrelated; nothing asks that of the autoencoder's"
+
+# %% tags=["drift"]
+patterns = {"PCA's components": pca.components_, "columns of B": unit}
+scale = 2 * max(np.abs(rows).max() for rows in patterns.values())
+plots.image_rows({name: 0.5 + rows.reshape(-1, *shape) / scale for name, rows in patterns.items()})
+plt.show()
+
+# %% [markdown]
+# The figure shows each direction as an image: grey is 0, white positive, black negative. PCA's components, above, are
+# ordered from the largest variance to the smallest. The columns of $B$, below, are other patterns, each one a mixture
+# of those above.
+#
+# So the space is the same, and the axes in it are not. The reason takes one line. For any invertible $d \times d$
+# matrix $M$,
+#
+# $$\hat x = B z + b = (B M^{-1})(M z) + b, \tag{1.5}$$
+#
+# so mixing the codes by $M$ and unmixing them in the decoder gives the same reconstructions and the same loss. PCA
+# picks one $M$ by two further demands, orthogonal axes and falling variance. The autoencoder stops at whichever $M$
+# it happens to reach. Keep this in mind: **the loss does not fix what a single code axis means, or how it is
+# scaled.** It returns in section 6 with consequences.
+
+# %% [markdown]
+# ## 4. Do curved maps do better with the same code size?
+#
+# Images of digits hardly lie in a flat set. Half-way between two pictures of a 1 with different slants there is no 1,
+# but two faint strokes. A network with hidden layers may bend: its reconstructions lie on a curved surface of
+# dimension $d$. That is the `deep` model of section 2. A **convolutional** network bends too, and also uses that
+# pixels have neighbours: the same small filter looks at each place of the image.
+#
+# **Predict.** All three get four numbers for each image. By how much will the curved ones beat the linear one, and on
+# which part of the data does the comparison count?
+
+# %%
+conv = models.Autoencoder(
+    networks.conv_encoder(shape, LATENT_SIZE, filters=(16, 32), units=64),
+    networks.conv_decoder(LATENT_SIZE, shape, filters=(32, 16), units=64),
+)
+conv.compile(optimizer=adam(5e-3))
+history = conv.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
+
+trained = {"linear": linear, "deep": deep, "convolutional": conv}
+errors = {
+    name: {"training": error(x_train, model.reconstruct(x_train)), "validation": error(x_valid, model.reconstruct(x_valid))}
+    for name, model in trained.items()
+}
+
+# %% tags=["drift"]
+for name, model in trained.items():
+    record = errors[name]
+    print(f"{name:14s} {model.count_params():7d} weights   training {record['training']:.4f}   "
+          f"validation {record['validation']:.4f}")  # fmt: skip
+
+best_flat = error(x_valid, project(pca, x_valid))
+for name in ("deep", "convolutional"):
+    assert errors[name]["validation"] < 0.8 * best_flat, f"{name}: a curved map beats every flat one of equal code size"
+assert errors["deep"]["training"] < errors["deep"]["validation"], "the training error flatters a flexible model"
+
+# %% [markdown]
+# Both curved models beat the linear one clearly, on images that none of them was trained on: the check asks for at
+# least a fifth less error than PCA's. Two honest remarks. First, on the training part the gain looks larger still,
+# but that part of it is overfitting. Second, between the deep and the convolutional network there is no clear winner
+# here: on images this small, neighbourhood is worth little, and another seed may change their order.
+#
+# How many principal components would PCA need to do as well?
+
+# %% tags=["drift"]
+sizes = np.arange(1, min(4 * LATENT_SIZE, pixels) + 1)
+centred = flat(x_valid) - spectrum.mean_
+coordinates = centred @ spectrum.components_.T  # of validation images along all training axes
+flat_errors = [(np.sum(centred**2) - np.sum(coordinates[:, :d] ** 2)) / centred.size for d in sizes]
+as_good = int(sizes[np.argmax(np.array(flat_errors) <= errors["deep"]["validation"])])
+assert flat_errors[as_good - 1] <= errors["deep"]["validation"], "PCA catches up within four times the code size"
+assert as_good >= 1.5 * LATENT_SIZE, "PCA needs at least half as many numbers again to do as well"
+
+figure, ax = plt.subplots()
+ax.plot(sizes, flat_errors, ".-", color=plots.COLOURS[7], label="PCA")
+for i, (name, record) in enumerate(errors.items()):
+    ax.plot(LATENT_SIZE, record["validation"], plots.MARKERS[i], color=plots.COLOURS[i], label=f"{name} autoencoder")
+ax.axhline(errors["deep"]["validation"], color=plots.COLOURS[1], linestyle=":", linewidth=1)
+ax.set_xlabel("code size $d$")
+ax.set_ylabel("mean squared error per pixel\n(validation)")
+ax.set_ylim(bottom=0)
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows PCA's validation error falling with the number of components. The linear autoencoder sits on that
+# curve at $d = 4$. The deep and the convolutional one lie far below it: PCA comes down to the dotted line only with two to three
+# times as many numbers.
+
+# %% [markdown]
+# ## 5. What is a code worth?
+#
+# ### As a compressed image
+#
+# An image with one byte for each pixel takes $D$ bytes. A code of $d$ numbers with $b$ bits each takes
+#
+# $$\text{bytes per image} = \frac{d\, b}{8}. \tag{1.6}$$
+#
+# Keras computes with numbers of 32 bits. Few of those bits carry news. To **quantise** a code to $b$ bits, divide the
+# range that each code axis has on the training data into $2^b - 1$ equal steps, and store the number of the nearest
+# step.
+#
+# **Predict.** How many of the 32 bits can go before the images become worse? Guess a number.
+
+# %%
+def quantise(z, bits, low, high):
+    """Codes [n, d] as the decoder sees them after a round trip through whole numbers of `bits` bits."""
+    top = 2**bits - 1
+    stored = np.rint(top * (np.clip(z, low, high) - low) / (high - low))  # what the file would hold: 0 ... top
+    return low + (high - low) * stored / top
+
+bits = np.arange(2, 9)
+codes = {"deep autoencoder": deep.encode, "PCA": lambda x: pca.transform(flat(x))}
+images = {"deep autoencoder": deep.decode, "PCA": lambda z: pca.inverse_transform(z).reshape(-1, *shape)}
+quantised = {}
+for name in codes:
+    low, high = codes[name](x_train).min(axis=0), codes[name](x_train).max(axis=0)
+    z = codes[name](x_valid)
+    quantised[name] = [error(x_valid, images[name](quantise(z, b, low, high))) for b in bits]
+
+# %%
+full = errors["deep"]["validation"]
+assert quantised["deep autoencoder"][-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
+assert quantised["deep autoencoder"][0] > 1.2 * full, "two bits for each number are too few"
+assert quantised["deep autoencoder"][-1] < 0.8 * quantised["PCA"][-1], "at the same bytes the curved code is better"
+print(f"raw {pixels} bytes, code of 32-bit numbers {4 * LATENT_SIZE} bytes, code of 8-bit numbers {LATENT_SIZE} bytes")
+
+# %% tags=["drift"]
+figure, ax = plt.subplots()
+for i, (name, values) in enumerate(quantised.items()):
+    ax.plot(LATENT_SIZE * bits / 8, values, plots.MARKERS[i] + "-", label=f"{name}, {LATENT_SIZE} numbers of 2 to 8 bits")
+ax.set_xlabel("bytes per image")
+ax.set_ylabel("mean squared error per pixel\n(validation)")
+ax.set_ylim(bottom=0)
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows the error against the bytes spent on an image. From the right, both curves stay flat for several
+# bits and turn up only when each number has three or fewer. With 8 bits nothing visible is lost, and an image takes
+# as many bytes as the code has numbers: sixteen times fewer than the raw 8 by 8 pixels. At each number of bits that
+# one would use, the autoencoder's codes give better images than PCA's. With very few bits its lead shrinks or is
+# lost. Coarse steps move a code far from where the encoder put it, and a curved decoder may do anything there; section 6
+# shows what.
+#
+# This is **lossy** compression, of a special kind. It works for images like the training images only. And whoever
+# wants to read the codes needs the decoder as well, which must be paid for once:
+
+# %%
+decoder_bytes = 4 * deep.decoder.count_params()
+break_even = math.ceil(decoder_bytes / (pixels - LATENT_SIZE))
+print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, sending it along has paid off")
+
+# %% [markdown]
+# ### As a description of an image
+#
+# Does a code keep what matters, for instance which digit it is? Ask a classifier that learns almost nothing of its
+# own: the **k nearest neighbours** vote. (Its $k$ is a number of neighbours, nothing else.) We choose $k$ on the
+# validation part, for each description separately, and use the test part once, for the result.
+
+# %% tags=["drift"]
+views = {"raw pixels": flat, "PCA": codes["PCA"], "linear": linear.encode, "deep": deep.encode, "convolutional": conv.encode}
+accuracy = {}
+for name, view in views.items():
+    fitted = [KNeighborsClassifier(k).fit(view(x_train), y_train) for k in (1, 3, 5, 9, 15)]
+    best = max(fitted, key=lambda classifier: classifier.score(view(x_valid), y_valid))
+    accuracy[name] = best.score(view(x_test), y_test)
+chance = np.bincount(y_test).max() / len(y_test)
+assert accuracy["deep"] > 5 * chance, "no label was used in training, and still the codes know the class"
+assert accuracy["raw pixels"] > max(accuracy["PCA"], accuracy["deep"]), "a few numbers lose something about the class"
+assert accuracy["deep"] > accuracy["PCA"] - 0.02, "the curved code describes the class at least as well as PCA's"
+
+for name, view in views.items():
+    print(f"{name:14s} {view(x_test).shape[1]:4d} numbers   test accuracy {100 * accuracy[name]:.0f} %")
+
+# %% [markdown]
+# With far fewer numbers than pixels the codes keep most of the class, though no label was used to make them. The deep
+# code does not fall behind PCA's, and the raw pixels stay ahead of both. This is **dimensionality reduction**: a
+# short description that later steps can work with. Nobody told the autoencoder to separate the classes. It does so as
+# far as that helps to draw the images.
+
+# %% [markdown]
+# ## 6. What does the map of codes look like?
+#
+# With two numbers for each code we can look at all codes at once. We train one more deep model, with code size 2. The
+# smaller bottleneck costs quality, but it gives us a map.
+
+# %% tags=["drift"]
+plane = models.Autoencoder(networks.mlp_encoder(shape, 2, hidden=HIDDEN), networks.mlp_decoder(2, shape, hidden=HIDDEN[::-1]))
+plane.compile(optimizer=adam(5e-3))
+history = plane.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
+map_train = plane.encode(x_train)
+
+ax = plots.latent_scatter(map_train[:2000], y_train[:2000], label_names=data.label_names)
+ax.set_title("codes of training images")
+plt.show()
+
+# %% [markdown]
+# The figure shows one mark for each training image, placed at its code; colour and shape give its class. Classes form
+# islands and tongues, some neat and some mixed with their neighbours. Between them there is empty land. Nothing says
+# where the map is centred, how wide it is, or which way is up: look at the numbers on the axes.
+#
+# ### Does the scale mean anything?
+#
+# Equation (1.5) says that it does not. Multiply the encoder's last layer by 10 and divide the first weights of the
+# decoder by 10: a map ten times as wide.
+#
+# **Predict.** What happens to the reconstruction error? And to the image that the decoder draws at the code (1, 1)?
+
+# %%
+wide = models.Autoencoder.from_config(plane.get_config())  # the same layers, new weights
+wide.set_weights(plane.get_weights())
+last, first = wide.encoder.layers[-1], wide.decoder.layers[1]
+last.set_weights([10 * w for w in last.get_weights()])
+kernel, bias = first.get_weights()
+first.set_weights([kernel / 10, bias])
+
+before, after = error(x_valid, plane.reconstruct(x_valid)), error(x_valid, wide.reconstruct(x_valid))
+assert np.isclose(before, after, rtol=1e-3), "the same function from image to image, so the same loss"
+ratio = wide.encode(x_valid).std() / plane.encode(x_valid).std()
+assert np.isclose(ratio, 10, rtol=1e-3), "and yet every code is ten times as large"
+many = np.random.default_rng(SEED).normal(size=(1000, 2))
+spread, spread_wide = plane.decode(many).std(axis=0).mean(), wide.decode(many).std(axis=0).mean()
+assert spread_wide < 0.6 * spread, "on a wide map standard normal codes all fall near one place"
+print("codes are", round(float(ratio)), "times as large, the loss is the same")
+
+# %% tags=["drift"]
+noise = np.random.default_rng(SEED).normal(size=(10, 2))
+plots.image_rows({"the map": plane.decode(noise), "ten times\nas wide": wide.decode(noise)})
+plt.show()
+
+# %% [markdown]
+# Both rows were drawn from the same ten random codes, taken from a standard normal distribution, by two models with
+# the same loss. The upper row shows a variety of shapes. The lower one shows variations of a few images, for on the
+# wide map all ten codes fall close to the centre. Training gives no reason to prefer either map. So "draw a random
+# code and decode it" is not a well-defined thing to do with an autoencoder.
+#
+# ### What is between the codes?
+#
+# Take the scale as training left it, and decode a regular grid over the whole map, from the smallest to the largest
+# code on each axis (the **bounding box** of the codes).
+
+# %% tags=["drift"]
+z1, z2 = np.linspace(map_train.min(axis=0), map_train.max(axis=0), 11).T
+grid = np.stack(np.meshgrid(z1, z2), axis=-1).reshape(-1, 2)  # row by row, the first z2 first
+ax = plots.image_map(plane.decode(grid), z1, z2, gap=1)
+ax.set_title("the decoder's answer at every place of the map")
+plt.show()
+
+# %% [markdown]
+# The figure shows an image for each place of the map, with the same axes as the scatter plot. Where training codes
+# are, there are digits, and they change smoothly from one place to the next. In the empty land there are blends and
+# blots that belong to no class, and towards the corners over-bright strokes. The decoder never refuses. It has an
+# answer for *any* code, but the loss has only ever judged its answers at the codes of training images.
+
+# %% [markdown]
+# ## 7. Why is this not yet a generative model?
+#
+# A generative model makes new examples: draw something random, get a new digit. We have a decoder, so we only need
+# codes. Where should they come from? Let us try three sources and measure them on the 4-number codes: uniform over
+# the bounding box; the standard normal distribution; and a normal distribution with the mean and covariance of the
+# training codes, a fairer choice.
+#
+# Say that a code $z$ lies **in a hole** if no training code is near it. What is near? Real images set the scale: for
+# 95 % of the validation images, the nearest training code is closer than some distance $r$. So
+#
+# $$z \text{ is in a hole} \iff \min_n \lVert z - f_\phi(x_n) \rVert > r, \qquad n = 1, \dots, N \text{ training images.} \tag{1.7}$$
+#
+# By this definition 5 % of real, unseen images are in holes. **Predict** the shares for the three sources, first for
+# code size 2, then for 4.
+
+# %%
+def sources(codes, n=2000):
+    """Random codes from three distributions: a dictionary of arrays [n, d], for training codes [N, d]."""
+    random = np.random.default_rng(SEED)
+    return {
+        "box": random.uniform(codes.min(axis=0), codes.max(axis=0), size=(n, codes.shape[1])),
+        "standard normal": random.normal(size=(n, codes.shape[1])),
+        "fitted normal": random.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=n),
+    }
+
+def holes(model):
+    """The share of random codes in holes, equation (1.7), for each source."""
+    codes = model.encode(x_train)
+    neighbours = NearestNeighbors(n_neighbors=1).fit(codes)
+    radius = np.quantile(neighbours.kneighbors(model.encode(x_valid))[0], 0.95)
+    return {name: float(np.mean(neighbours.kneighbors(z)[0] > radius)) for name, z in sources(codes).items()}
+
+# %% tags=["drift"]
+shares = {"code size 2": holes(plane), f"code size {LATENT_SIZE}": holes(deep)}
+low, high = shares["code size 2"], shares[f"code size {LATENT_SIZE}"]
+assert low["box"] > 0.25, "a large part of even a flat map is empty"
+assert high["box"] > low["box"], "more code axes, more empty land"
+assert high["box"] > 0.6, "with four axes most of the box is empty"
+assert min(high.values()) > 0.12, "every source falls into holes at least twice as often as real images do"
+
+figure, ax = plt.subplots()
+for i, (name, record) in enumerate(shares.items()):
+    bars = ax.bar(np.arange(3) + 0.4 * i, record.values(), width=0.36, hatch=("", "//")[i], edgecolor="white", label=name)
+    ax.bar_label(bars, fmt="{:.0%}")
+ax.axhline(0.05, color="black", linestyle=":", label="real images")
+ax.set_xticks(np.arange(3) + 0.2, record)
+ax.set_ylabel("share of codes in holes")
+ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+plt.show()
+
+# %% [markdown]
+# The figure shows, for each source, the share of random codes in holes; the dotted line marks real images. About half
+# of the flat map is empty, and most of the four-dimensional box. The fitted normal does better than the box, but
+# still misses several times as often as real images. And a wider code makes it worse: the volume of the box grows
+# much faster than the part of it that is filled. Do the holes show in the images?
+
+# %% tags=["drift"]
+random_codes = sources(deep.encode(x_train))
+decoded = {"real codes": deep.reconstruct(x_valid)} | {name: deep.decode(z) for name, z in random_codes.items()}
+nearest_image = NearestNeighbors(n_neighbors=1).fit(flat(x_train))
+def to_nearest(images):
+    """Median squared distance per pixel from images to the nearest training image."""
+    return float(np.median(nearest_image.kneighbors(flat(images))[0] ** 2) / pixels)
+
+strangeness = {name: to_nearest(images[:500]) / to_nearest(decoded["real codes"]) for name, images in decoded.items()}
+assert strangeness["box"] > 1.5, "codes from the box decode to images unlike any training image"
+assert strangeness["fitted normal"] > 1.05, "and even a fitted normal gives stranger images than real codes do"
+
+plots.image_rows({f"{name}  {strangeness[name]:.1f}": images[:10] for name, images in decoded.items()})
+plt.show()
+
+# %% [markdown]
+# The first row shows reconstructions of validation images, the others what the decoder makes of random codes. The
+# number beside each name is a measure of strangeness: the median squared distance to the nearest training image,
+# divided by the same for reconstructions. Random codes give some good digits, and many images that are none. The box,
+# which reaches into the emptiest corners, gives the strangest ones.
+#
+# Three things are missing, then, before an autoencoder can generate:
+#
+# 1. **No holes.** Nothing in the loss asks for sense between the codes of training images.
+# 2. **A fixed scale.** Any invertible change of the codes, undone in the decoder, leaves the loss as it is.
+# 3. **A distribution to draw from.** We made up three. None follows from the model, and none was right.
+#
+# All three are one question: **what distribution should codes come from?** In chapter 03 we answer it the other way
+# round. We choose the distribution first, and train encoder and decoder so that it becomes the right one. That takes
+# probability, and the result is the variational autoencoder.
+
+# %% [markdown]
+# ## 8. The final report
+#
+# All choices are made. Now, once, the errors on the test part.
+
+# %% tags=["drift"]
+print(f"PCA            {error(x_test, project(pca, x_test)):.4f}")
+for name, model in trained.items():
+    print(f"{name:14s} {error(x_test, model.reconstruct(x_test)):.4f}")
+
+for name in ("deep", "convolutional"):
+    ratio = error(x_test, trained[name].reconstruct(x_test)) / error(x_test, project(pca, x_test))
+    assert ratio < 0.8, f"{name}: what held on the validation part holds on the test part"
+
+# %% [markdown]
+# ## Summary
+#
+# - You **built** an autoencoder from two stacks of layers, trained it with `compile` and `fit`, and read its two loss
+#   curves. From now on it is `models.Autoencoder`, with `networks.mlp_encoder` and its relatives.
+# - You **checked** that a linear autoencoder finds PCA's space, and its error to within 2 %, but not its axes.
+# - You **compared** at equal code size and on held-out images: curved maps beat flat ones by at least a fifth.
+# - You **measured** codes: one byte for each number is enough, and neighbours in code space mostly share a class.
+# - You **explained** why this is not yet a generative model: holes, an arbitrary scale, and no distribution to draw
+#   codes from.
+#
+# ## Common mistakes
+#
+# - Comparing models of different code size, or on the training part. A wider code always wins there.
+# - Fitting PCA, a scaling or any other preparation on all data before splitting. It then has seen the test images.
+# - Choosing the number of neighbours, of epochs or of units by the test error, and then reporting that same error.
+# - Reading meaning into one axis of the code, or comparing codes of two trained models number by number.
+# - A code as wide as the input: copying is then a perfect answer, and nothing has to be learned.
+# - Showing only images decoded from well-chosen codes. Decode random ones before you say "generative".
+# - Reporting a mean squared error without saying whether it is a mean or a sum over pixels.
+#
+# ## Exercises
+#
+# [Exercises 01](../exercises/01_autoencoders/01_autoencoders.ipynb): PCA as an autoencoder, bytes and bits, a repair,
+# and an open challenge.
+#
+# ## Further reading
+#
+# - Baldi & Hornik (1989), *Neural networks and principal component analysis*: why the linear case has no bad minima.
+# - Hinton & Salakhutdinov (2006), *Reducing the dimensionality of data with neural networks*: deep autoencoders
+#   beside PCA.
+# - Bengio, Courville & Vincent (2013), *Representation learning: a review and new perspectives*: what a good code is.
+# - Ballé, Laparra & Simoncelli (2017), *End-to-end optimized image compression*: learning the code and its bits
+#   together.
+# - Ghosh, Sajjadi, Vergari, Black & Schölkopf (2020), *From variational to deterministic autoencoders*: fitting a
+#   distribution to the codes afterwards, and how far that goes.

@@ -1,0 +1,716 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # 03. Variational autoencoders
+#
+# You turn the autoencoder into a model of probabilities: one that can say how likely an image is, and that can draw
+# new ones.
+#
+# **Goals.** After this chapter you can
+# - write down a latent-variable model and compute its evidence where the latent has one dimension;
+# - derive the evidence lower bound (ELBO) and say what its gap measures;
+# - compute the KL divergence of two normals in three ways that agree;
+# - explain why a VAE draws its latents as mean + scale × noise, and what the alternative costs;
+# - build a VAE by hand in Keras, train it, sample from it and map its latent space.
+#
+# **Before you start.** You know chapter [01](01_autoencoders.ipynb): encoder, decoder, code. You have met the normal
+# distribution, Bayes' rule and the expected value. Integrals appear, but a grid and a sum do the work.
+#
+# **Level:** intermediate · **Time:** 75 minutes reading, 2 minutes computing
+
+# %%
+import tempfile
+from pathlib import Path
+
+from vae_course import bounds, datasets, models, networks, plots  # first: it sets TensorFlow's defaults
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+from scipy.spatial.distance import cdist
+from scipy.stats import chi2, norm
+
+tfd = tfp.distributions
+plots.use_style()
+
+# %%
+DATASET = "digits"  # or "mnist", "fashion_mnist": larger images, more of them, more minutes
+EPOCHS, BATCH_SIZE = {"digits": (200, 64)}.get(DATASET, (20, 256))
+LEARNING_RATE = 2e-3
+LATENT_SIZE = 2  # two latents can be drawn as a map
+HIDDEN = (128, 64)  # units of the hidden layers, as in chapter 01
+keras.utils.set_random_seed(0)
+
+# %% [markdown]
+# ## 1. What was missing?
+#
+# The autoencoder of chapter 01 finds a code for every image and an image for every code. Two questions stay open.
+# *Which codes may you decode?* Nothing says where codes lie, so a code picked at random often gives no digit at all.
+# *How likely is an image?* The squared error says how well an image comes back, not how probable it is, so two models
+# with different codes cannot be compared.
+#
+# A **latent-variable model** answers both with two distributions. A **prior** $p(z)$ says where codes lie; from now on
+# we call a code a **latent**, because nobody observes it. A **likelihood** $p_\theta(x|z)$ says which examples $x$ a
+# latent $z$ produces: it is a decoder whose output is a distribution. To make an example, draw $z$ from the prior, then
+# draw $x$ from the likelihood. The probability of an example is then the average over all the ways to make it:
+#
+# $$ p_\theta(x) = \int p_\theta(x|z)\, p(z)\, dz = \mathbb{E}_{p(z)}\big[p_\theta(x|z)\big]. \tag{3.1} $$
+#
+# It is called the **evidence**. A model that gives the observed examples a higher evidence explains them better. So we
+# want to make $\log p_\theta(x)$ large. The difficulty of this chapter is the integral.
+#
+# ## 2. Where can the evidence be computed exactly?
+#
+# Where the latent has one dimension, a grid and a sum do it. Take this toy model. A latent $z \sim N(0, 1)$ is bent by
+# a known function, and noise is added: $x \sim N(m(z), \sigma^2)$ with $m(z) = z^2$ and $\sigma = 0.5$. We also keep a
+# second toy with $m(z) = z$, because there every quantity is known in closed form. All densities come from TensorFlow
+# Probability, `tfd`: a density that is not typed by hand cannot be typed wrongly.
+
+# %%
+NOISE = 0.5
+prior = tfd.Normal(np.float64(0.0), 1.0)
+grid, step = np.linspace(-7, 7, 2001, retstep=True)
+
+def straight(z):
+    return z
+
+def bent(z):
+    return z**2
+
+def log_joint(x, z, mean_of):
+    """log p(x, z) = log p(z) + log p(x|z)."""
+    return prior.log_prob(z) + tfd.Normal(mean_of(z), NOISE).log_prob(x)
+
+def log_evidence(x, mean_of):
+    """log p(x), equation 3.1 as a sum over the grid."""
+    return tf.reduce_logsumexp(log_joint(x, grid, mean_of)) + np.log(step)
+
+# %% [markdown]
+# The same grid gives the **posterior** by Bayes' rule: which latents can have produced this $x$?
+#
+# $$ p_\theta(z|x) = \frac{p_\theta(x|z)\, p(z)}{p_\theta(x)}. \tag{3.2} $$
+#
+# **Predict.** You observe $x = 2$ in the bent toy, where $m(z) = z^2$. Which latents are likely? How many peaks does
+# the posterior have?
+
+# %% tags=["drift"]
+random = np.random.default_rng(0)
+draws = bent(random.normal(size=20_000)) + NOISE * random.normal(size=20_000)
+x_axis = np.linspace(-2, 8, 200)
+evidence = np.exp([log_evidence(x, bent) for x in x_axis])
+posterior = np.exp(log_joint(2.0, grid, bent) - log_evidence(2.0, bent))
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+left.hist(draws, bins=100, range=(-2, 8), density=True, color=plots.COLOURS[4], label="drawn $z$, then $x$")
+left.plot(x_axis, evidence, color=plots.COLOURS[6], label="$p(x)$ by the grid")
+left.set(xlabel="$x$", ylabel="density")
+right.plot(grid, np.exp(prior.log_prob(grid)), "--", label="prior $p(z)$")
+right.plot(grid, posterior, label="posterior $p(z|x=2)$")
+right.set(xlabel="$z$", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 1.5))
+left.legend()
+right.legend(loc="upper center")
+plt.show()
+
+# %% [markdown]
+# The figure shows two panels. On the left the curve of the evidence follows the histogram of examples that were made
+# in two draws. On the right the prior is one wide hill, and the posterior for $x = 2$ has two narrow peaks, near
+# $-1.4$ and $+1.4$: both have the square 2. Seeing $x$ turns a vague belief about $z$ into a sharp one, and here it
+# cannot decide on the sign.
+#
+# The straight toy has an exact answer: a sum of two normals is normal, so $p(x) = N(x; 0, 1 + \sigma^2)$. Let us hold
+# the grid against it.
+
+# %%
+exact = tfd.Normal(np.float64(0.0), np.sqrt(1 + NOISE**2)).log_prob(2.0)
+assert abs(log_evidence(2.0, straight) - exact) < 1e-6, "the grid must give the evidence that is known in closed form"
+assert abs(posterior.sum() * step - 1) < 1e-6, "a posterior is a density: it integrates to 1"
+assert abs(np.trapezoid(evidence, x_axis) - draws[abs(draws - 3) < 5].size / draws.size) < 0.02, "p(x) fits the draws"
+print("the grid agrees with the closed form")
+
+# %% [markdown]
+# ### Why not just average?
+#
+# A grid over ten latents with 100 points each has $10^{20}$ points. Equation 3.1 is an average, so you could estimate
+# it instead: draw $k$ latents from the prior and average $p(x|z)$. Let us try it with the straight toy in $d$
+# dimensions, where each of the $d$ pixels of $x$ has its own latent and the exact evidence is known.
+#
+# **Predict.** With $k = 10\,000$ draws, up to how many dimensions is the estimate of $\log p(x)$ good to a nat? (A
+# *nat* is the unit of a natural logarithm.)
+
+# %% tags=["drift"]
+def naive_error(dimensions, k=10_000):
+    """The estimate of log p(x) by equation 3.1, minus its exact value, in nats; x = (1, ..., 1)."""
+    z = random.normal(size=(k, dimensions))
+    log_likelihood = tf.reduce_sum(tfd.Normal(z, NOISE).log_prob(1.0), axis=1)
+    exact = dimensions * tfd.Normal(np.float64(0.0), np.sqrt(1 + NOISE**2)).log_prob(1.0)
+    return float(tf.reduce_logsumexp(log_likelihood) - np.log(k) - exact)
+
+sizes = (1, 2, 5, 10, 20, 40)
+errors = {size: [naive_error(size) for _ in range(20)] for size in sizes}
+figure, ax = plt.subplots()
+ax.boxplot(errors.values(), tick_labels=sizes)
+ax.axhline(0, color="gray", linewidth=0.8)
+ax.set(xlabel="number of latents", ylabel="error of $\\log p(x)$ in nats")
+plt.show()
+
+# %% [markdown]
+# The figure shows the errors of twenty repetitions for each number of latents: small up to five, larger at ten, nats
+# at twenty, and at forty every estimate is many nats too low. With many latents nearly no draw from the prior
+# falls where the likelihood is large, so the average misses what matters. More draws hardly help: the number you need
+# grows exponentially with the number of latents. We need a better place to draw from.
+
+# %%
+assert np.std(errors[1]) < 0.1, "one latent: ten thousand draws are plenty"
+assert max(errors[40]) < -3, "forty latents: every estimate is nats too low"
+
+# %% [markdown]
+# ## 3. What if you draw where it matters?
+#
+# Let $q(z|x)$ be any density over latents, our guess at the posterior. Multiply and divide by it in equation 3.1:
+#
+# $$ p_\theta(x) = \mathbb{E}_{q(z|x)}\left[\frac{p_\theta(x|z)\, p(z)}{q(z|x)}\right]. \tag{3.3} $$
+#
+# The logarithm is concave, so the logarithm of an average is at least the average of the logarithms. This is
+# **Jensen's inequality**, and it gives a lower bound on the evidence, the **ELBO**:
+#
+# $$ \log p_\theta(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log \frac{p_\theta(x|z)\, p(z)}{q(z|x)}\right]
+#    = \underbrace{\mathbb{E}_{q(z|x)}\big[\log p_\theta(x|z)\big]}_{\text{reconstruction}}
+#    - \underbrace{\mathrm{KL}\big(q(z|x)\,\|\,p(z)\big)}_{\text{what the latent costs}}
+#    = \mathrm{ELBO}(x). \tag{3.4} $$
+#
+# The first term asks $q$ for latents from which $x$ is likely. The second, the **Kullback–Leibler divergence**
+# $\mathrm{KL}(q\|p) = \mathbb{E}_q[\log q - \log p] \ge 0$, asks $q$ to stay close to the prior. How much do we lose? Put
+# $p_\theta(x|z)\,p(z) = p_\theta(z|x)\,p_\theta(x)$ into equation 3.4:
+#
+# $$ \log p_\theta(x) - \mathrm{ELBO}(x) = \mathrm{KL}\big(q(z|x)\,\|\,p_\theta(z|x)\big) \;\ge\; 0. \tag{3.5} $$
+#
+# So the gap is itself a KL divergence: it measures how far the guess is from the true posterior. It is zero if and only
+# if $q$ *is* the true posterior. To make the ELBO large in $q$ is to do Bayesian inference; to make it large in
+# $\theta$ is to fit the model. One number serves both.
+#
+# In the straight toy the true posterior is a normal with mean $x / (1 + \sigma^2)$ and variance
+# $\sigma^2 / (1 + \sigma^2)$. That allows two sharp tests of equation 3.5: at the true posterior the bound is *equal* to
+# the evidence, and at any other normal the gap equals the KL divergence that `tfd` computes.
+
+# %%
+def elbo(x, mean_of, q):
+    """Equation 3.4 as a sum over the grid; q is a normal with any batch shape [..., 1] -> [...]."""
+    log_q = q.log_prob(grid)
+    return tf.reduce_sum(tf.exp(log_q) * (log_joint(x, grid, mean_of) - log_q), axis=-1) * step
+
+variance = NOISE**2 / (1 + NOISE**2)
+true_posterior = tfd.Normal(2.0 / (1 + NOISE**2), np.sqrt(variance))
+other = tfd.Normal(np.float64(1.0), 0.7)
+gap = log_evidence(2.0, straight) - elbo(2.0, straight, other)
+
+# %%
+tight = elbo(2.0, straight, true_posterior) - exact
+assert abs(tight) < 1e-9, "at the true posterior the bound is the evidence itself"
+assert abs(gap - tfd.kl_divergence(other, true_posterior)) < 1e-9, "the gap is KL(q || true posterior)"
+print("tight at the true posterior; elsewhere the gap is the KL")
+
+# %% [markdown]
+# Now let $q$ be every normal on a map: mean to the right, standard deviation upwards. We draw the gap of equation 3.5
+# for both toys, at $x = 2$.
+#
+# **Predict.** The straight toy's gap touches zero. The bent toy's posterior has two peaks, and a normal has one. Where
+# is the best normal: on a peak, or in the middle between them? How large is the gap that stays?
+
+# %% tags=["drift"]
+means, scales = np.linspace(-3, 3, 61), np.geomspace(0.05, 1.5, 41)
+normals = tfd.Normal(means[:, None], scales[:, None, None])  # one for every point of the map: [41, 61, 1]
+gaps = {f.__name__: (log_evidence(2.0, f) - elbo(2.0, f, normals)).numpy() for f in (straight, bent)}
+
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
+for ax, (name, gap) in zip(axes, gaps.items()):
+    levels = [0, 0.1, 0.3, 1, 3, 10, 30, 100]
+    filled = ax.contourf(means, scales, gap, levels, norm="symlog", cmap="viridis_r", extend="max")
+    best = np.unravel_index(gap.argmin(), gap.shape)
+    ax.plot(means[best[1]], scales[best[0]], "o", color=plots.COLOURS[3])
+    ax.set(title=f"{name}: smallest gap {gap.min():.2f} nats", xlabel="mean of $q$", yscale="log")
+axes[0].set_ylabel("standard deviation of $q$")
+figure.colorbar(filled, label="gap in nats")
+plt.show()
+
+# %% [markdown]
+# The figure shows two maps of the gap with a dot at the smallest value. The straight toy has one valley, and its floor
+# is zero. The bent toy has two valleys, one on each peak, and the floor of both is about 0.7 nats. The best normal
+# covers one peak and leaves the other out: $\mathrm{KL}(q\|p)$ punishes $q$ for standing where the posterior is small,
+# not for missing a part of it. Half of the posterior is left out, and that costs just over $\log 2 \approx 0.69$ nats.
+# A gap that remains at the best $q$ tells you that the *family* of $q$ is too poor.
+
+# %%
+assert min(gap.min() for gap in gaps.values()) > -1e-9, "the bound cannot exceed the evidence"
+assert gaps["straight"].min() < 0.01, "a normal family holds the straight toy's posterior"
+assert np.log(2) < gaps["bent"].min() < np.log(2) + 0.06, "one of two equal peaks costs log 2, and its shape a little"
+
+# %% [markdown]
+# ## 4. How far is one normal from another?
+#
+# The KL of equation 3.4 compares $q(z|x)$ with the prior. For two normals it has a closed form; against the standard
+# normal, and for one latent, it is
+#
+# $$ \mathrm{KL}\big(N(\mu, \sigma^2)\,\|\,N(0, 1)\big) = \tfrac12\big(\mu^2 + \sigma^2 - 1\big) - \log \sigma. \tag{3.6} $$
+#
+# Read it: moving the mean by 1 costs half a nat, and to be sure ($\sigma \to 0$) costs without limit. Over independent
+# latents the KL divergences **add up**. They are summed, never averaged, because log-probabilities of independent
+# variables add up.
+#
+# This is the only density that we type by hand in this chapter. You can check it in two ways that do not use it: by
+# averaging $\log q - \log p$ over draws from $q$, and by asking `tfd`.
+
+# %%
+mean, scale = np.array([0.5, -1.0, 0.0]), np.array([0.2, 1.5, 1.0])
+q = tfd.MultivariateNormalDiag(mean, scale)
+p = tfd.MultivariateNormalDiag(np.zeros(3), np.ones(3))
+
+typed = np.sum(0.5 * (mean**2 + scale**2 - 1) - np.log(scale))  # equation 3.6, summed over latents
+z = q.sample(100_000, seed=0)
+averaged = tf.reduce_mean(q.log_prob(z) - p.log_prob(z))
+asked = tfd.kl_divergence(q, p)
+
+assert abs(typed - asked) < 1e-9, "equation 3.6 summed over latents is tfd's KL"
+assert abs(averaged - asked) < 0.03, "the mean of log q - log p over draws from q is the KL, within its noise"
+assert abs(tfd.kl_divergence(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)) - 0.5) < 1e-6, "a mean moved by 1: half a nat"
+print("three ways, one KL")
+
+# %% [markdown]
+# From here on the library's `bounds.kl(q, p)` is used. It asks `tfd`, and where no closed form is known it falls back
+# to the average over draws.
+#
+# ## 5. How do you differentiate through a draw?
+#
+# The KL is a formula, so its gradient is easy. The reconstruction term is an average over draws from $q$, and $q$ has
+# the parameters that we want to train. Two ways lead to its gradient with respect to the mean $\mu$, say.
+#
+# The **pathwise** gradient moves the randomness out of the way. Write the draw as $z = \mu + \sigma\epsilon$ with
+# $\epsilon \sim N(0, 1)$. Then the average is over $\epsilon$, which has no parameters, and the derivative passes through
+# $z$ by the chain rule. This is the **reparameterisation trick**:
+#
+# $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{\epsilon}\big[f'(\mu + \sigma\epsilon)\big]. \tag{3.7} $$
+#
+# The **score-function** gradient (in reinforcement learning: REINFORCE) uses
+# $\nabla q = q \nabla \log q$, and never differentiates $f$:
+#
+# $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{q}\big[f(z)\, \nabla_\mu \log q(z)\big]
+#    = \mathbb{E}_{q}\left[f(z)\, \frac{z - \mu}{\sigma^2}\right]. \tag{3.8} $$
+#
+# Both are right on average. Let $f(z) = \log p(x=2|z)$ in the bent toy, and $q = N(1, \sigma^2)$.
+#
+# **Predict.** During training $\sigma$ is often small, 0.1 say. What happens to equation 3.8 when its denominator is
+# small?
+
+# %%
+def gradients(scale, draws=20_000):
+    """Gradients of E_q[log p(x=2|z)] for the mean of q = N(1, scale^2): two arrays, one number for each draw."""
+    z = tf.constant(1.0 + scale * random.normal(size=draws))
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        f = tfd.Normal(bent(z), NOISE).log_prob(2.0)
+    pathwise = tape.gradient(f, z)  # equation 3.7: dz/dmean = 1
+    score = f * (z - 1.0) / scale**2  # equation 3.8
+    return {"pathwise": pathwise.numpy(), "score function": score.numpy()}
+
+# %% tags=["drift"]
+widths = np.geomspace(0.05, 0.8, 9)
+samples = [gradients(width) for width in widths]
+at_tenth = gradients(0.1)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+for name, marker, colour in zip(at_tenth, "os", plots.COLOURS):
+    running = np.cumsum(at_tenth[name][:2000]) / np.arange(1, 2001)
+    left.plot(running, color=colour, label=name)
+    right.plot(widths, [sample[name].var() for sample in samples], marker + "-", color=colour, label=name)
+left.axhline(at_tenth["pathwise"].mean(), color="gray", linestyle="--")
+left.set(xlabel="draws", ylabel="mean of the gradient so far", ylim=(3, 13), title="$\\sigma = 0.1$")
+right.set(xlabel="$\\sigma$ of $q$", ylabel="variance of one draw", xscale="log", yscale="log")
+right.set_xticks(widths[::2], [f"{width:.2g}" for width in widths[::2]])
+right.minorticks_off()
+right.legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows on the left the running mean of both gradients: the pathwise one is steady after a few draws, the
+# score function's still wanders after two thousand. On the right, on logarithmic axes, the variance of the score
+# function lies above the pathwise one everywhere, and the narrower $q$ is, the further above: at $\sigma = 0.1$ by a
+# factor of several hundred. A training step uses *one* draw for each example. With the pathwise gradient that is
+# enough; with the score function you would need hundreds.
+#
+# The score function has its place: it works where $z$ is discrete, and where $f$ cannot be differentiated.
+
+# %%
+a, b = at_tenth["pathwise"], at_tenth["score function"]
+error = np.sqrt((a.var() + b.var()) / len(a))
+assert abs(a.mean() - b.mean()) < 5 * error, "both estimate the same gradient"
+assert b.var() > 100 * a.var(), "at a scale of 0.1 the score function varies far more"
+assert all(sample["score function"].var() > 2 * sample["pathwise"].var() for sample in samples), "and never less here"
+assert tfd.Normal(0.0, 1.0).reparameterization_type == tfd.FULLY_REPARAMETERIZED, "normal: z = mean + scale * noise"
+assert tfd.Bernoulli(0.0).reparameterization_type == tfd.NOT_REPARAMETERIZED, "a coin flip has no such path"
+
+# %% [markdown]
+# `tfd` knows this: `sample()` of a normal is reparameterised, so a gradient passes through it without further work.
+#
+# ## 6. How do you build a VAE?
+#
+# A **variational autoencoder** is three distributions and one bound.
+#
+# - The **prior** $p(z) = N(0, I)$ has nothing to learn.
+# - The **likelihood** $p_\theta(x|z)$ is a decoder network whose outputs are parameters of a distribution: here one
+#   Bernoulli variable for each pixel, whose logit the decoder gives.
+# - The **posterior** $q_\phi(z|x)$ is an encoder network that gives the mean and the scale of a normal. In the toys you
+#   would search for a new $q$ for each $x$; here one network learns to guess it for all of them.
+# - The **bound** is the ELBO of equation 3.4, with a single draw of $z$ for each example.
+#
+# In Keras the networks map tensors to tensors, and distributions are made from their outputs, inside `call`. The
+# softplus makes any number positive, and 0.001 keeps a scale away from zero. `tfd.Independent(..., 3)` says that the
+# last three axes, height, width and channel, form *one* example, so that `log_prob` sums over pixels.
+
+# %%
+data = datasets.load(DATASET)
+shape = data.x_train.shape[1:]
+
+class ThreeDistributions(keras.Model):
+    def __init__(self, encoder, decoder):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+
+    def prior(self):
+        return tfd.MultivariateNormalDiag(tf.zeros([LATENT_SIZE]), tf.ones([LATENT_SIZE]))
+
+    def posterior(self, x):
+        mean, raw = tf.split(self.encoder(x), 2, axis=-1)
+        return tfd.MultivariateNormalDiag(mean, tf.nn.softplus(raw) + 1e-3)
+
+    def likelihood(self, z):
+        return tfd.Independent(tfd.Bernoulli(logits=self.decoder(z), dtype=tf.float32), 3)
+
+# %% [markdown]
+# Now the bound. `call` gives its terms, one number in nats for each example; `compute_loss` averages the negative ELBO
+# over the batch, because Keras makes a loss small. The trackers average the terms over an epoch for the history.
+# Everything else, the loop, the shuffling, the validation, is Keras's own `fit`.
+
+# %%
+class HandmadeVAE(ThreeDistributions):
+    def __init__(self, encoder, decoder):
+        super().__init__(encoder, decoder)
+        self.trackers = [keras.metrics.Mean(name=name) for name in ("elbo", "reconstruction", "kl")]
+
+    def call(self, x):
+        posterior = self.posterior(x)
+        z = posterior.sample()  # mean + scale * noise
+        reconstruction = self.likelihood(z).log_prob(x)
+        kl = bounds.kl(posterior, self.prior())
+        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        for tracker in self.trackers:
+            tracker.update_state(y_pred[tracker.name])
+        return -tf.reduce_mean(y_pred["elbo"])
+
+# %% [markdown]
+# The images are 8×8 grey values between 0 and 1 (if you changed `DATASET`, larger ones). A Bernoulli variable is 0 or
+# 1, so what does $\log p(x|z)$ mean for a grey value of 0.3? Read the grey value as the probability of a white pixel:
+# $x_i \log p_i + (1 - x_i) \log (1 - p_i)$ is then the *average* log-likelihood of a picture whose pixels are thrown to
+# black or white with these probabilities. It can never reach zero, because thrown pixels cannot be foretold. Chapter 04
+# compares this with other likelihoods.
+#
+# The networks are those of chapter 01, except that the encoder gives two numbers for each latent.
+
+# %% tags=["drift"]
+def new_networks(numbers_per_latent):
+    encoder = networks.mlp_encoder(shape, numbers_per_latent * LATENT_SIZE, hidden=HIDDEN)
+    return encoder, networks.mlp_decoder(LATENT_SIZE, shape, hidden=HIDDEN[::-1])
+
+handmade = HandmadeVAE(*new_networks(numbers_per_latent=2))
+handmade.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE))
+history = handmade.fit(data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS // 5, verbose=0).history
+ax = plots.history(history, "elbo", ylabel="ELBO in nats")
+plt.show()
+
+# %% [markdown]
+# The figure shows the ELBO of the training images climbing epoch by epoch, steeply at first. About thirty lines make a
+# VAE that trains.
+#
+# The library's `models.VAE` is these lines, plus checks on what you pass in, saving, and other distributions to choose
+# from. To be sure, give it the *same* two networks and compare the terms of the bound on the validation images. The KL
+# must agree to float accuracy. The reconstruction depends on the draw of $z$, so it must agree within its noise.
+
+# %%
+same = models.VAE(handmade.encoder, handmade.decoder)
+ours, theirs = handmade.predict(data.x_valid, verbose=0), same.predict(data.x_valid, verbose=0)
+difference = ours["elbo"] - theirs["elbo"]
+error = difference.std() / np.sqrt(len(difference))
+assert np.allclose(ours["kl"], theirs["kl"], rtol=1e-3, atol=1e-4), "the KL does not depend on the draw"
+assert abs(difference.mean()) < 5 * error, "the same bound, up to the noise of the draws"
+assert history["elbo"][-1] > history["elbo"][0] + 2, "the bound rises by nats during training"
+print("HandmadeVAE and models.VAE compute the same bound")
+
+# %% [markdown]
+# From here on: `models.VAE`.
+#
+# ## 7. What has it learnt?
+#
+# We train a fresh VAE for longer and watch the validation images beside the training images.
+#
+# **Predict.** At the start the KL is small, since an untrained encoder tells the decoder next to nothing. Will it rise
+# or fall in training? Is a rise a bad sign?
+
+# %% tags=["drift"]
+keras.utils.set_random_seed(0)
+vae = models.VAE(*new_networks(numbers_per_latent=2))
+vae.compile(keras.optimizers.Adam(LEARNING_RATE))
+history = vae.fit(
+    data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, validation_data=(data.x_valid,), verbose=0
+).history
+
+figure, axes = plt.subplots(1, 3, figsize=(9, 3))
+for ax, term in zip(axes, ("elbo", "reconstruction", "kl")):
+    plots.history(history, term, ax=ax, ylabel="nats per example").set_title(term)
+plt.show()
+
+# %% [markdown]
+# The figure shows three panels, with training solid and validation dashed. The ELBO rises steeply, then slowly, and the
+# validation curve stays close by. The reconstruction rises too. The KL rises from less than one nat to a few:
+# the latents cost more and more, and pay for it, since each nat of KL buys more than a nat of reconstruction. The
+# loss is the negative ELBO, and the ELBO is the reconstruction minus the KL, in every epoch.
+
+# %%
+record = {name: np.array(values) for name, values in history.items()}
+assert np.allclose(record["loss"], -record["elbo"], rtol=1e-4), "the loss is the negative ELBO"
+terms = record["val_reconstruction"] - record["val_kl"]
+assert np.allclose(record["val_elbo"], terms, rtol=1e-4), "elbo = reconstruction - kl"
+assert record["val_elbo"][-1] > record["val_elbo"][0] + 2, "training helps on images that were not trained on"
+assert 1.5 < record["val_kl"][-1] < 12, "the latents carry a few nats about each image"
+
+# %% [markdown]
+# ### Reconstructions and samples
+#
+# `vae.reconstruct(x)` decodes the mean of the posterior. `vae.sample(n)` draws latents from the prior and decodes them.
+# Both show the *mean* of the likelihood, the probability of white for each pixel, rather than thrown pixels.
+
+# %% tags=["drift"]
+shown = data.x_valid[:10]
+samples = vae.sample(20, seed=1)
+rows = {"original": shown, "reconstruction": vae.reconstruct(shown)}
+plots.image_rows(rows | {"samples": samples[:10], "more samples": samples[10:]})
+plt.show()
+
+# %% [markdown]
+# The figure shows ten validation images in the first row, their reconstructions in the second, and twenty samples in
+# the last two. The reconstructions keep the digit in most cases, are smoother, and sometimes become another digit: two
+# numbers cannot hold everything. The samples come from no image at all, and many can be read as digits. That is new.
+#
+# ### The latent space as a map
+#
+# With two latents you can look at all the model knows at once: decode a grid of latents. Which grid? Many published
+# maps take an even grid over $[-1, 1]^2$. How much of the prior does this square hold?
+
+# %%
+inside = (norm.cdf(1) - norm.cdf(-1)) ** 2
+assert 0.46 < inside < 0.47, "the square [-1, 1] x [-1, 1] holds less than half of a standard normal"
+print(f"{inside:.0%} of the prior lies in [-1, 1] x [-1, 1]")
+
+# %% [markdown]
+# So such a map leaves out more than half of what the model can draw. Better: take an even grid of *probabilities*
+# between 0 and 1, and turn each into the prior's **quantile**. Then every picture on the map stands for the same share
+# of the prior. The steps between quantiles are small in the middle and large outside.
+
+# %% tags=["drift"]
+tiles = 11
+quantiles = norm.ppf((np.arange(tiles) + 0.5) / tiles)
+z_1, z_2 = np.meshgrid(quantiles, quantiles)
+images = vae.decode(np.stack([z_1.ravel(), z_2.ravel()], axis=1))
+plots.image_map(images, quantiles, quantiles, gap=1)
+plt.show()
+
+# %% [markdown]
+# The figure shows a map of 11 by 11 decoded latents, with the quantiles of the prior on both axes, from about $-1.7$ to
+# $1.7$. Neighbours look alike, one digit turns into the next, and nearly every place holds something like a digit. Each
+# picture stands for one part in 121 of what the model generates, so the area that a digit takes up on the map is the
+# share of samples that look like it.
+#
+# ## 8. How does this compare with chapter 01?
+#
+# Train chapter 01's autoencoder on the same images, with the same networks but one number for each latent. Then draw
+# the codes of the validation images for both models on the same axes. The circle holds 95 % of the prior.
+#
+# **Predict.** The autoencoder was never told where to put its codes. Where will they lie?
+
+# %% tags=["drift"]
+keras.utils.set_random_seed(0)
+autoencoder = models.Autoencoder(*new_networks(numbers_per_latent=1))
+autoencoder.compile(keras.optimizers.Adam(LEARNING_RATE), loss="mse")
+autoencoder.fit(data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+
+x, y = data.x_valid[:1000], data.y_valid[:1000]
+codes = {"autoencoder (chapter 01)": autoencoder.encode(x), "VAE": vae.encode(x)}
+radius = np.sqrt(chi2.ppf(0.95, df=LATENT_SIZE))
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), sharex=True, sharey=True)
+for ax, (name, code) in zip(axes, codes.items()):
+    plots.latent_scatter(code, y, ax=ax, size=12)
+    ax.add_patch(plt.Circle((0, 0), radius, fill=False, linestyle="--"))
+    ax.set(title=name, aspect="equal")
+axes[0].get_legend().remove()
+plt.show()
+
+# %% [markdown]
+# The figure shows both clouds of codes, one colour and marker for each class. The autoencoder's codes spread far beyond
+# the circle, with empty space between them. Most of the VAE's codes lie in the circle, around its centre, with the
+# classes side by side. The KL has pulled them there. For the VAE you *know* where to draw from.
+
+# %%
+held = {name: np.mean(np.linalg.norm(code, axis=1) < radius) for name, code in codes.items()}
+assert held["VAE"] > 0.8, "the VAE's codes lie where the prior is"
+assert held["autoencoder (chapter 01)"] < held["VAE"] - 0.1, "the autoencoder's codes lie anywhere"
+
+# %% [markdown]
+# ### Measuring holes
+#
+# Chapter 01 measured two things. A code lies **in a hole** if no training code is near it, where "near" is the distance
+# within which 95 % of the validation images have a training code. And a decoded image is **strange** by its squared
+# distance to the nearest training image, divided by the same for reconstructions, so that a model is not punished for
+# being blurred. We measure both models in this way. The VAE draws from its prior. The autoencoder has none, so we use
+# chapter 01's three guesses: an even draw from the box around the codes, the standard normal, and a normal fitted to
+# the codes.
+
+# %% tags=["drift"]
+seen = data.x_train[:3000]
+
+def nearest(a, b):
+    """Distance from each row of a to the nearest row of b, axes after the first flattened."""
+    return cdist(a.reshape(len(a), -1), b.reshape(len(b), -1)).min(axis=1)
+
+def holes(model, z):
+    known = model.encode(seen)
+    return np.mean(nearest(z, known) > np.quantile(nearest(model.encode(x), known), 0.95))
+
+def strangeness(model, z):
+    return np.median(nearest(model.decode(z), seen) ** 2) / np.median(nearest(model.reconstruct(x), seen) ** 2)
+
+known = autoencoder.encode(seen)
+standard = random.normal(size=(2000, LATENT_SIZE))
+draws = {
+    "VAE, its prior": (vae, standard),
+    "autoencoder, box": (autoencoder, random.uniform(known.min(axis=0), known.max(axis=0), standard.shape)),
+    "autoencoder, standard normal": (autoencoder, standard),
+    "autoencoder, fitted normal": (autoencoder, random.multivariate_normal(known.mean(axis=0), np.cov(known.T), 2000)),
+}
+
+# %% tags=["drift"]
+in_holes = {name: holes(*draw) for name, draw in draws.items()}
+strange = {name: strangeness(*draw) for name, draw in draws.items()}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.4), sharey=True)
+left.barh(list(draws), in_holes.values(), color=plots.COLOURS[:4])
+right.barh(list(draws), strange.values(), color=plots.COLOURS[:4])
+right.axvline(1, color="gray", linestyle="--")
+left.invert_yaxis()
+left.set(xlabel="share of draws in holes")
+right.set(xlabel="strangeness (reconstructions: 1)")
+plt.show()
+
+# %% [markdown]
+# The figure shows both measures for the four ways to draw. Read the left panel honestly: the VAE has holes between its
+# means as well. It has fewer than the autoencoder's box, but the normal that was fitted to the autoencoder's codes does
+# about as well. The right panel tells them apart: what the VAE decodes is nearly as close to the data as its
+# reconstructions are, and the autoencoder's images from the box and from the fitted normal are further away. In training
+# the VAE's decoder saw *draws* from around each mean, so it has learnt an answer for the places between the means too.
+#
+# A standard normal has no meaning for the autoencoder. It may fall between the codes, or into the one crowded spot in the
+# middle, and then the images look fine but most digits are never drawn: the circle above shows what it leaves out.
+#
+# What did all this cost? Hardly any reconstruction: on images that were not trained on, the squared errors of the two
+# models are close.
+
+# %%
+vae_error, plain_error = (np.mean((model.reconstruct(x) - x) ** 2) for model in (vae, autoencoder))
+assert in_holes["VAE, its prior"] < in_holes["autoencoder, box"], "the prior misses the codes less often than the box"
+slack = 0 if DATASET == "digits" else 0.1  # on larger data the fitted normal comes close
+assert strange["VAE, its prior"] < strange["autoencoder, box"], "and its images are nearer to the data than the box's"
+assert strange["VAE, its prior"] < strange["autoencoder, fitted normal"] + slack, "or than the fitted normal's"
+assert 0.6 < vae_error / plain_error < 1.5, "sampling well does not cost much reconstruction"
+
+# %% [markdown]
+# One more number, for the record: the ELBO on the test images, which took part in no choice above. In a report of yours
+# this is the line to quote, with its unit and its likelihood.
+
+# %% tags=["drift"]
+test = vae.evaluate(data.x_test, verbose=0, return_dict=True)
+print(f"test ELBO, Bernoulli likelihood: {test['elbo']:.1f} nats per image ({test['kl']:.1f} nats of them the KL)")
+
+# %% [markdown]
+# ## 9. How do you use it in your own work?
+#
+# `models.VAE(encoder, decoder)` is a `keras.Model`. Bring any two Keras networks that map tensors to tensors: an encoder
+# with two outputs for each latent, and a decoder that ends in logits, without an activation. `fit` takes arrays and the
+# usual callbacks, `predict` gives the terms of the bound for each example, `save` writes one file with networks,
+# distributions and optimiser, and `keras.models.load_model` brings it back. `vae.beta` is the weight of the KL in the
+# loss: 1 is the bound, and it may be changed between two fits.
+#
+# **Predict.** Train the loaded model a little more, with each nat of KL counted four times. What happens to the KL?
+
+# %%
+with tempfile.TemporaryDirectory() as folder:
+    vae.save(Path(folder) / "vae.keras")
+    loaded = keras.models.load_model(Path(folder) / "vae.keras")
+terms = loaded.predict(x, verbose=0)
+loaded.beta = 4.0
+loaded.fit(data.x_train, batch_size=BATCH_SIZE, epochs=max(1, EPOCHS // 10), verbose=0)
+pressed = loaded.predict(x, verbose=0)
+
+assert np.allclose(loaded.get_config()["beta"], 4.0), "the weight was changed"
+assert np.allclose(terms["elbo"], terms["reconstruction"] - terms["kl"], atol=1e-3), "predict gives the terms"
+assert pressed["kl"].mean() < 0.9 * terms["kl"].mean(), "a dearer KL is a smaller KL"
+assert pressed["reconstruction"].mean() < terms["reconstruction"].mean(), "and the reconstruction pays for it"
+print("saved, loaded, trained on: the KL fell")
+
+# %% [markdown]
+# The KL falls, and the reconstruction gets worse: you have bought a cheaper latent with a blurrier image. Where to stop
+# on this road is the subject of a later chapter. For a bound on the evidence leave beta at 1.
+#
+# ## Summary
+#
+# You have
+# - written down a latent-variable model, computed its evidence on a grid, and seen an average over the prior fail with
+#   many latents;
+# - derived the ELBO with Jensen's inequality, and found its gap to be the KL from $q$ to the true posterior: zero where
+#   $q$ is that posterior, about $\log 2$ where $q$ can hold only one of two peaks;
+# - computed the KL of two normals by formula, by averaging and with `tfd`;
+# - compared two gradients with the same mean and very different variances, and kept the pathwise one;
+# - built a VAE of three distributions and one bound, trained it, sampled from it, mapped its latents over the prior's
+#   quantiles, and measured its holes against chapter 01's.
+#
+# ## Common mistakes
+#
+# - **Averaging where you should sum.** The KL is summed over latents, the log-likelihood over pixels; only then both are
+#   averaged over examples. Averaging one of them changes the weight of the KL without saying so.
+# - **Mixing up scale, variance and log-variance.** Decide what the encoder's second half means, and turn it into a
+#   standard deviation in one place.
+# - **An activation at the end of the decoder.** `tfd.Bernoulli(logits=...)` wants logits; a sigmoid before it squeezes
+#   all probabilities into 0.5 to 0.73.
+# - **`tfd.Independent` without a number of axes.** It may then merge examples into one event, without an error.
+# - **Mapping $[-1, 1]^2$** and calling it the latent space.
+# - **Reading a small KL as a success.** A KL of zero means that the latents say nothing about the image.
+# - **Comparing ELBOs of different likelihoods or data.** They are on different scales.
+#
+# ## Exercises
+#
+# [Exercises 03](../exercises/03_variational_autoencoders/03_variational_autoencoders.ipynb): type the KL and the ELBO
+# of a model that you can check exactly, differentiate through a draw, mend a published loss, and change one of the three
+# distributions.
+#
+# ## Further reading
+#
+# - Kingma and Welling (2014), *Auto-encoding variational Bayes*: the VAE, and the reparameterisation.
+# - Rezende, Mohamed and Wierstra (2014), *Stochastic backpropagation and approximate inference in deep generative
+#   models*: the same idea at the same time, with deeper models.
+# - Kingma and Welling (2019), *An introduction to variational autoencoders*: a book-length review by the first authors.
+# - Mohamed, Rosca, Figurnov and Mnih (2020), *Monte Carlo gradient estimation in machine learning*: pathwise and score
+#   function, and when which is better.
+# - Blei, Kucukelbir and McAuliffe (2017), *Variational inference: a review for statisticians*: the ELBO without networks.
+# - Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), *From variational to deterministic autoencoders*: how far a
+#   density fitted to a plain autoencoder's codes takes you.

@@ -1,0 +1,780 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # 04. Likelihoods and bounds
+#
+# You choose the noise in $p_\theta(x|z)$ on purpose, find out how much a loss really weighs the KL, and report a
+# likelihood that somebody else can believe.
+#
+# **Goals.** After this chapter you can
+# - write $\log p_\theta(x|z)$ for Bernoulli and Gaussian noise, with a fixed, a learned and a per-pixel scale, and say
+#   which of these numbers may be compared;
+# - explain why the pictures of a VAE come out blurry;
+# - measure the weight that any published loss gives to the KL, its *effective beta*;
+# - see overfitting in the bound, and stop in time;
+# - tighten the bound with importance samples, and report a test log-likelihood with error bars.
+#
+# **Before you start.** Chapter 03: the three distributions of a VAE, the ELBO, the KL in nats. From probability: the normal
+# density, and the standard error of a mean.
+#
+# **Level:** intermediate · **Time:** 70 minutes reading, 2 minutes computing
+
+# %%
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import bounds, datasets, distributions, evaluation, models, networks, plots
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+plots.use_style()
+
+# %%
+DATASET = "digits"  # or "mnist", "fashion_mnist", "faces", ...
+EPOCHS = 50
+LATENT_SIZE = 8
+HIDDEN = (256,)
+TRAIN_SIZE, EVALUATION_SIZE = 3000, 500  # at most: keeps larger sets to a few minutes
+keras.utils.set_random_seed(0)
+
+# %% [markdown]
+# The chapter needs the images twice. As they are, with grey values in $[0, 1]$, they are measurements; thresholded at a
+# half, they are yes-or-no answers. The two call for different likelihoods. We train on `x_train`, choose on `x_valid`, and
+# look at `x_test` once, at the very end.
+#
+# Every model of this chapter has the same networks. The short function `new_vae` makes one with fresh weights.
+
+# %%
+data = datasets.load(DATASET)
+x_train = data.x_train[:TRAIN_SIZE]
+x_valid, x_test = data.x_valid[:EVALUATION_SIZE], data.x_test[:EVALUATION_SIZE]
+binary_train, binary_valid, binary_test = [(x > 0.5).astype("float32") for x in (x_train, x_valid, x_test)]
+shape, pixels = x_train.shape[1:], x_train[0].size
+print(f"{len(x_train)} training images {shape}: {pixels} pixels each")
+
+
+def new_vae(model=models.VAE, seed=0, hidden=HIDDEN, latent_size=LATENT_SIZE, **options):
+    """A compiled model whose first weights depend on the seed only."""
+    keras.utils.set_random_seed(seed)
+    encoder = networks.mlp_encoder(shape, 2 * latent_size, hidden)
+    decoder = networks.mlp_decoder(latent_size, shape, hidden)
+    vae = model(encoder, decoder, **options)
+    vae.compile(keras.optimizers.Adam(3e-3))
+    return vae
+
+# %% [markdown]
+# ## 1. What does a likelihood say about noise?
+#
+# The decoder puts out a clean picture $\hat x = g_\theta(z)$. The likelihood says how a real image may differ from it. With
+# Gaussian noise of scale $\sigma$, independent in each of the $D$ pixels,
+#
+# $$ \log p_\theta(x|z) = -\frac{1}{2\sigma^2} \sum_i (x_i - \hat x_i)^2 - D \log(\sigma\sqrt{2\pi}). \tag{4.1} $$
+#
+# The first term is a squared error, and $\sigma$ says how much it matters. The second term holds no network weights, yet it
+# belongs to the likelihood: without it, nothing would stop us from choosing a huge $\sigma$. Note where $D$ stands. The
+# constant is added once for each pixel, so it is either summed with the pixels or multiplied by $D$, never both.
+#
+# For yes-or-no pixels the noise is a coin: pixel $i$ is 1 with probability $\hat x_i$,
+#
+# $$ \log p_\theta(x|z) = \sum_i x_i \log \hat x_i + (1 - x_i) \log (1 - \hat x_i). \tag{4.2} $$
+#
+# Both are *sums* over all pixels. Independent noise multiplies probabilities, and the logarithm of a product is a sum.
+#
+# We write both down, and TensorFlow Probability must agree. There, `tfd.Independent(..., 3)` declares that the last three
+# axes, height, width and channels, make up one example. As a stand-in for a decoder we predict the same picture for every
+# example: the mean of the training images, pulled a little towards grey so that no probability is exactly 0 or 1.
+
+# %%
+def gaussian_log_prob(x, x_hat, sigma):
+    """Equation 4.1: x and x_hat [n, ...] -> [n], in nats."""
+    squared_error = ((x - x_hat) ** 2).reshape(len(x), -1).sum(axis=1)
+    return -squared_error / (2 * sigma**2) - x[0].size * np.log(sigma * np.sqrt(2 * np.pi))
+
+
+def bernoulli_log_prob(x, x_hat):
+    """Equation 4.2: x in {0, 1} and x_hat in (0, 1), [n, ...] -> [n], in nats."""
+    log_prob = x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat)
+    return log_prob.reshape(len(x), -1).sum(axis=1)
+
+
+mean_image = 0.02 + 0.96 * x_train.mean(axis=0)
+by_tfd = tfd.Independent(tfd.Normal(mean_image, 0.3), 3).log_prob(x_valid)
+assert np.allclose(gaussian_log_prob(x_valid, mean_image, 0.3), by_tfd, rtol=1e-3, atol=1e-2), (
+    "equation 4.1 is the log-density of independent normals"
+)
+by_tfd = tfd.Independent(tfd.Bernoulli(probs=mean_image), 3).log_prob(binary_valid)
+assert np.allclose(bernoulli_log_prob(binary_valid, mean_image), by_tfd, rtol=1e-3, atol=1e-2), (
+    "equation 4.2 is the log-probability of independent coins"
+)
+
+# %% [markdown]
+# In the library these are `distributions.fixed_gaussian` and `distributions.bernoulli`, which `models.VAE` uses for
+# `likelihood="gaussian"`, with its `scale`, and `likelihood="bernoulli"`.
+#
+# ### A density is not a probability
+#
+# Equation 4.2 is the logarithm of a probability, so it is never above zero. Equation 4.1 is the logarithm of a *density*. A
+# density has units, one over the unit of $x$ for each pixel, and it may be as large as you like.
+#
+# **Predict.** Suppose a program stores grey values from 0 to 255 instead of 0 to 1, with the same pictures and the same
+# relative noise. What happens to equation 4.1, and what to equation 4.2?
+
+# %%
+unit = gaussian_log_prob(x_valid, mean_image, 0.3)
+bytes_ = gaussian_log_prob(255 * x_valid, 255 * mean_image, 255 * 0.3)
+shift = (unit - bytes_).mean() / pixels
+assert np.isclose(shift, np.log(255), rtol=1e-3), "new units move a log-density by log 255 for each pixel"
+print(f"a change of units costs {shift:.2f} nats for each pixel")
+
+# %% [markdown]
+# Nothing about the model changed, and the number fell by $\log 255 \approx 5.54$ nats for each pixel. Equation 4.2 does not
+# change at all: an answer has no unit. So a log-density means something only beside another log-density of the *same data in
+# the same units*, and never beside a log-probability. Larger images also have larger sums; to compare sizes, people divide
+# by $D \log 2$ and call it *bits per dimension*.
+#
+# Many programs put grey values into equation 4.2. Its largest value is still at $\hat x = x$, so it trains; but over grey values
+# it is neither a probability nor a density, since it does not add up to one, and its value should not be reported as a likelihood.
+#
+# Stored images are whole numbers, so a proper probability for them exists: give each of the 256 levels the mass that a
+# smooth density has in its bin. The library's `discretized_logistic` does this with a logistic density. Its 256
+# probabilities add up to one, and no log-probability is above zero.
+
+# %%
+levels = np.linspace(0, 1, 256, dtype="float32")[:, None]  # [256, 1]: one pixel, all its levels
+noise = distributions.discretized_logistic(tf.constant([0.3, -3.0]), event_rank=1)  # location, raw scale
+log_prob = noise.log_prob(levels).numpy()
+assert np.isclose(np.exp(log_prob).sum(), 1, atol=1e-3), "the probabilities of all levels add up to one"
+assert log_prob.max() <= 0, "a probability is at most one"
+
+# %% [markdown]
+# ### What does sigma do to a VAE?
+#
+# Put equation 4.1 into the ELBO and multiply by $\sigma^2$. Up to a constant, training makes this small:
+#
+# $$ \tfrac12 \sum_i (x_i - \hat x_i)^2 + \sigma^2\, \mathrm{KL}(q_\phi(z|x) \| p(z)). \tag{4.3} $$
+#
+# So $\sigma^2$ weighs the KL against the squared error. It is a $\beta$ in disguise. A latent is worth its price only if it
+# removes more squared error than $\sigma^2$ asks for. For a linear decoder this can be said exactly (Lucas et al., 2019): a
+# latent is used if the data vary by more than $\sigma^2$ along its direction. Those variances are the eigenvalues of the
+# data's covariance, which we can count before any training.
+
+# %%
+variances = np.linalg.eigvalsh(np.cov(x_train.reshape(len(x_train), -1).T))
+for sigma in (1.0, 0.3, 0.1):
+    print(f"sigma {sigma}: {(variances > sigma**2).sum()} directions of the data vary by more than sigma^2")
+
+# %% [markdown]
+# **Predict.** The usual "squared error" loss is equation 4.1 with $\sigma = 1$. The count above is for the embedded digits:
+# what will that VAE learn? And what will $\sigma = 0.1$ do to the KL?
+#
+# We train the same network with three fixed values, with one learned number (`scale="learned"`), and once with $\sigma = 1$
+# and $\beta = 0.01$, which by equation 4.3 should equal $\sigma = 0.1$. For each we look at the KL and at the root of the mean
+# squared difference between an image and its reconstruction, both on validation images.
+
+# %%
+settings = {
+    "sigma 1": {"scale": 1.0},
+    "sigma 0.3": {"scale": 0.3},
+    "sigma 0.1": {"scale": 0.1},
+    "learned": {"scale": "learned"},
+    "sigma 1, beta 0.01": {"scale": 1.0, "beta": 0.01},
+}
+grey_vaes, records = {}, {}
+for name, options in settings.items():
+    vae = grey_vaes[name] = new_vae(likelihood="gaussian", **options)
+    records[name] = vae.fit(x_train, epochs=EPOCHS, validation_data=x_valid, verbose=0).history
+
+# %% tags=["drift"]
+kls = {name: record["val_kl"][-1] for name, record in records.items()}
+errors = {name: np.sqrt(np.mean((vae.reconstruct(x_valid) - x_valid) ** 2)) for name, vae in grey_vaes.items()}
+assert kls["sigma 1"] < kls["sigma 0.3"] < kls["sigma 0.1"], "less noise makes information worth more"
+assert errors["sigma 0.1"] < errors["sigma 0.3"] < errors["sigma 1"], "more information, better reconstructions"
+assert np.isclose(kls["sigma 1, beta 0.01"], kls["sigma 0.1"], rtol=0.15), "sigma^2 = 0.01 is beta = 0.01"
+assert np.isclose(errors["sigma 1, beta 0.01"], errors["sigma 0.1"], rtol=0.1), "sigma^2 = 0.01 is beta = 0.01"
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
+for ax, values, label in zip(axes, (kls, errors), ("KL (nats)", "reconstruction error (RMS)"), strict=True):
+    ax.barh(list(values), list(values.values()), color=plots.COLOURS[0])
+    ax.set_xlabel(label)
+axes[0].invert_yaxis()
+plt.show()
+
+# %% [markdown]
+# The figure shows two bars for each model. From $\sigma = 1$ to $0.1$ the KL rises and the error falls. On the digits the
+# first model has a KL of zero: it ignores its latents and draws the same picture for every image, just as the count of
+# directions said. This is not a failure of training. It is the best answer to the question that $\sigma = 1$ asks, because
+# noise of that size would drown any difference between the digits. The last bar equals the third, as equation 4.3 promised.
+#
+# ### Which sigma is the right one?
+#
+# The ELBO itself can choose. Set the derivative of equation 4.1 with respect to $\sigma$ to zero, on average over examples
+# and samples of $z$:
+#
+# $$ \sigma^2 = \frac{1}{D}\, \mathrm{E}\Big[\sum_i (x_i - \hat x_i)^2\Big]. \tag{4.4} $$
+#
+# The best scale is the root-mean-square residual: noise should be as large as the errors really are. The learned number
+# must come close to this. We solve equation 4.1 for the squared error, so that the residual includes the sampling of $z$.
+
+# %% tags=["drift"]
+learned = grey_vaes["learned"]
+sigma = float(np.exp(learned.log_scale.numpy()))
+terms = learned.predict(x_train, verbose=0)
+squared_error = -2 * sigma**2 * (terms["reconstruction"] + pixels * np.log(sigma * np.sqrt(2 * np.pi)))
+residual = np.sqrt(squared_error.mean() / pixels)
+assert np.isclose(sigma, residual, rtol=0.1), "the learned scale is the root-mean-square residual"
+final = {name: record["val_elbo"][-1] for name, record in records.items()}
+assert final["learned"] > final["sigma 0.3"] > final["sigma 1"], "the learned scale beats a scale that is too large"
+print(f"learned sigma {sigma:.3f}, root-mean-square residual {residual:.3f}, in units of the grey scale")
+for name in ("sigma 1", "sigma 0.3", "sigma 0.1", "learned"):
+    units = evaluation.active_units(grey_vaes[name], x_valid).count
+    print(f"{name:10s} validation ELBO {final[name]:8.1f} nats, {units} of {LATENT_SIZE} latents active")
+
+# %% [markdown]
+# `evaluation.active_units` counts the latents whose posterior mean moves with the image; with $\sigma = 1$ none does on the
+# digits. The four bounds may be compared, since all are densities of the same images in the same units. On the digits three of
+# them are positive, which is no mistake for a density. Learning the scale finds a good value without a search. It starts at
+# $\sigma = 1$, where the latents do not pay, so it needs some epochs before they come to life; a fixed value that happens to
+# be right can be ahead of it.
+#
+# ### A trap: one scale for each pixel
+#
+# If one learned scale is good, why not one for each pixel? Because some pixels never change: the corners of the digits are
+# always black. There the best scale is zero and the density is infinite. To see it we need no network, only a normal
+# distribution for each pixel, with the smallest scale that we allow. We also put a speck on one validation image: a value of
+# $1/16$, which is nearly black, in the pixel that varies least. What does this speck cost?
+
+# %% tags=["drift"]
+mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
+constant = (deviation == 0).sum()
+specked = x_valid[:1] + (np.arange(pixels) == deviation.argmin()).reshape(1, *shape) / np.float32(16)
+print(f"{constant} of {pixels} pixels are the same in all training images")
+trap = {}
+for smallest in (1e-1, 1e-2, 1e-3):
+    pixel_noise = tfd.Independent(tfd.Normal(mean, np.maximum(deviation, smallest)), 3)
+    train, clean, speck = [pixel_noise.log_prob(x).numpy().mean() for x in (x_train, x_valid[:1], specked)]
+    trap[smallest] = train, clean - speck
+    print(f"smallest scale {smallest:5.3f}: training {train:8.1f} nats; the speck costs {clean - speck:6.1f} nats")
+assert trap[1e-3][0] - trap[1e-2][0] >= 0.99 * constant * np.log(10), "each constant pixel pays log 10 for a factor of ten"
+assert trap[1e-3][1] > 1000 * (constant > 0), "a speck of one sixteenth is 62 scales of 0.001 away"
+
+# %% [markdown]
+# Each constant pixel adds $\log 10 \approx 2.3$ nats for each factor of ten, for ever, and nothing about the images has been
+# understood. The bill comes with the first image that has a speck in such a corner: at a scale of 0.001 it pays nearly two
+# thousand nats, far more than all honest differences in this chapter together. Remember this when you read of a very large
+# positive log-density. The library's `likelihood="gaussian_per_pixel"` stops at a scale of 0.001, which prevents infinity but
+# not the trap. Sound ways out: one scale for all pixels, a discretized likelihood, or noise of one grey level added to the
+# data, which turns the bound on a density into a bound on a true probability (Theis et al., 2016).
+#
+# ## 2. Why are the images blurry?
+#
+# The question has a short answer: the decoder draws an average. Suppose $z$ leaves something open, and given $z$ the image
+# is one of several. Equation 4.1 is then largest at the mean of those images, for any $\sigma$, and so is equation 4.2:
+#
+# $$ g^*(z) = \mathrm{E}[x|z] = \frac{\sum_n q_\phi(z|x_n)\, x_n}{\sum_n q_\phi(z|x_n)}. \tag{4.5} $$
+#
+# The second form is for a fixed encoder and the training images: everything that could have been coded as $z$, each with
+# the density with which it is.
+#
+# **Predict.** Take a world of two images, equally likely: a digit, and the same digit moved by two pixels. A decoder that is
+# told nothing mixes them, $\hat x = (1-\alpha)\, x_a + \alpha\, x_b$. Which $\alpha$ has the smallest expected squared error?
+
+# %% tags=["drift"]
+x_a = np.pad(x_valid[0], ((0, 0), (0, 2), (0, 0)))
+x_b = np.pad(x_valid[0], ((0, 0), (2, 0), (0, 0)))
+alphas = np.linspace(0, 1, 21)
+mixtures = np.stack([(1 - alpha) * x_a + alpha * x_b for alpha in alphas])
+expected_error = sum(0.5 * ((mixtures - x) ** 2).sum(axis=(1, 2, 3)) for x in (x_a, x_b))
+assert np.isclose(alphas[expected_error.argmin()], 0.5), "the best guess under squared error is the mean"
+assert expected_error.min() < 0.75 * expected_error[0], "either real image is a worse guess than their average"
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.6))
+axes[0].plot(alphas, expected_error, marker="o", markersize=3)
+axes[0].set_xlabel(r"$\alpha$, the share of the moved image")
+axes[0].set_ylabel("expected squared error")
+best = mixtures[expected_error.argmin()]
+plots.image_grid(np.stack([x_a, x_b, best]), labels=["one image", "the other", "the best guess"], ax=axes[1])
+plt.show()
+
+# %% [markdown]
+# The figure shows a parabola with its lowest point at $\alpha = 1/2$, and beside it the two images and that best guess: a
+# double exposure. It is neither of the two images and could never occur, but nothing else has a smaller expected error.
+#
+# Now the trained VAE with $\sigma = 0.3$. For each of 500 training images we draw one code $z$ from its posterior, and compare
+# the decoder's picture with equation 4.5: the average of all training images, weighted by $q_\phi(z|x_n)$. Pythagoras holds here:
+# on average, the decoder's squared error is its squared distance from that average plus the spread of the images around it.
+
+# %% tags=["drift"]
+vae, x = grey_vaes["sigma 0.3"], x_train[:500]
+z = vae.posterior(x).sample(seed=(0, 0))  # [500, latent_size]
+log_q = vae.posterior(x_train).log_prob(z[:, None, :])  # [500, n]: each code under each training image
+weights = tf.nn.softmax(log_q, axis=1).numpy()
+averages = np.einsum("bn,nhwc->bhwc", weights, x_train)
+decoded, samples = vae.decode(z), np.clip(vae.likelihood(z).sample(seed=(0, 1)).numpy(), 0, 1)
+sharers = np.median(1 / (weights**2).sum(axis=1))  # how many images share a code
+error, distance, spread = [np.mean((a - b) ** 2) for a, b in ((decoded, x), (decoded, averages), (averages, x))]
+assert np.isclose(error, distance + spread, rtol=0.15), "Pythagoras: equation 4.5 is a conditional mean"
+assert distance < 1.02 * error, "the decoder is nearer to the average than to the image"
+assert decoded.var(axis=0).mean() < 0.97 * x.var(axis=0).mean(), "averaging takes contrast away"
+rows = {"image x": x[:8], "mean of p(x|z)": decoded[:8], "equation 4.5": averages[:8], "sample of p(x|z)": samples[:8]}
+ax = plots.image_rows(rows)
+ax.set_title(f"about {sharers:.0f} training images share a code")
+plt.show()
+
+# %% [markdown]
+# The figure has four rows: images; the decoder's pictures, which are softer; the weighted averages of all images that share
+# the code, which look much like them; and samples from $p_\theta(x|z)$, which are the soft pictures covered with snow. The
+# samples are what the model really claims to be an image. Papers rarely show them, since the noise is independent from pixel
+# to pixel and cannot put back a stroke. They show the mean instead, and the mean is blurry.
+#
+# The spread is the part of the error that no decoder can remove, since the code does not say which of its images is meant. On
+# larger images, at the same $\sigma$, hardly any code is shared, and the softness that is left is the decoder's own: a smooth
+# function of few latents averages over neighbours too.
+# Blur is therefore not a fault of the optimiser or of the KL formula. It is what an independent likelihood must do with
+# whatever $z$ leaves open. Three remedies follow: let the code say more (a smaller $\sigma$, more latents), let the likelihood
+# say more (pixels that depend on one another), or give up the likelihood and train against a critic.
+#
+# ## 3. Sum or mean: what does a loss really weigh?
+#
+# Many programs hold this innocent pair of lines: a cross-entropy *averaged* over pixels, as Keras does by default, and a KL
+# summed over latents. Compare with equation 4.2, a sum. The average is smaller by a factor of $D$, and an optimiser such as
+# Adam does not care about the overall size of a loss, only about proportions. Write any such loss as
+#
+# $$ \text{loss} = a \cdot \big(-\mathrm{E}_q[\log p_\theta(x|z)]\big) + b \cdot \mathrm{KL} + \text{constant}, \qquad
+#    \beta_\text{eff} = b / a. \tag{4.6} $$
+#
+# The *effective beta* is the weight of the KL once the reconstruction term is a true log-likelihood in nats. For the ELBO it
+# is 1. For the innocent pair it is $D$.
+#
+# The names differ from book to book, so let us measure it instead of reading code. A loss is a function of images, the decoder's
+# output, and the posterior's mean and log-variance. Change the output only, and see how much the loss moves for each nat of
+# log-likelihood: that is $a$. Change the mean only, and see how much it moves for each nat of KL: that is $b$. The measurement
+# takes two slopes and one division.
+
+# %%
+def pixel_cross_entropy(x, p):
+    """-log p(x_i|z) for each pixel, in nats: [batch, height, width, channels]."""
+    return -(x * tf.math.log(p) + (1 - x) * tf.math.log(1 - p))
+
+
+def latent_kl(mean, log_var):
+    """KL(N(mean, exp(log_var)) || N(0, 1)) for each latent, in nats: [batch, latent_size]."""
+    return 0.5 * (mean**2 + tf.exp(log_var) - 1 - log_var)
+
+# %%
+def innocent_loss(x, p, mean, log_var):
+    return tf.reduce_mean(pixel_cross_entropy(x, p)) + tf.reduce_mean(tf.reduce_sum(latent_kl(mean, log_var), 1))
+
+
+def nats(terms):
+    """Sum over all axes but the first, mean over the batch: the only right way to add up a bound."""
+    return tf.reduce_mean(tf.reduce_sum(terms, axis=list(range(1, len(terms.shape)))))
+
+
+x = tf.constant(binary_train[:16])
+poor, good = 0.5 + 0.1 * (x - 0.5), 0.5 + 0.8 * (x - 0.5)  # two outputs
+near, far, log_var = tf.zeros([16, 4]), tf.ones([16, 4]), tf.zeros([16, 4])  # two posterior means
+base = innocent_loss(x, poor, near, log_var)
+a = (innocent_loss(x, good, near, log_var) - base) / nats(pixel_cross_entropy(x, good) - pixel_cross_entropy(x, poor))
+b = (innocent_loss(x, poor, far, log_var) - base) / nats(latent_kl(far, log_var) - latent_kl(near, log_var))
+assert np.isclose(b / a, pixels, rtol=1e-2), "a mean over pixels weighs the KL D times"
+print(f"effective beta of the innocent loss: {b / a:.0f}")
+
+# %% [markdown]
+# **Predict.** What does a VAE learn when every nat of KL costs as much as $D$ nats of reconstruction? Because Adam ignores
+# the overall factor, `beta=pixels` trains like the innocent loss. We compare it with the honest sum on the binary images.
+
+# %% tags=["drift"]
+sum_vae = new_vae()
+mean_vae = new_vae(beta=float(pixels))
+pair = {"sum": sum_vae, "mean": mean_vae}
+pair_records = {name: vae.fit(binary_train, epochs=EPOCHS, validation_data=binary_valid, verbose=0)
+                for name, vae in pair.items()}  # fmt: skip
+sum_record, mean_record = pair_records["sum"].history, pair_records["mean"].history
+assert mean_record["val_kl"][-1] < 0.1, "at an effective beta of D no latent pays"
+assert sum_record["val_kl"][-1] > 2, "at beta = 1 the code carries information"
+assert sum_record["val_elbo"][-1] > mean_record["val_elbo"][-1] + 3, "and the bound is better for it"
+figure, axes = plt.subplots(1, 2, figsize=(10, 3), width_ratios=(1, 1.2))
+plots.history(pair_records, "kl", ax=axes[0], ylabel="KL (nats)")
+rows = {"image": binary_valid[:8]} | {f"{name} over pixels": vae.reconstruct(binary_valid[:8]) for name, vae in pair.items()}
+plots.image_rows(rows, ax=axes[1])
+plt.show()
+
+# %% [markdown]
+# The figure shows the KL of both trainings and their reconstructions. With the sum the KL settles at several nats and the
+# reconstructions follow the images. With the mean it drops to zero within a few epochs, and every reconstruction is the same
+# grey average. This is *posterior collapse*, and here it was ordered: the loss asked for it.
+#
+# ### Seven published losses
+#
+# How common is this? Below are the losses of seven well-known teaching programs, rewritten by us from what they compute.
+# Each takes images, output, mean and log-variance, and returns one number. `sum_per_image` adds up all axes but the first.
+# Four of them err in a sum or a mean. The last three hold weights that somebody tuned; two of those use a squared or an
+# absolute error, and the likelihoods behind these are Gaussian and Laplace noise of scale 1.
+
+# %%
+def sum_per_image(terms):
+    return tf.reduce_sum(terms, axis=list(range(1, len(terms.shape))))
+
+
+def library_notebook(x, output, mean, log_var):  # a regulariser on a layer with two outputs adds the KL twice
+    return tf.reduce_mean(sum_per_image(pixel_cross_entropy(x, output)) + 2 * sum_per_image(latent_kl(mean, log_var)))
+
+
+def university_assignment(x, output, mean, log_var):  # the KL is averaged over the batch twice, and counted twice
+    kl = tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
+    return tf.reduce_mean(sum_per_image(pixel_cross_entropy(x, output)) + 2 * kl / len(x))
+
+
+def keras_book(x, output, mean, log_var):  # pixels are summed, but latents averaged
+    return tf.reduce_mean(sum_per_image(pixel_cross_entropy(x, output))) + tf.reduce_mean(latent_kl(mean, log_var))
+
+
+def keras_example(x, output, mean, log_var):  # Keras's cross-entropy averages the last axis, the colours
+    reconstruction = sum_per_image(keras.losses.binary_crossentropy(x, output))
+    return tf.reduce_mean(reconstruction) + tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
+
+# %%
+def generative_book(x, output, mean, log_var):  # "BETA" multiplies the reconstruction, a mean over pixels
+    reconstruction = tf.reduce_mean(pixel_cross_entropy(x, output))
+    return 500 * reconstruction + tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
+
+
+def model_collection(x, output, mean, log_var):  # a mean squared error and a small weight
+    return tf.reduce_mean((x - output) ** 2) + 0.00025 * tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
+
+
+def lab_course(x, output, mean, log_var):  # a mean absolute error; its "log sigma" is a log-variance
+    return tf.reduce_mean(tf.abs(x - output)) + 0.0005 * tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
+
+# %% [markdown]
+# `evaluation.effective_beta` does what we did by hand, at random points, and raises an error if the loss is not of the form
+# of equation 4.6. It must know the likelihood and the sizes, for it is the sizes that do the damage. We use those of each
+# program: 32 by 32 grey images for the generative book, 64 by 64 colour images for the last two.
+
+# %%
+colour = (64, 64, 3)
+published = {  # name: (loss, likelihood, shape, what its formula gives for 8 latents and batches of 16)
+    "TFP's VAE notebook": (library_notebook, "bernoulli", (28, 28, 1), 2),
+    "a university assignment": (university_assignment, "bernoulli", (28, 28, 1), 2 / 16),
+    "a Keras book, 3rd edition": (keras_book, "bernoulli", (28, 28, 1), 1 / 8),
+    "keras.io's VAE, in colour": (keras_example, "bernoulli", (28, 28, 3), 3),
+    "a generative-DL book": (generative_book, "bernoulli", (32, 32, 1), 1024 / 500),
+    "PyTorch-VAE": (model_collection, "gaussian", colour, 0.00025 * 12288 / 2),
+    "a lab course": (lab_course, "laplace", colour, 0.0005 * 12288),
+}
+measured = {
+    name: evaluation.effective_beta(loss, likelihood, size, latent_size=8, batch_size=16)
+    for name, (loss, likelihood, size, formula) in published.items()
+}
+
+# %% tags=["drift"]
+for name, (_, _, _, formula) in published.items():
+    assert np.isclose(measured[name], formula, rtol=0.02), f"{name}: equation 4.6 predicts {formula:.3g}"
+assert not any(np.isclose(beta, 1, rtol=0.2) for beta in measured.values()), "none of the seven is the ELBO"
+assert max(measured.values()) > 40 * min(measured.values()), "the weights differ by more than a factor of forty"
+figure, ax = plt.subplots(figsize=(8, 3))
+bars = ax.barh(list(measured), list(measured.values()), color=plots.COLOURS[0])
+ax.bar_label(bars, fmt="%.3g", padding=3)
+ax.axvline(1, color=plots.COLOURS[3], linestyle="--", label="the ELBO")
+ax.set(xscale="log", xlim=(0.05, 20), xlabel="effective beta")
+ax.invert_yaxis()
+ax.legend(loc="upper right")
+plt.show()
+
+# %% [markdown]
+# The figure shows one bar for each loss on a logarithmic axis, and a dashed line at 1, where a negative ELBO would be. None
+# of the seven is on the line. From the smallest to the largest there is a factor of about fifty.
+#
+# A weight other than 1 is not wrong in itself: `models.VAE` has a `beta` on purpose (Higgins et al., 2017). What is wrong is not
+# to say so, and to call the sum of the two terms "the ELBO". Six of these seven weights also change when you change something else: the batch size,
+# the latent size, the number of channels or the size of the images. A reader who tries a latent size of 32 may then change
+# two things at once. And since the noise scale is a beta in disguise, the last two losses *are* negative ELBOs, up to a factor
+# and a constant, for another noise: larger than the whole range of grey values, if these lie in $[0, 1]$.
+#
+# The cure is a habit: write the bound in nats for each example, as a sum over *all* axes but the batch, then a mean over the
+# batch. If you want a beta, write it where everybody can see it.
+#
+# ## 4. Can a VAE overfit?
+#
+# Yes. The training bound is an average over images that the networks have seen. With many weights and few images the
+# encoder and the decoder learn these by heart: the training bound rises on while the validation bound turns round.
+#
+# **Predict.** We give a network with two layers of 512 units only 200 images. After how many epochs will the validation
+# bound be best: 20, 50, or all of them?
+
+# %% tags=["drift"]
+few, long = binary_train[:200], 200  # images, epochs
+large = {"hidden": (512, 512), "latent_size": 16}
+overfit = new_vae(**large).fit(few, epochs=long, validation_data=binary_valid, verbose=0).history
+ax = plots.history(overfit, "elbo", ylabel="ELBO (nats)")
+ax.axvline(np.argmax(overfit["val_elbo"]) + 1, color=plots.COLOURS[9], linestyle=":", label="best validation bound")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows the ELBO by epoch. The solid training curve climbs to the end; the dashed validation curve climbs with it
+# at first, reaches its best value at the dotted line, long before the last epoch, and then falls away. The gap between the two
+# curves at the end is the size of the self-deception of anyone who reports a training bound.
+#
+# Both curves tremble, because each epoch draws new codes. Do not read more than the trend from a single epoch.
+#
+# Keras has the remedy as a callback. `EarlyStopping` watches `val_loss`, waits `patience` epochs for an improvement, and
+# puts the best weights back. With a beta other than 1 it should watch `val_elbo` instead, with `mode="max"`.
+
+# %% tags=["drift"]
+stopped_vae = new_vae(**large)
+stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=20, restore_best_weights=True)
+stopped = stopped_vae.fit(few, epochs=long, validation_data=binary_valid, callbacks=[stop], verbose=0).history
+rescued = np.mean([stopped_vae.predict(binary_valid, verbose=0)["elbo"].mean() for _ in range(5)])
+last = np.mean(overfit["val_elbo"][-5:])
+assert np.mean(overfit["elbo"][-5:]) > last + 3, "the training bound leaves the validation bound behind"
+assert len(stopped["loss"]) < long, "the validation bound stopped improving before the end"
+assert rescued > last + 0.5, "the weights of the best epoch are better than those of the last"
+print(f"training to the end: ELBO {np.mean(overfit['elbo'][-5:]):.1f} nats, validation {last:.1f} nats")
+print(f"early stopping after {len(stopped['loss'])} epochs: validation {rescued:.1f} nats")
+
+# %% [markdown]
+# The validation images chose the epoch, so the validation bound is now a little too good as well. That is why a third part,
+# the test split, exists. More data, a smaller network, or noise on the inputs are other remedies, and better ones where
+# they can be had.
+#
+# ## 5. How far below the evidence is the bound?
+#
+# The ELBO is a lower bound on $\log p_\theta(x)$, and chapter 03 found the gap: $\mathrm{KL}(q_\phi(z|x) \| p_\theta(z|x))$.
+# Two models with the same ELBO may differ in their evidence. We want the evidence itself.
+#
+# Write it as an average under the posterior, $p_\theta(x) = \mathrm{E}_q[w]$ with the *importance weight*
+# $w = p_\theta(x|z)\, p(z) / q_\phi(z|x)$. Draw $k$ samples and take the logarithm of their average weight:
+#
+# $$ \mathrm{ELBO}_k(x) = \mathrm{E}\Big[\log \frac1k \sum_{s=1}^k w_s\Big], \qquad
+#    \mathrm{ELBO} = \mathrm{ELBO}_1 \le \mathrm{ELBO}_k \le \mathrm{ELBO}_{k+1} \le \log p_\theta(x). \tag{4.7} $$
+#
+# Burda et al. (2016) proved the chain. For $k = 1$ it is the ELBO; as $k$ grows the average settles, and the bound closes.
+# Weights of images are far too small for floating-point numbers, so we keep their logarithms and subtract the largest first.
+
+# %%
+def log_mean_exp(log_w):
+    """log (1/k) sum_s exp(log_w_s) over the first axis: [k, n] -> [n], safe for very small weights."""
+    largest = log_w.max(axis=0)
+    return largest + np.log(np.mean(np.exp(log_w - largest), axis=0))
+
+
+def mean_and_error(values):
+    """The mean over examples, and its standard error."""
+    return np.mean(values), np.std(values, ddof=1) / np.sqrt(len(values))
+
+
+assert np.allclose(log_mean_exp(np.full([10, 1], -2000.0)), -2000), "equal weights have that weight as their mean"
+
+# %% [markdown]
+# ### Where the evidence is known
+#
+# Is the chain true? We test it where everything is exact. Take $z \sim N(0, I)$ with two latents and $x = Wz + \text{noise}$.
+# Then $x$ is normal with covariance $W W^\top + \sigma^2 I$, so the evidence is known, and so is the posterior. As $q$ we take
+# normal distributions that are wrong on purpose: they are shifted, and too wide.
+
+# %%
+random = np.random.default_rng(0)
+W, sigma = random.normal(size=(6, 2)), 0.5
+x = random.normal(size=(500, 2)) @ W.T + sigma * random.normal(size=(500, 6))
+evidence = tfd.MultivariateNormalTriL(np.zeros(6), np.linalg.cholesky(W @ W.T + sigma**2 * np.eye(6))).log_prob(x).numpy()
+covariance = np.linalg.inv(np.eye(2) + W.T @ W / sigma**2)  # of the true posterior
+root, posterior_mean = np.linalg.cholesky(covariance), x @ W @ covariance / sigma**2
+true_posterior = tfd.MultivariateNormalTriL(posterior_mean, root)
+wrong_posterior = tfd.MultivariateNormalTriL(posterior_mean + 0.15, 1.6 * root)
+
+
+def linear_log_weights(q, k):
+    z = q.sample(k, seed=(0, 0)).numpy()  # [k, n, 2]
+    log_p = tfd.Normal(z @ W.T, sigma).log_prob(x).numpy().sum(-1) + tfd.Normal(0.0, np.float64(1)).log_prob(z).numpy().sum(-1)
+    return log_p - q.log_prob(z).numpy()
+
+# %% [markdown]
+# **Predict.** With the true posterior as $q$, how much do the weights of different samples of $z$ differ? Write down
+# $w = p(x, z) / p(z|x)$ before you run the cell.
+
+# %% tags=["drift"]
+log_w = linear_log_weights(true_posterior, 10)
+assert np.allclose(log_w, evidence, atol=1e-6), "under the true posterior every single weight is the evidence"
+log_w = linear_log_weights(wrong_posterior, 1024)
+ks = [1, 4, 16, 64, 256, 1024]
+chain = [log_mean_exp(log_w[:k]) for k in ks]  # k samples each, [n]
+gaps, gap_errors = zip(*[mean_and_error(evidence - bound) for bound in chain], strict=True)
+kl_to_truth = tfd.kl_divergence(wrong_posterior, true_posterior).numpy().mean()
+assert abs(gaps[0] - kl_to_truth) < 5 * gap_errors[0], "the gap of the ELBO is KL(q || true posterior)"
+assert gaps[0] > gaps[2] > gaps[3], "more samples, tighter bound"
+assert abs(gaps[-1]) < 0.01, "with many samples the bound reaches the evidence"
+figure, ax = plt.subplots()
+ax.errorbar(ks, gaps, yerr=gap_errors, marker="o", capsize=3)
+ax.axhline(0, color=plots.COLOURS[3], linestyle="--", label="the exact evidence")
+ax.set(xscale="log", xlabel="importance samples $k$", ylabel="evidence minus bound (nats)")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows the distance from the exact evidence against $k$, with its standard error over 500 examples. At $k = 1$ it
+# is the KL between the wrong and the true posterior. It shrinks at every step, and at $k = 1024$ it is lost in the
+# line's width. The curve never crosses zero by more than chance: a bound that beats the evidence would be a bug.
+#
+# The average *inside* the logarithm is the whole trick. The average of $\log w$ over many samples is still the ELBO, known
+# more precisely. More samples in that place reduce noise; more samples inside the logarithm reduce the gap. The other way to a
+# smaller gap is a better $q$, for example `posterior="full_gaussian"`, whose latents may be correlated.
+#
+# ### A trained VAE
+#
+# For `sum_vae` nobody knows the evidence, but the chain still holds. `vae.log_weights(x, k)` gives $\log w$, `bounds.elbo` and
+# `bounds.iwae` reduce it; the second is our `log_mean_exp`. We draw 512 samples for each of 200 validation images and cut
+# them into groups of $k$.
+
+# %% tags=["drift"]
+log_w = np.concatenate([sum_vae.log_weights(binary_valid[:200], 64) for _ in range(8)])  # [512, n]
+assert np.allclose(bounds.iwae(tf.constant(log_w)), log_mean_exp(log_w), atol=1e-3), "bounds.iwae is log_mean_exp"
+ks = [1, 2, 8, 32, 128, 512]
+groups = [np.stack(np.split(log_w, 512 // k), axis=1) for k in ks]  # [k, groups, n]
+curve = [log_mean_exp(group).mean(axis=0) for group in groups]  # [n] for each k
+centres, half_widths = zip(*[mean_and_error(bound) for bound in curve], strict=True)
+rise, rise_error = mean_and_error(curve[-1] - curve[0])
+assert all(low < high + 1e-6 for low, high in zip(centres, centres[1:], strict=False)), "equation 4.7, on average"
+assert rise > 5 * rise_error, "the paired difference is clear, however long the single error bars"
+assert centres[-1] - centres[-2] < centres[1] - centres[0], "four times 128 samples add less than two instead of one"
+figure, ax = plt.subplots()
+ax.errorbar(ks, centres, yerr=half_widths, marker="o", capsize=3, label="mean and standard error over images")
+ax.set(xscale="log", xlabel="importance samples $k$", ylabel="bound (nats)")
+ax.legend(loc="lower right")
+plt.show()
+
+# %% [markdown]
+# The figure shows the bound against $k$: it rises steeply at first and is nearly flat at the end, so on the digits $k = 512$ is
+# about enough; larger images need more. The error bars of neighbouring points overlap, and yet the rise is certain. The bars say how much
+# *other images* would move the mean, and all points share the same images. To compare two bounds, take the difference image
+# by image first, then its mean and its standard error.
+#
+# From now on `evaluation.log_likelihood(model, x, k)` does this for a whole data set: its `mean`, its `standard_error`, and
+# the value `per_example` for paired differences. It works in chunks, so memory does not grow with $k$.
+#
+# ### Training on the tighter bound
+#
+# If $\mathrm{ELBO}_k$ is tighter, we can train on it: the importance weighted autoencoder, `models.IWAE`, whose loss is
+# $-\mathrm{ELBO}_k$. With $k = 1$ it would be the VAE. We compare them at equal epochs, on two seeds.
+#
+# **Predict.** Which of the two will have the better ELBO, and which the better log-likelihood?
+
+# %%
+rivals = {("VAE", 0): sum_vae, ("VAE", 1): new_vae(seed=1)}
+rivals |= {("IWAE", seed): new_vae(models.IWAE, seed=seed, k=5) for seed in (0, 1)}
+for vae in rivals.values():
+    if vae is not sum_vae:  # that one is trained already
+        vae.fit(binary_train, epochs=EPOCHS, verbose=0)
+elbos = {key: bounds.elbo(vae.log_weights(binary_valid, 20)).numpy() for key, vae in rivals.items()}
+likelihoods = {key: evaluation.log_likelihood(vae, binary_valid, k=200) for key, vae in rivals.items()}
+
+# %% tags=["drift"]
+for seed in (0, 1):
+    first, second = ("VAE", seed), ("IWAE", seed)
+    elbo, elbo_error = mean_and_error(elbos[second] - elbos[first])
+    value, error = mean_and_error(likelihoods[second].per_example - likelihoods[first].per_example)
+    print(f"seed {seed}, IWAE minus VAE: ELBO {elbo:+.2f} +- {elbo_error:.2f} nats, log p(x) {value:+.2f} +- {error:.2f}")
+    for key in (first, second):
+        assert elbos[key].mean() < likelihoods[key].mean, "the ELBO is the lower bound"
+    assert elbo < -2 * elbo_error, "the IWAE's posterior is no longer trained for the ELBO"
+    assert value > elbo + 0.3, "and yet its log-likelihood does not fall with its ELBO"
+
+# %% [markdown]
+# The IWAE has clearly the worse ELBO, by several standard errors, and its log-likelihood does not suffer. There is no
+# contradiction. The ELBO punishes a posterior that misses the true one; the importance-weighted loss forgives it, since one
+# good sample among five is enough. So a comparison by ELBO alone would have thrown the IWAE away.
+#
+# Is it the better model? Look at the second number of each line and at its standard error. On MNIST, Burda et al. (2016)
+# found about one nat in its favour with $k = 5$, after long training. Here the difference is a fraction of a nat on a few
+# hundred small images; the standard error covers the choice of validation images and not the choice of the seed, and two
+# seeds are few. If the two seeds and their errors do not settle it, "we could not tell" is the honest answer.
+#
+# ## 6. How do you report a result?
+#
+# A number such as "our VAE reaches $-17$" is worth nothing. It lacks everything that decides the number. Say, each time:
+#
+# | what | because |
+# |---|---|
+# | data, number of examples, split | a training bound is not a test bound, and a part of the data is easier or harder |
+# | how pixels became binary, or which units | another binarization is another data set; another unit moves a density |
+# | likelihood, density or probability | the two are not comparable |
+# | bound or estimate, and $k$ | $\mathrm{ELBO} \le \mathrm{ELBO}_k$ |
+# | loss and its beta | what was trained may not be what is reported |
+# | how the model and the epoch were chosen | on validation, never on test |
+# | number of seeds, standard error, and over what | images and seeds are two sources of chance |
+# | unit | nats for each example, or bits per dimension |
+# | a baseline on the same data | otherwise nobody can tell whether it is good |
+#
+# A baseline costs one line. For binary images it is a coin for each pixel with the training frequencies, which uses no
+# latent at all. We smooth the frequencies a little, or a pixel that never lit up would have a probability of zero.
+
+# %%
+frequency = (binary_train.sum(axis=0) + 1) / (len(binary_train) + 2)
+baseline = mean_and_error(bernoulli_log_prob(binary_test, frequency))
+chosen = max(("VAE", "IWAE"), key=lambda name: np.mean([likelihoods[name, seed].mean for seed in (0, 1)]))
+results = [evaluation.log_likelihood(rivals[chosen, seed], binary_test, k=500) for seed in (0, 1)]
+
+# %% [markdown]
+# That was the one time that the test images were used. The choice between VAE and IWAE was made on validation images, by
+# the rule in the cell above.
+
+# %% tags=["drift"]
+values = [result.mean for result in results]
+print(f"data            {DATASET}, {len(binary_train)} training and {len(binary_test)} test images, thresholded at 0.5")
+print(f"model           {chosen}, hidden units {HIDDEN}, {LATENT_SIZE} latents, {EPOCHS} epochs, beta = 1")
+print("chosen          VAE or IWAE by validation log-likelihood; epochs fixed beforehand")
+print(f"log-likelihood  {np.mean(values):.2f} nats an image (importance-sampled lower bound, k = 500)")
+print(f"                standard error over test images {results[0].standard_error:.2f}; two seeds: {np.round(values, 2)}")
+print(f"                = {-np.mean(values) / pixels / np.log(2):.3f} bits per dimension")
+print("baseline        {:.2f} nats, standard error {:.2f}: one coin for each pixel".format(*baseline))
+
+# %%
+again = evaluation.log_likelihood(rivals[chosen, 0], binary_valid, k=200, seed=1)
+assert abs(again.mean - likelihoods[chosen, 0].mean) < 0.15, "other importance samples hardly move the estimate"
+assert np.mean(values) > baseline[0] + 3, "the model must beat independent pixels"
+assert max(values) < 0, "a probability is at most one: anything above zero would be a bug"
+
+# %% [markdown]
+# The first check repeats an estimate with other samples of $z$. They are the third source of chance, and the smallest, if $k$
+# is large enough. The printed block is longer than the usual single number, but every line of it could change who wins.
+#
+# ## Summary
+#
+# You have
+# - written the log-likelihood for Bernoulli and Gaussian noise, seen that $\sigma^2$ acts as a beta and that the best
+#   $\sigma$ is the root-mean-square residual, and seen why densities and probabilities do not mix;
+# - traced blur to an average over what $z$ leaves open;
+# - measured the effective beta of seven published losses, none of which was 1;
+# - seen the validation bound turn round, and stopped there;
+# - tightened the bound with importance samples, checked it where the evidence is known, and reported a test log-likelihood
+#   with its error bar and its conditions.
+#
+# ## Common mistakes
+#
+# - A mean over pixels, or over latents, or over colours: sum over all axes but the batch.
+# - The Gaussian constant added for each pixel and then multiplied by $D$ again.
+# - Comparing a density with a probability, or densities in different units.
+# - A scale for each pixel without a floor, on data with constant pixels.
+# - Showing means and calling them samples.
+# - Averaging $\log w$ and calling it an importance-weighted bound.
+# - Giving overlapping error bars of paired numbers as a reason to see no difference.
+# - Choosing the epoch, $k$ or the model on test images.
+#
+# ## Exercises
+#
+# [Exercises 04](../exercises/04_likelihoods_and_bounds/04_likelihoods_and_bounds.ipynb): densities from squared errors,
+# the best scale, log-mean-exp, the effective beta of an unknown loss, and a published IWAE to repair.
+#
+# ## Further reading
+#
+# - Burda, Grosse and Salakhutdinov (2016), "Importance weighted autoencoders": the chain of bounds, and training on it.
+# - Theis, van den Oord and Bethge (2016), "A note on the evaluation of generative models": densities, probabilities, and why
+#   good likelihoods and good pictures are two things.
+# - Lucas, Tucker, Grosse and Norouzi (2019), "Don't blame the ELBO!": collapse and $\sigma$, exactly, in the linear case.
+# - Rybkin, Daniilidis and Levine (2021), "Simple and effective VAE training with calibrated decoders": the learned scale.
+# - Loaiza-Ganem and Cunningham (2019), "The continuous Bernoulli": what is missing when grey values meet equation 4.2.
+# - Cremer, Li and Duvenaud (2018), "Inference suboptimality in variational autoencoders": where the gap comes from.

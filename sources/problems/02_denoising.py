@@ -1,0 +1,351 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+# %% [markdown]
+# # Exercises 02. Denoising
+#
+# **Read first:** [Chapter 02](../../chapters/02_denoising.ipynb), up to its summary.
+#
+# **Time:** about 55 minutes for exercises 1 to 5. Exercise 6 is open: spend what you like.
+#
+# **How it works.** Fill in the code where it says `YOUR CODE HERE`, then run the check below it. The check says
+# what is wrong, not how to mend it. Hidden checks with other numbers are run when your work is graded. Use
+# "Restart Kernel and Run All Cells" before you hand in.
+#
+# Nothing here is trained, so every cell takes a few seconds at most.
+# %%
+from vae_course import datasets, plots  # first: it chooses TensorFlow's settings
+
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+from scipy import ndimage
+
+plots.use_style()
+# %%
+faces = datasets.load("faces").x_valid[:200]
+digits = datasets.load("digits")
+print("faces:", faces.shape, " digits:", digits.x_train.shape)
+# %% [markdown]
+# ## Exercise 1. Two corruptions by hand (4 points, 10 minutes)
+#
+# The chapter's layers work on tensors. Write the same two corruptions for numpy arrays, with a random generator
+# that is handed in.
+#
+# *Masking*, equation (2.2): each number is kept with probability 1 - `rate` and is set to 0 otherwise. A kept number
+# does not change in any way.
+#
+# *Salt and pepper*, equation (2.3): each number becomes `low` with probability `rate`/2, `high` with probability
+# `rate`/2, and stays as it is otherwise.
+#
+# Neither function may change the array that it is given.
+# %% nbgrader={"grade": false, "grade_id": "masking-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def masking(x, rate, rng):
+    """m x with m ~ Bernoulli(1 - rate), one for each number: x of any shape -> an array of the same shape."""
+    ### BEGIN SOLUTION
+    return x * (rng.uniform(size=x.shape) >= rate)
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "masking-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+x = np.random.default_rng(1).uniform(1, 2, size=(100, 64, 3))
+before = x.copy()
+masked = masking(x, 0.25, np.random.default_rng(2))
+assert masked.shape == x.shape, "the corrupted array has the shape of x"
+assert np.array_equal(x, before), "x itself must not change: return a new array"
+assert abs(np.mean(masked == 0) - 0.25) < 0.02, "a share of about `rate` of all numbers must be 0"
+assert np.array_equal(masked[masked != 0], x[masked != 0]), "kept numbers must stay exactly as they are"
+assert not np.array_equal(masked[..., 0] == 0, masked[..., 1] == 0), "every number needs its own draw, channels too"
+### BEGIN HIDDEN TESTS
+for rate in (0.0, 0.1, 0.7, 1.0):
+    signal = np.random.default_rng(3).normal(size=(50, 400))
+    result = masking(signal, rate, np.random.default_rng(4))
+    assert abs(np.mean(result == 0) - rate) < 0.02, f"rate {rate}: wrong share of zeros"
+    assert np.array_equal(result[result != 0], signal[result != 0]), f"rate {rate}: kept numbers changed"
+first, second = (masking(signal, 0.5, np.random.default_rng(seed)) for seed in (5, 6))
+assert not np.array_equal(first, second), "the draws must come from rng"
+again = masking(signal, 0.5, np.random.default_rng(5))
+assert np.array_equal(first, again), "the same rng must give the same result"
+### END HIDDEN TESTS
+# %% nbgrader={"grade": false, "grade_id": "salt-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def salt_and_pepper(x, rate, rng, low=0.0, high=1.0):
+    """x with a share rate/2 of its numbers set to low and a share rate/2 set to high: any shape -> the same shape."""
+    ### BEGIN SOLUTION
+    u = rng.uniform(size=x.shape)
+    return np.where(u < rate / 2, low, np.where(u < rate, high, x))
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "salt-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+x = np.random.default_rng(1).uniform(0.2, 0.8, size=(100, 16, 16, 1))
+before = x.copy()
+spoilt = salt_and_pepper(x, 0.3, np.random.default_rng(2))
+assert spoilt.shape == x.shape and np.array_equal(x, before), "return a new array of the same shape; leave x alone"
+assert abs(np.mean(spoilt == 0) - 0.15) < 0.02, "a share of about rate/2 must be pepper (low)"
+assert abs(np.mean(spoilt == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
+kept = (spoilt != 0) & (spoilt != 1)
+assert np.array_equal(spoilt[kept], x[kept]), "all other numbers must stay exactly as they are"
+### BEGIN HIDDEN TESTS
+for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
+    signal = np.random.default_rng(3).uniform(0.1, 0.9, size=(50, 400, 2))
+    result = salt_and_pepper(signal, rate, np.random.default_rng(4), low=low, high=high)
+    assert abs(np.mean(result == low) - rate / 2) < 0.02, f"rate {rate}: wrong share of low"
+    assert abs(np.mean(result == high) - rate / 2) < 0.02, f"rate {rate}: wrong share of high"
+    kept = (result != low) & (result != high)
+    assert np.array_equal(result[kept], signal[kept]), f"rate {rate}: kept numbers changed"
+### END HIDDEN TESTS
+# %% [markdown]
+# ## Exercise 2. PSNR by hand (3 points, 8 minutes)
+#
+# Equation (2.4) gives the PSNR of one image from its mean squared error. Write it for a batch. Each example of the
+# batch gets one number, whatever the shape of an example is: `[height, width, channels]` or `[length, channels]`.
+# Do not clip here: the chapter clips in another place.
+# %% nbgrader={"grade": false, "grade_id": "psnr-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def psnr(x_hat, x, max_val=1.0):
+    """10 log10(max_val^2 / mean squared error), in dB: two arrays [n, ...] -> [n]."""
+    ### BEGIN SOLUTION
+    error = np.mean((x_hat - x).reshape(len(x), -1) ** 2, axis=1)
+    return 10 * np.log10(max_val**2 / error)
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "psnr-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+noisy = faces + 0.2 * np.random.default_rng(1).normal(size=faces.shape).astype("float32")
+yours, reference = psnr(noisy, faces), tf.image.psnr(noisy, faces, max_val=1.0).numpy()
+assert yours.shape == (len(faces),), f"one number for each image: expected shape ({len(faces)},), got {np.shape(yours)}"
+assert np.allclose(psnr(faces + 0.1, faces), 20, atol=1e-3), "an error of 0.1 in every pixel is 20 dB"
+assert np.allclose(yours, reference, atol=1e-3), f"yours {yours[:3]}, TensorFlow's {reference[:3]}"
+### BEGIN HIDDEN TESTS
+a = np.random.default_rng(7).uniform(0, 255, size=(5, 9, 7, 3))
+b = np.random.default_rng(8).uniform(0, 255, size=(5, 9, 7, 3))
+assert np.allclose(psnr(a, b, max_val=255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), "max_val must be used"
+assert psnr(a[..., 0, 0], b[..., 0, 0], max_val=255.0).shape == (5,), "examples may have any shape"
+a[0] += 100
+assert np.allclose(psnr(a, b, 255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), "each image on its own"
+### END HIDDEN TESTS
+# %% [markdown]
+# You read in a report: "the denoised images reach a PSNR of 26 dB" (pixels in [0, 1]). What is the root of the mean
+# squared error of such an image? Turn equation (2.4) round.
+# %% nbgrader={"grade": false, "grade_id": "inverse-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def root_mean_squared_error(decibels, max_val=1.0):
+    """The root of the mean squared error of an image whose PSNR is `decibels`."""
+    ### BEGIN SOLUTION
+    return max_val * 10 ** (-decibels / 20)
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "inverse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+assert np.isclose(root_mean_squared_error(20.0), 0.1), "20 dB is an error of 0.1 in every pixel"
+assert 0.045 < root_mean_squared_error(26.0) < 0.055, "6 dB more is about half the error"
+### BEGIN HIDDEN TESTS
+assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), "0 dB: the error is as large as max_val"
+assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), "max_val scales the error"
+### END HIDDEN TESTS
+# %% [markdown]
+# ## Exercise 3. The best possible denoiser (5 points, 17 minutes)
+#
+# No network is needed where the data's distribution is known. The best denoiser under the squared error is the
+# posterior mean, and Tweedie's formula (2.9) writes it with the score of the *noisy* data's density:
+#
+# $$E[x \mid \tilde x] = \tilde x + \sigma^2 \, \nabla_{\tilde x} \log p_\sigma(\tilde x).$$
+#
+# **3a.** Take data in one dimension, $x \sim N(0, s^2)$, and noise $\tilde x = x + \sigma\varepsilon$. Work on paper
+# first: which distribution has $\tilde x$? What is the derivative of its log-density? Put it into the formula.
+# %% nbgrader={"grade": false, "grade_id": "gaussian-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def gaussian_denoiser(x_tilde, s, sigma):
+    """E[x | x_tilde] where x ~ N(0, s^2) and x_tilde = x + sigma eps: an array -> an array of the same shape."""
+    ### BEGIN SOLUTION
+    score = -x_tilde / (s**2 + sigma**2)  # x_tilde ~ N(0, s^2 + sigma^2)
+    return x_tilde + sigma**2 * score  # = s^2 / (s^2 + sigma^2) x_tilde
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "gaussian-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+rng = np.random.default_rng(1)
+x = 2.0 * rng.normal(size=200_000)
+x_tilde = x + 1.5 * rng.normal(size=x.shape)
+near = np.abs(x_tilde - 3.0) < 0.1
+assert gaussian_denoiser(np.zeros(3), 1.0, 1.0).shape == (3,), "an array in, an array of the same shape out"
+assert np.allclose(gaussian_denoiser(np.array([4.0]), 1.0, 0.0), 4.0), "without noise nothing is to be removed"
+found = gaussian_denoiser(np.array([3.0]), 2.0, 1.5)[0]
+assert abs(found - x[near].mean()) < 0.1, f"among noisy values near 3 the clean mean is {x[near].mean():.2f}, not {found:.2f}"
+### BEGIN HIDDEN TESTS
+points = np.linspace(-5, 5, 11)
+for s, sigma in ((1.0, 1.0), (0.5, 2.0), (3.0, 0.1)):
+    assert np.allclose(gaussian_denoiser(points, s, sigma), points * s**2 / (s**2 + sigma**2)), f"s {s}, sigma {sigma}"
+### END HIDDEN TESTS
+# %% [markdown]
+# **3b.** Now let the data be exactly the N training examples $x_1, \dots, x_N$ and nothing else. The posterior mean
+# is then a weighted mean of these examples:
+#
+# $$E[x \mid \tilde x] = \sum_n w_n x_n, \qquad
+# w_n = \frac{\exp(-\lVert \tilde x - x_n \rVert^2 / 2\sigma^2)}{\sum_m \exp(-\lVert \tilde x - x_m \rVert^2 / 2\sigma^2)}.$$
+#
+# This is what a network of unlimited size would learn from these examples with fresh noise. Write it. Beware: for a
+# small $\sigma$ every exponential rounds to 0, and 0/0 is not a weight. Subtract something first.
+# %% nbgrader={"grade": false, "grade_id": "empirical-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def empirical_denoiser(x_tilde, x_train, sigma):
+    """The posterior mean if the data are the rows of x_train: x_tilde [n, d], x_train [N, d] -> [n, d]."""
+    ### BEGIN SOLUTION
+    squares = ((x_tilde[:, None, :] - x_train[None, :, :]) ** 2).sum(axis=-1)  # [n, N]
+    log_w = -squares / (2 * sigma**2)
+    w = np.exp(log_w - log_w.max(axis=1, keepdims=True))
+    return w / w.sum(axis=1, keepdims=True) @ x_train
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "empirical-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+pair = np.array([[-1.0], [1.0]])
+line = np.array([[-2.0], [0.0], [0.3]])
+rows = digits.x_train[:400].reshape(400, -1).astype("float64")
+assert empirical_denoiser(line, pair, 1.0).shape == (3, 1), "one clean guess for each noisy example"
+assert np.allclose(empirical_denoiser(line, pair, 0.7), np.tanh(line / 0.7**2)), "for the two points -1 and 1 it is tanh(x / sigma^2)"
+sharp = empirical_denoiser(rows[:5] + 0.05, rows, 0.001)
+assert np.isfinite(sharp).all(), "NaN at a small sigma: all exponentials rounded to 0 before they were divided"
+assert np.allclose(sharp, rows[:5]), "at a small sigma the answer is the nearest training example"
+assert np.allclose(empirical_denoiser(rows[:5], rows, 1e4), rows.mean(axis=0), atol=1e-3), "under huge noise: the mean of all"
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(5)
+train, test, sigma = rng.normal(size=(30, 4)), rng.normal(size=(7, 4)), 0.8
+expected = np.empty_like(test)
+for i, point in enumerate(test):
+    w = np.exp(-((point - train) ** 2).sum(axis=1) / (2 * sigma**2))
+    expected[i] = (w[:, None] * train).sum(axis=0) / w.sum()
+assert np.allclose(empirical_denoiser(test, train, sigma), expected), "the weighted mean is wrong"
+far = empirical_denoiser(test + 1000, train, 0.1)
+assert np.isfinite(far).all(), "far from all examples the weights must still be finite"
+### END HIDDEN TESTS
+# %% [markdown]
+# Look at it on the digits: the training images are all that this denoiser knows. The figure shows noisy validation
+# digits above, and the posterior mean below, for a growing σ. Nothing is graded here.
+# %% tags=["drift"]
+clean = digits.x_valid[7].ravel()
+noise = np.random.default_rng(0).normal(size=clean.shape)
+levels = np.array([0.05, 0.2, 0.4, 0.7, 1.0, 2.0])
+noisy = np.stack([clean + sigma * noise for sigma in levels])
+means = [empirical_denoiser(row[None], rows, sigma)[0] for row, sigma in zip(noisy, levels)]
+shape = (-1, *digits.x_train.shape[1:])
+ax = plots.image_rows({"noisy": noisy.reshape(shape), "posterior mean": np.reshape(means, shape)})
+ax.set_title("σ = " + ", ".join(str(level) for level in levels))
+plt.show()
+# %% [markdown]
+# ## Exercise 4. Why? (4 points, 8 minutes)
+#
+# **4a.** A network is trained with squared error on heavily noisy digits. Its output for a noisy 4 looks like a grey
+# blur between a 4 and a 9, although no such image is in the training set. Why is this no fault of the network? Answer
+# in two or three sentences, and use exercise 3.
+# %% [markdown] nbgrader={"grade": true, "grade_id": "why-blur", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# The squared error is smallest at the posterior mean E[x | x̃], so that is what a good network approaches. Under heavy
+# noise both a 4 and a 9 could have given this x̃, so the mean is a weighted sum of several images (the weights of
+# exercise 3b), and a mean of sharp images is blurred. A sharp answer would have to bet on one digit, and would have a
+# larger squared error on average.
+# %% [markdown]
+# **4b.** A colleague adds noise to the training images once, stores the noisy copies, and trains a large network for
+# many epochs with `fit(noisy, clean)`. The training error becomes far smaller than the error of the posterior mean.
+# Where did the network find what it needs to be so good, and why is it of no use on new images?
+# %% [markdown] nbgrader={"grade": true, "grade_id": "why-fresh", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
+# No function of x̃ can be better on average over fresh noise than the posterior mean. With stored noise each noisy copy
+# is always the same, so it works as a name tag: the network learns by heart which clean image belongs to which noise
+# pattern. A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learnt
+# about the stored patterns disturbs. Fresh noise in every step makes a pattern never come twice.
+# %% [markdown]
+# ## Exercise 5. Repair this (5 points, 12 minutes)
+#
+# **5a.** Published code for image models often *binarises* grey images at random: a pixel with the grey value 0.8 becomes
+# white in about 80 % of the draws. It then often *masks* some pixels and trains a denoiser to give back the binary
+# image. Here is such code, with the mistakes that were published. Run it and look.
+# %%
+def broken_pair(x, rate, rng):
+    """Grey images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    target = (rng.uniform(size=x.shape) > x).astype("float32")
+    keep = rng.uniform(size=x.shape) >= rate
+    x_tilde = target * keep / (1 - rate)
+    return x_tilde, x_tilde
+# %% tags=["drift"]
+some = digits.x_valid[:10]
+x_tilde, target = broken_pair(some, 0.25, np.random.default_rng(0))
+plots.image_rows({"grey": some, "masked": x_tilde, "target": target})
+plt.show()
+print("largest value in the masked images:", x_tilde.max().round(2))
+# %% [markdown]
+# The figure shows the grey digits in the first row, and below them what the function makes of them: the network's
+# input and its target. Three things are wrong. Find them, and write the function anew.
+# %% nbgrader={"grade": false, "grade_id": "pair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def binary_pair(x, rate, rng):
+    """Grey images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    ### BEGIN SOLUTION
+    target = (rng.uniform(size=x.shape) < x).astype("float32")
+    keep = rng.uniform(size=x.shape) >= rate
+    return target * keep.astype("float32"), target
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "pair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+grey = np.full((200, 10, 10, 1), 0.8)
+x_tilde, target = binary_pair(grey, 0.25, np.random.default_rng(1))
+assert target.dtype == "float32" and x_tilde.dtype == "float32", "both arrays are float32"
+assert set(np.unique(target)) <= {0, 1}, "the target is binary"
+assert abs(target.mean() - 0.8) < 0.03, f"grey 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
+assert set(np.unique(x_tilde)) <= {0, 1}, f"a masked binary image is binary, but a pixel has {x_tilde.max():.2f}"
+assert abs(x_tilde.sum() / target.sum() - 0.75) < 0.03, "three quarters of the white pixels must survive the mask, none in the target may be lost"
+### BEGIN HIDDEN TESTS
+ramp = np.tile(np.linspace(0, 1, 11), (4000, 1))
+x_tilde, target = binary_pair(ramp, 0.6, np.random.default_rng(2))
+assert np.allclose(target.mean(axis=0), ramp[0], atol=0.04), "every grey value needs its own probability"
+assert np.allclose(x_tilde.mean(axis=0), 0.4 * ramp[0], atol=0.04), "wrong share of masked pixels"
+assert np.all(x_tilde <= target) and not np.array_equal(x_tilde, target), "masking only removes, and only from the input"
+assert target[:, 0].max() == 0 and target[:, -1].min() == 1, "black stays black and white stays white"
+### END HIDDEN TESTS
+# %% [markdown]
+# **5b.** The next function compares a denoiser with a Gaussian filter. The filter's width is chosen with care. What is
+# not fair about the number that it returns? Keep the arguments, and mend it.
+# %%
+def broken_report(valid, test, widths):
+    """valid and test are pairs (noisy, clean) of images [n, height, width, 1] -> (best width, mean PSNR on test)."""
+    noisy, clean = test
+    scores = [psnr(ndimage.gaussian_filter(noisy, (0, w, w, 0)), clean).mean() for w in widths]
+    return widths[np.argmax(scores)], max(scores)
+# %% nbgrader={"grade": false, "grade_id": "report-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def fair_report(valid, test, widths):
+    """valid and test are pairs (noisy, clean) of images [n, height, width, 1] -> (best width, mean PSNR on test)."""
+    ### BEGIN SOLUTION
+    noisy, clean = valid
+    scores = [psnr(ndimage.gaussian_filter(noisy, (0, w, w, 0)), clean).mean() for w in widths]
+    width = widths[np.argmax(scores)]
+    noisy, clean = test
+    return width, psnr(ndimage.gaussian_filter(noisy, (0, width, width, 0)), clean).mean()
+    ### END SOLUTION
+# %% nbgrader={"grade": true, "grade_id": "report-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+def noisy_pair(clean, sigma, seed):
+    return clean + sigma * np.random.default_rng(seed).normal(size=clean.shape), clean
+
+widths = [0.5, 0.8, 1.2, 1.8]
+heavy, light = noisy_pair(faces[:40], 0.5, 1), noisy_pair(faces[40:80], 0.1, 2)
+width, value = fair_report(heavy, light, widths)
+assert width == fair_report(heavy, heavy, widths)[0], "the width must not depend on the test images"
+assert width in widths, "the width is one of those that are offered"
+own = psnr(ndimage.gaussian_filter(light[0], (0, width, width, 0)), light[1]).mean()
+assert np.isclose(value, own), "the PSNR must be that of the TEST images, with the chosen width"
+assert value < broken_report(heavy, light, widths)[1], "here an honest choice gives a lower number than the peek"
+### BEGIN HIDDEN TESTS
+width, value = fair_report(light, heavy, widths[::-1])
+assert width == broken_report(heavy, light, widths[::-1])[0], "the width that is best on valid must be chosen"
+own = psnr(ndimage.gaussian_filter(heavy[0], (0, width, width, 0)), heavy[1]).mean()
+assert np.isclose(value, own), "the PSNR must be that of the test images"
+### END HIDDEN TESTS
+# %% [markdown]
+# ## Exercise 6. Open challenge: a filter that knows the mask (no points)
+#
+# In masked images the Gaussian filter of the chapter takes the zeros for dark pixels, and its result is too dark. But
+# it is often *known* which pixels are missing: a camera's dead pixels, a sensor's lost packets. Write a filter that
+# is told the mask, and see how far you get without any training. Below are half-masked faces and the mean PSNR of a
+# plain filter. Can you gain 8 dB? And would you still claim that "the denoising autoencoder beats filters on masked images"?
+# %% tags=["drift"]
+mask = np.random.default_rng(3).uniform(size=faces.shape) >= 0.5  # True: kept
+half = faces * mask
+plain = ndimage.gaussian_filter(half, (0, 1.0, 1.0, 0))
+print(f"masked {psnr(half, faces).mean():.1f} dB, plain filter {psnr(plain, faces).mean():.1f} dB")
+# %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false} tags=["drift"]
+### BEGIN SOLUTION
+# Our attempt: smooth the image and the mask with the same filter and divide. Every pixel is then a weighted mean of
+# the pixels that are really there ("normalised convolution", Knutsson and Westin 1993). Kept pixels stay as they are.
+def fill(x_tilde, mask, width):
+    total = ndimage.gaussian_filter(x_tilde, (0, width, width, 0))
+    weight = ndimage.gaussian_filter(mask.astype("float32"), (0, width, width, 0))
+    return np.where(mask, x_tilde, total / np.maximum(weight, 1e-6))
+
+
+filled = fill(half, mask, 0.6)
+plots.image_rows({"masked": half[:8], "plain filter": plain[:8], "filled": filled[:8], "clean": faces[:8]})
+plt.show()
+print(f"told the mask: {psnr(filled, faces).mean():.1f} dB")
+# The plain filter was a weak opponent. On the chapter's masked images a fair comparison gives both sides the mask:
+# the filter as here, the network as a second channel of its input.
+### END SOLUTION

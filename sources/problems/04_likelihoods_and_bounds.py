@@ -1,0 +1,339 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Exercises 04. Likelihoods and bounds
+#
+# Read [chapter 04](../../chapters/04_likelihoods_and_bounds.ipynb) first. These exercises take about 55 minutes, and the
+# whole notebook computes for less than a minute.
+#
+# Fill in the code where it says `YOUR CODE HERE`, then run the check below it: it says what is wrong. Some checks are hidden
+# and run when the notebook is graded. Before you hand in, choose "Restart Kernel and Run All Cells".
+
+# %%
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import bounds, datasets, evaluation, models, networks
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+random = np.random.default_rng(0)
+
+# %% [markdown]
+# ## Exercise 1. From a squared error to nats (2 points, 8 minutes)
+#
+# A program prints, for each image, the sum of its squared errors over all pixels. Turn it into a log-likelihood under Gaussian
+# noise of scale $\sigma$ (equation 4.1). Mind how often the constant counts.
+
+# %% nbgrader={"grade": false, "grade_id": "gaussian-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def gaussian_log_likelihood(squared_error, sigma, pixels):
+    """log p(x|z) in nats from sums of squared errors: squared_error [n] -> [n]. pixels: how many were summed."""
+    ### BEGIN SOLUTION
+    return -squared_error / (2 * sigma**2) - pixels * np.log(sigma * np.sqrt(2 * np.pi))
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "gaussian-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+x, x_hat = random.uniform(size=(2, 5, 4, 4, 1))
+squared_error = ((x - x_hat) ** 2).sum(axis=(1, 2, 3))
+answer = gaussian_log_likelihood(squared_error, 1.0, 16)
+assert np.shape(answer) == (5,), "one number for each image"
+assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 1), -0.9189385), "no error, one pixel, sigma 1: -log sqrt(2 pi)"
+assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 10), -9.189385), "the constant counts once for each pixel, so 10 times"
+by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(1)), 3).log_prob(x)
+assert np.allclose(answer, by_tfd), "it should agree with TensorFlow Probability at sigma = 1"
+### BEGIN HIDDEN TESTS
+for sigma in (0.1, 2.5):
+    by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(sigma)), 3).log_prob(x)
+    assert np.allclose(gaussian_log_likelihood(squared_error, sigma, 16), by_tfd), "it should agree at every sigma"
+assert gaussian_log_likelihood(np.zeros(1), 0.1, 5)[0] > 0, "a density may be larger than one"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Exercise 2. The best scale (2 points, 7 minutes)
+#
+# One scale is shared by all pixels of all images. Which scale makes the likelihood of the whole set largest? The answer is
+# equation 4.4, with an average in place of the expectation. The check tries your answer against its neighbours.
+
+# %% nbgrader={"grade": false, "grade_id": "scale-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def best_scale(x, x_hat):
+    """The sigma with the largest total log-likelihood: x and x_hat [n, height, width, channels] -> one number."""
+    ### BEGIN SOLUTION
+    return np.sqrt(np.mean((x - x_hat) ** 2))
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "scale-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+def total_log_likelihood(sigma):
+    return tfd.Normal(x_hat, np.float64(sigma)).log_prob(x).numpy().sum()
+
+
+sigma = best_scale(x, x_hat)
+assert np.ndim(sigma) == 0, "one number for the whole set"
+assert np.isclose(best_scale(np.ones((3, 2, 2, 1)), np.zeros((3, 2, 2, 1))), 1), "all errors are 1, so the scale is 1"
+assert total_log_likelihood(sigma) >= total_log_likelihood(1.02 * sigma), "a slightly larger scale is better: yours is too small"
+assert total_log_likelihood(sigma) >= total_log_likelihood(0.98 * sigma), "a slightly smaller scale is better: yours is too large"
+### BEGIN HIDDEN TESTS
+a, b = 3 + random.normal(size=(2, 7, 3, 2, 3)) * 0.2
+assert np.isclose(best_scale(a, b) ** 2, ((a - b) ** 2).mean()), "the root of the mean squared residual"
+assert np.isclose(best_scale(a, a + 0.5), 0.5), "a constant error is an error too: do not subtract its mean"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Exercise 3. A bound and its error bar (4 points, 12 minutes)
+#
+# You are given $\log w$ for $k$ samples of $n$ images. Write the importance-weighted bound of each image (equation 4.7). Log-weights
+# of real images lie far below zero, where `np.exp` gives 0, so subtract something first.
+
+# %% nbgrader={"grade": false, "grade_id": "bound-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def importance_bound(log_w):
+    """log (1/k) sum_s w_s for each image, in nats: log_w [k, n] -> [n]."""
+    ### BEGIN SOLUTION
+    largest = log_w.max(axis=0)
+    return largest + np.log(np.mean(np.exp(log_w - largest), axis=0))
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "bound-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+log_w = random.normal(size=(50, 20)) * 2 - 5
+answer = importance_bound(log_w)
+assert np.shape(answer) == (20,), "one number for each image: reduce the first axis"
+assert np.all(answer >= log_w.mean(axis=0)), "the bound is never below the mean of log w: the average is taken inside the logarithm"
+assert np.all(answer <= log_w.max(axis=0)), "a mean of weights is never above the largest: did you divide by k?"
+assert np.allclose(importance_bound(np.full((10, 3), -2000.0)), -2000), "equal weights: their mean is that weight, even if tiny"
+### BEGIN HIDDEN TESTS
+assert np.allclose(answer, bounds.iwae(tf.constant(log_w))), "it should agree with vae_course.bounds.iwae"
+shifted = random.normal(size=(7, 4)) - np.array([0.0, 1000.0, -500.0, 3000.0])
+assert np.allclose(importance_bound(shifted), bounds.iwae(tf.constant(shifted))), "each image has its own scale"
+assert np.allclose(importance_bound(log_w[:1]), log_w[0]), "one sample: the ELBO's estimate"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Two models were evaluated on the *same* images. Say how much better the second is, and how sure you are: the mean of the
+# differences, and the standard error of that mean. Use the unbiased standard deviation (divide by $n - 1$).
+
+# %% nbgrader={"grade": false, "grade_id": "paired-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def paired_difference(first, second):
+    """(mean of second - first, its standard error) for two results on the same images, each [n]."""
+    ### BEGIN SOLUTION
+    difference = second - first
+    return difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "paired-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+easy_or_hard = 10 * random.normal(size=400)  # images differ much from one another
+first = easy_or_hard - 90
+second = easy_or_hard - 89.5 + 0.5 * random.normal(size=400)
+gain, error = paired_difference(first, second)
+assert abs(gain - 0.5) < 0.1, "the second model was made about half a nat better: second minus first"
+assert 0.02 < error < 0.03, "the differences spread by 0.5, so their mean is known to about 0.5 / sqrt(400) = 0.025"
+### BEGIN HIDDEN TESTS
+values = paired_difference(np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 4.5]))
+assert np.allclose(values, (0.5, 0.5 / np.sqrt(3))), "the mean difference, and the deviation with n - 1 over sqrt(n)"
+assert np.allclose(paired_difference(second, first)[0], -gain), "the other way round changes the sign"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Exercise 4. What does this loss weigh? (4 points, 12 minutes)
+#
+# Here are the two honest quantities, both in nats for each example, and a loss that someone sent you: a cross-entropy averaged
+# over everything, plus a KL averaged over everything.
+
+# %%
+def negative_log_likelihood(x, output):
+    return -np.mean(np.sum(x * np.log(output) + (1 - x) * np.log(1 - output), axis=(1, 2, 3)))
+
+
+def kl(mean, log_var):
+    return 0.5 * np.mean(np.sum(mean**2 + np.exp(log_var) - 1 - log_var, axis=1))
+
+
+def all_means(x, output, mean, log_var, weight=1.0):
+    cross_entropy = -np.mean(x * np.log(output) + (1 - x) * np.log(1 - output))
+    return cross_entropy + weight * 0.5 * np.mean(mean**2 + np.exp(log_var) - 1 - log_var)
+
+# %% [markdown]
+# Measure the effective beta of any such loss by slopes (equation 4.6). You are given two outputs, `poor` and `good`, and two
+# posterior means, `near` and `far`. Move one thing at a time.
+
+# %% nbgrader={"grade": false, "grade_id": "beta-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def effective_beta(loss_fn, x, poor, good, near, far, log_var):
+    """b / a of loss = a * negative_log_likelihood + b * kl + constant. loss_fn(x, output, mean, log_var) -> number."""
+    ### BEGIN SOLUTION
+    start = loss_fn(x, poor, near, log_var)
+    fit = negative_log_likelihood(x, good) - negative_log_likelihood(x, poor)
+    rate = kl(far, log_var) - kl(near, log_var)
+    a = (loss_fn(x, good, near, log_var) - start) / fit
+    b = (loss_fn(x, poor, far, log_var) - start) / rate
+    return b / a
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "beta-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+def points(pixels, latent_size, n=6):
+    """Arguments for effective_beta: images of the given width and height 1, and two outputs and posterior means."""
+    x = random.integers(0, 2, size=(n, 1, pixels, 1)).astype(float)
+    near, far = random.normal(size=(2, n, latent_size)) * np.array([0.1, 2.0]).reshape(2, 1, 1)
+    return x, 0.5 + 0.2 * (x - 0.5), 0.5 + 0.8 * (x - 0.5), near, far, random.uniform(-1, 0, size=(n, latent_size))
+
+
+def honest(x, output, mean, log_var):
+    return negative_log_likelihood(x, output) + kl(mean, log_var)
+
+
+def tripled(x, output, mean, log_var):
+    return 5 * negative_log_likelihood(x, output) + 15 * kl(mean, log_var) + 7
+
+
+assert np.isclose(effective_beta(honest, *points(30, 4)), 1), "the negative ELBO has an effective beta of 1"
+assert np.isclose(effective_beta(tripled, *points(30, 4)), 3), "weights 5 and 15: a common factor and a constant do not matter"
+### BEGIN HIDDEN TESTS
+assert np.isclose(effective_beta(all_means, *points(30, 4)), 30 / 4), "means over 30 pixels and 4 latents"
+assert np.isclose(effective_beta(all_means, *points(50, 2)), 50 / 2), "means over 50 pixels and 2 latents"
+assert np.isclose(effective_beta(lambda *p: 2 * honest(*p), *points(9, 3)), 1), "twice the ELBO still has a beta of 1"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# The loss `all_means` takes a `weight` for its KL. With which weight does it become proportional to the negative ELBO? Answer for
+# any number of pixels and latents.
+
+# %% nbgrader={"grade": false, "grade_id": "weight-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def honest_weight(pixels, latent_size):
+    """The weight with which `all_means` has an effective beta of 1."""
+    ### BEGIN SOLUTION
+    return latent_size / pixels
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "weight-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+assert np.isclose(honest_weight(10, 10), 1), "as many pixels as latents: both means are too small by the same factor"
+assert honest_weight(784, 8) < honest_weight(784, 16), "a mean over more latents makes the KL smaller, so it needs more weight"
+### BEGIN HIDDEN TESTS
+x, output, _, near, far, log_var = points(40, 5)
+moved = [all_means(x, output, mean, log_var, honest_weight(40, 5)) * 40 for mean in (near, far)]
+assert np.isclose(moved[1] - moved[0], kl(far, log_var) - kl(near, log_var)), "a nat of KL should count as a nat, times 1 / pixels"
+assert np.isclose(honest_weight(784, 8), 8 / 784), "latents over pixels"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Exercise 5. Why is this comparison wrong? (3 points, 8 minutes)
+#
+# A report says: "On the digits, our VAE with Gaussian noise and a learned scale reaches a validation ELBO of $+26$ nats on grey
+# images. The VAE with Bernoulli noise reaches $-18$ nats on thresholded images. The Gaussian VAE is 44 nats better."
+#
+# In about five sentences: why does the conclusion not follow? Name one change that moves the first number by as much as you
+# like and leaves the model as it is. How could the two likelihoods be compared fairly?
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "why-density", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
+# The first number is the logarithm of a density of grey values, the second the logarithm of a probability of yes-or-no pixels.
+# (1 point) A density has units: if the same images are stored from 0 to 255, its logarithm falls by $\log 255$ for each pixel, here
+# $64 \cdot 5.54 \approx 355$ nats, and the model is the same. (1 point) A log-probability cannot be moved in this way and is never
+# above zero. The two are also about different data, since thresholding throws information away. A fair comparison needs the same
+# data and the same kind of number: for example both models as probabilities of the same stored levels (a discretized density
+# against a categorical or binomial one), or two densities of the same grey images in the same units, on the same split, with an
+# error bar. (1 point)
+
+# %% [markdown]
+# ## Exercise 6. Repair this: the worst sample leads (3 points, 8 minutes)
+#
+# The gradient of $\log \frac1k \sum_s w_s$ is a weighted sum of the gradients of $\log w_s$. The weights add up to one for each
+# image, and good samples should lead. The following lines, after a published program, are meant to do this: they weigh the samples'
+# losses and add them up. Run them, and look at which of the two samples gets the weight. The first is better by 50 nats.
+
+# %%
+def weights_to_repair(log_w):
+    """Weights of the k samples in the gradient of the bound: log_w [k, n] -> [k, n]."""
+    loss = -log_w  # of each sample
+    loss = loss - loss.max(axis=0)
+    weights = np.exp(loss)
+    return weights / weights.sum(axis=0)
+
+
+print(np.round(weights_to_repair(np.array([[-100.0], [-150.0]])).ravel(), 3))
+
+# %% [markdown]
+# Write the repaired function. One way to know that it is right: derive the formula by differentiating $\log \frac1k \sum_s
+# e^{\ell_s}$ with respect to one $\ell_s = \log w_s$.
+
+# %% nbgrader={"grade": false, "grade_id": "repair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def sample_weights(log_w):
+    """Weights of the k samples in the gradient of the bound: log_w [k, n] -> [k, n], summing to one over k."""
+    ### BEGIN SOLUTION
+    weights = np.exp(log_w - log_w.max(axis=0))
+    return weights / weights.sum(axis=0)
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "repair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+log_w = random.normal(size=(5, 3)) - 2000
+weights = sample_weights(log_w)
+assert np.shape(weights) == (5, 3), "one weight for each sample of each image"
+assert np.allclose(weights.sum(axis=0), 1), "the weights of one image add up to one, however small its likelihood"
+assert np.all(weights.argmax(axis=0) == log_w.argmax(axis=0)), "the best sample should have the largest weight"
+assert np.allclose(sample_weights(np.zeros((4, 2))), 0.25), "equal samples share the weight equally"
+### BEGIN HIDDEN TESTS
+for shift in (-900.0, 0.0, 800.0):
+    log_w = tf.constant(random.normal(size=(6, 4)) * 3 + shift)
+    with tf.GradientTape() as tape:
+        tape.watch(log_w)
+        total = tf.reduce_sum(bounds.iwae(log_w))
+    assert np.allclose(sample_weights(log_w.numpy()), tape.gradient(total, log_w)), "the weights are the gradient of the bound"
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Open challenge: a better bound for the same budget (1 point, as long as you like)
+#
+# Here is a plain VAE on thresholded digits, and its validation log-likelihood after 20 epochs. Do better with the same budget: the
+# same 20 epochs in batches of 32, and at most 100 000 weights. Everything else is yours: layers, activation, latent size,
+# learning rate or its schedule, `posterior="full_gaussian"`, `models.IWAE`. The point is given for a model that keeps to the budget and clearly
+# beats a coin for each pixel; the challenge is to beat the plain VAE by more than two standard errors of the paired difference. Choose
+# on validation images only, and write down how many things you tried: the best of many tries looks better than it is.
+
+# %% tags=["drift"]
+digits = datasets.load("digits")
+x_train, x_valid = [(x > 0.5).astype("float32") for x in (digits.x_train, digits.x_valid)]
+
+
+def plain():
+    vae = models.VAE(networks.mlp_encoder((8, 8, 1), 16), networks.mlp_decoder(8, (8, 8, 1)))
+    vae.compile(keras.optimizers.Adam(1e-3))
+    return vae
+
+
+def score(make, seed=0):
+    """Train what `make()` returns for 20 epochs: (model, its LogLikelihood on validation images, k = 100)."""
+    keras.utils.set_random_seed(seed)
+    vae = make()
+    vae.fit(x_train, batch_size=32, epochs=20, verbose=0)
+    return vae, evaluation.log_likelihood(vae, x_valid, k=100)
+
+
+plain_vae, plain_score = score(plain)
+print(f"{plain_vae.count_params()} weights, {plain_score.mean:.2f} +- {plain_score.standard_error:.2f} nats")
+
+# %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def challenger():
+    """A compiled model for images [8, 8, 1] in {0, 1}, with at most 100 000 weights."""
+    ### BEGIN SOLUTION
+    # Our attempt, the best of five: a learning rate that starts high and falls to zero, the IWAE, and a smooth activation.
+    size = {"hidden": (128, 128), "activation": "swish"}
+    encoder, decoder = networks.mlp_encoder((8, 8, 1), 16, **size), networks.mlp_decoder(8, (8, 8, 1), **size)
+    vae = models.IWAE(encoder, decoder, k=10)
+    steps = 20 * (len(x_train) // 32)
+    vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(6e-3, steps)))
+    return vae
+    ### END SOLUTION
+
+# %% nbgrader={"grade": true, "grade_id": "challenge-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["drift"]
+vae, result = score(challenger)
+coins = (x_train.sum(axis=0) + 1) / (len(x_train) + 2)
+coin_score = tfd.Independent(tfd.Bernoulli(probs=coins), 3).log_prob(x_valid).numpy()
+difference = result.per_example - plain_score.per_example
+gain, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
+print(f"yours {result.mean:.2f} nats; gain over the plain VAE {gain:+.2f}, standard error {error:.2f}")
+assert vae.count_params() <= 100_000, "the budget is 100 000 weights"
+assert isinstance(vae, models.VAE) and vae.likelihood_name == "bernoulli", "a density would not be comparable: keep Bernoulli noise"
+assert result.mean > coin_score.mean() + 2, "a VAE should beat independent coins by more than two nats"
+### BEGIN HIDDEN TESTS
+fresh = evaluation.log_likelihood(vae, x_valid, k=100, seed=1)
+assert abs(fresh.mean - result.mean) < 0.5, "the estimate should not depend on the importance samples"
+### END HIDDEN TESTS
