@@ -178,6 +178,29 @@ def test_a_discretized_logistic_is_centred_on_its_location():
     assert middle > left == pytest.approx(right, abs=1e-3)
 
 
+def test_our_faster_bernoulli_is_tfds():
+    logits = tf.constant([[-200.0, -3.0, 0.0, 2.0, 90.0]])
+    for x in (0.0, 0.25, 1.0, [[1.0], [0.5], [0.0]]):
+        ours = distributions.bernoulli(logits, 0).log_prob(x)
+        np.testing.assert_allclose(ours, tfd.Bernoulli(logits=logits).log_prob(x), rtol=1e-6)
+
+
+def test_our_faster_noise_is_normal_and_repeats_with_its_seed():
+    q = distributions.gaussian(tf.constant([[1.0, -2.0, 0.5, 3.0], [0.0, 0.0, 0.0, 0.0]]))
+    z = q.sample((200, 100), seed=(1, 2)).numpy()
+    assert z.shape == (200, 100, 2, 2)
+    z = z.reshape(-1, 2, 2)
+    np.testing.assert_allclose(z.mean(axis=0), q.mean(), atol=0.1)
+    np.testing.assert_allclose(z.std(axis=0), q.stddev(), rtol=0.03)
+    assert abs(np.corrcoef(z.reshape(-1, 4).T) - np.eye(4)).max() < 0.03, "latents and examples are independent"
+    np.testing.assert_array_equal(q.sample(3, seed=(1, 2)), q.sample(3, seed=(1, 2)))
+    assert not np.array_equal(q.sample(seed=(1, 2)), q.sample(seed=(1, 3)))
+    with tf.GradientTape() as tape:
+        parameters = tf.Variable([[0.0, 0.0]])
+        z = distributions.gaussian(parameters).sample(seed=(1, 2))
+    assert abs(tape.gradient(z, parameters).numpy()).min() > 0, "a draw is differentiable in mean and scale"
+
+
 def test_full_gaussian_has_a_correlation():
     p = distributions.full_gaussian(tf.constant([[0.0, 0.0, 1.0, 3.0, 1.0]]))
     assert abs(float(p.covariance()[0, 0, 1])) > 0.1

@@ -362,11 +362,11 @@ print("windows for training and validation:", s_train.shape, s_valid.shape)
 signal_networks = dict(shape=s_train.shape[1:], latent_size=16, hidden=HIDDEN)
 signal_plain = models.Autoencoder(*new_networks(**signal_networks))
 signal_plain.compile()
-signal_plain.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
+signal_plain_history = signal_plain.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
 
 signal_denoiser = models.DenoisingAutoencoder(*new_networks(**signal_networks), signal_noise["all three"])
 signal_denoiser.compile()
-signal_denoiser.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
+signal_history = signal_denoiser.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
 # %% [markdown]
 # The filters now run along time only, within each channel. PSNR needs a peak; we take the range of the
 # training data. A window gets a fourth axis, because TensorFlow's function averages over the last three. SSIM

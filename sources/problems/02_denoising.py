@@ -349,3 +349,7 @@ print(f"told the mask: {psnr(filled, faces).mean():.1f} dB")
 # The plain filter was a weak opponent. On the chapter's masked images a fair comparison gives both sides the mask:
 # the filter as here, the network as a second channel of its input.
 ### END SOLUTION
+# %% [markdown]
+# A figure drawn here should show four rows of faces: masked, repaired by the plain filter, repaired by yours, and clean.
+# A fair comparison gives every opponent the same information: your filter is told the mask, and the chapter's network
+# was not.

@@ -82,7 +82,7 @@ class Autoencoder(_Coder):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         target, sample_weight = self._target(x, y, sample_weight)
-        return self._over_replicas(super().compute_loss(x, target, y_pred, sample_weight, training))
+        return super().compute_loss(x, target, y_pred, sample_weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         target, sample_weight = self._target(x, y, sample_weight)

@@ -245,7 +245,10 @@ class CourseModel(keras.Model):
         return tuple(tf.gather(next(columns), data.index) if here else None for here in present)
 
     def _over_replicas(self, loss):
-        """A mean over this replica's batch as its share of the whole: MirroredStrategy sums the gradients."""
+        """A mean over this replica's batch as its share of the whole: MirroredStrategy sums the gradients.
+
+        Keras's own losses are shared out already; only a loss that a model computes itself needs this.
+        """
         return loss / self.distribute_strategy.num_replicas_in_sync
 
 
