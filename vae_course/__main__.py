@@ -153,22 +153,13 @@ def check_data(report):
     report.line("VAE_COURSE_DATA", given or "not set (a folder with the full-size data)", wrong)
     try:
         downloads = importlib.import_module("vae_course.downloads")
-        pooch = importlib.import_module("pooch")
+        importlib.import_module("pooch")
     except ImportError as error:
         report.line("data", f"not looked for: {error}", INSTALL)
         return
-    cache = Path(os.environ.get("VAE_COURSE_CACHE") or pooch.os_cache("vae_course")).expanduser()
-    for name, sources in downloads.SOURCES.items():
-        originals = [source.path for source in sources]
-        places = [place for place in (local, cache) if place and _holds(place, originals)]
-        if local and name in downloads.COMPACT and _holds(local, [downloads.COMPACT[name]]):
-            places.insert(0, local)
-        instead = f"not here: load() downloads it; {downloads.INSTEAD[name]!r} is built in"
-        report.line(name, f"in {places[0]}" if places else instead)
-
-
-def _holds(folder, paths):
-    return all((folder / path).is_file() for path in paths)
+    for name, instead in downloads.INSTEAD.items():
+        place = downloads.place(name)
+        report.line(name, f"in {place}" if place else f"not here: load() downloads it; {instead!r} is built in")
 
 
 def main():

@@ -108,6 +108,25 @@ def find(name):
     return paths
 
 
+def cache():
+    """The folder that downloads go to: $VAE_COURSE_CACHE, or the user's cache folder."""
+    import pooch  # here, so that the embedded sets need neither pooch nor tqdm
+
+    return Path(os.environ.get("VAE_COURSE_CACHE") or pooch.os_cache("vae_course")).expanduser()
+
+
+def place(name):
+    """The folder in which all files of a data set are (unverified), or None. Downloads nothing."""
+    originals = [source.path for source in SOURCES[name]]
+    local = os.environ.get("VAE_COURSE_DATA")
+    choices = [(Path(local).expanduser(), [COMPACT[name]])] if local and name in COMPACT else []
+    choices += [(Path(local).expanduser(), originals)] if local else []
+    for folder, paths in [*choices, (cache(), originals)]:
+        if all((folder / path).is_file() for path in paths):
+            return folder
+    return None
+
+
 def _local(name, folder, tried):
     """The paths in $VAE_COURSE_DATA, verified, or None if they are not all there."""
     if name in COMPACT and (folder / COMPACT[name]).is_file():
@@ -131,11 +150,10 @@ def _local(name, folder, tried):
 
 def _fetch(name, source, tried):
     """The path of one file in the cache; downloaded if need be: to a temporary name, checked, renamed."""
-    import pooch  # here, so that the embedded sets need neither pooch nor tqdm
+    import pooch
     from tqdm import tqdm
 
-    cache = Path(os.environ.get("VAE_COURSE_CACHE") or pooch.os_cache("vae_course")).expanduser()
-    path = cache / source.path
+    path = cache() / source.path
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it
     for url in source.urls:
         try:
