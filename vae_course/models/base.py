@@ -1,68 +1,15 @@
 """What all models share: checks on the data, compile defaults, and a `fit` that keeps the data next to the model.
 
-`fit` on numpy arrays copies them once to the device and feeds Keras batches of row NUMBERS, which the compiled step
-looks up: the input pipeline, which otherwise costs more than the mathematics, is gone. Nothing else changes: epochs,
-callbacks, validation and history are Keras's own.
+Nothing else about `fit` changes: epochs, callbacks, validation and history are Keras's own.
 """
 
-import random
-import weakref
-from typing import NamedTuple
+from vae_course.models.resident import Rows, Table, can_reside, row_batches
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 MAX_STEPS_PER_EXECUTION = 32  # steps between two visits to Python; more gains nothing
-MAX_RESIDENT_BYTES = 2**31  # larger arrays go through Keras's own input pipeline
-
-
-class Rows(NamedTuple):
-    """A batch of row numbers into the resident arrays. [batch]"""
-
-    index: tf.Tensor
-
-
-class _Table:
-    """Arrays of equal length as tensors on the device. Models that train on equal arrays share one copy."""
-
-    live = weakref.WeakSet()
-
-    def __init__(self, arrays):
-        self.columns = [tf.constant(array) for array in arrays]
-
-    @classmethod
-    def of(cls, arrays):
-        for table in cls.live:
-            if table.holds(arrays):
-                return table
-        table = cls(arrays)
-        cls.live.add(table)
-        return table
-
-    def holds(self, arrays):
-        """Whether these are the same numbers; a glance at every 97th row settles most cases."""
-        if [(a.shape, a.dtype.name) for a in arrays] != [(tuple(c.shape), c.dtype.name) for c in self.columns]:
-            return False
-        columns = [column.numpy() for column in self.columns]
-        pairs = list(zip(arrays, columns, strict=True))
-        return all(np.array_equal(a[::97], c[::97]) for a, c in pairs) and all(np.array_equal(a, c) for a, c in pairs)
-
-
-def _row_batches(rows, batch_size, shuffle, drop_last):
-    """A tf.data set of `Rows`: one epoch, in a fresh order each time if `shuffle`."""
-    if not shuffle:
-        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(Rows)
-    steps = rows // batch_size
-
-    def epoch(seed):
-        order = tf.random.experimental.stateless_shuffle(tf.range(rows, dtype=tf.int64), seed)
-        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], [steps, batch_size]))
-
-    # Python's generator is one of those that keras.utils.set_random_seed sets.
-    seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True)
-    batches = seeds.batch(2).take(1).flat_map(epoch)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(Rows)
 
 
 def pixels(x):
@@ -173,7 +120,7 @@ class CourseModel(keras.Model):
             "steps_per_epoch",
             "validation_steps",
         } & set(kwargs)
-        if plain and _can_reside(train) and self.distribute_strategy.num_replicas_in_sync == 1:
+        if plain and can_reside(train) and self.distribute_strategy.num_replicas_in_sync == 1:
             batch_size = min(batch_size, len(x))
             self._choose_steps(len(x) // batch_size)
             # Keras builds losses and metrics from the first batch it sees, which will be one of row numbers.
@@ -183,7 +130,7 @@ class CourseModel(keras.Model):
                 None,
                 None,
             )
-            if valid and _can_reside(valid):
+            if valid and can_reside(valid):
                 rows = min(validation_batch_size or batch_size, len(valid[0]))
                 validation_data = self._reside("valid", valid, rows, shuffle=False, drop_last=False)
         elif isinstance(x, np.ndarray):
@@ -231,11 +178,11 @@ class CourseModel(keras.Model):
     def _reside(self, part, data, batch_size, shuffle, drop_last):
         """Put arrays next to the model; return the batches of row numbers that stand for them."""
         present = tuple(item is not None for item in data)
-        table = _Table.of([np.asarray(item) for item in data if item is not None])
+        table = Table.of([np.asarray(item) for item in data if item is not None])
         if self._resident.get(part) != (table, present):
             self._resident[part] = (table, present)
             self.train_function = self.test_function = None  # the traced steps hold the old arrays
-        return _row_batches(len(data[0]), batch_size, shuffle, drop_last)
+        return row_batches(len(data[0]), batch_size, shuffle, drop_last)
 
     def _look_up(self, part, data):
         if not isinstance(data, Rows):
@@ -250,15 +197,6 @@ class CourseModel(keras.Model):
         Keras's own losses are shared out already; only a loss that a model computes itself needs this.
         """
         return loss / self.distribute_strategy.num_replicas_in_sync
-
-
-def _can_reside(data):
-    arrays = [item for item in data if item is not None]
-    return (
-        all(isinstance(item, np.ndarray) and item.dtype.kind in "fiub" for item in arrays)
-        and len({len(item) for item in arrays}) == 1
-        and sum(item.nbytes for item in arrays) <= MAX_RESIDENT_BYTES
-    )
 
 
 def _suits_xla(model):
