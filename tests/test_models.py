@@ -289,6 +289,17 @@ def pair(outputs=2 * LATENT_SIZE):
     return networks.mlp_encoder(SHAPE, outputs, hidden=(4,)), networks.mlp_decoder(LATENT_SIZE, SHAPE, hidden=(4,))
 
 
+def test_a_forgotten_compile_and_forgotten_data_get_a_sentence():
+    model = MODELS["vae"]()
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="compile.. first"):
+            call(images(4))
+    model.compile()
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Received: None"):
+            call(None)
+
+
 def test_codes_of_the_wrong_size_get_a_sentence():
     with pytest.raises(ValueError, match=r"\[n, 3\].*\[4, 2\]"):
         conv_vae().decode(np.zeros((4, 2)))

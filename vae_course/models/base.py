@@ -52,6 +52,10 @@ class CourseModel(keras.Model):
             raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
 
     def _check_all(self, x, y=None):
+        if not self.compiled:
+            raise ValueError(f"Call {self.name}.compile() first: it says how the model learns and is measured")
+        if x is None:
+            raise ValueError("x must be an array of examples or a tf.data set. Received: None")
         self.check(x)
         if isinstance(y, np.ndarray) and isinstance(x, np.ndarray) and len(x) != len(y):
             raise ValueError(f"x and y must have the same length. Received: {len(x)} and {len(y)}")
