@@ -19,7 +19,7 @@
 # - explain why an autoencoder is not yet a generative model.
 #
 # **Before you start.** You know NumPy arrays, what a neural network and gradient descent are, and have met PCA once.
-# No probability is needed before chapter 03.
+# Beyond mean, variance and the normal distribution no probability is needed before section 8 of chapter 02.
 #
 # **Level:** beginner · **Time:** 60 minutes reading, 1 minute computing
 
@@ -56,8 +56,8 @@ keras.utils.set_random_seed(SEED)
 # %% [markdown]
 # The default data are real handwritten digits, 8 by 8 pixels each. They come in three parts that share no image. We
 # **train** on the first part. We make choices, and compare models, on the second, the **validation** part. The third,
-# the **test** part, is kept for a final report: an error that you have used for choosing is too good to be believed.
-# From a large data set we take 10 000 images to train on and 1000 for each of the other parts.
+# the **test** part, is kept for what we report when all is chosen: an error that you have used for choosing is too
+# good to be believed. From a large data set we take 10 000 images to train on and 1000 for each of the other parts.
 
 # %%
 data = datasets.load(DATASET)
@@ -202,8 +202,9 @@ print("codes:", z.shape, " images:", x_hat.shape)
 #
 # $$\min L = \frac{1}{D} \sum_{j > d} \lambda_j . \tag{1.4}$$
 #
-# So no linear autoencoder can have a smaller training error than this. Baldi and Hornik (1989) proved more: every
-# minimum of the loss reaches it, and all other flat places are saddles that one can leave downhill.
+# So no linear autoencoder can have a smaller training error than this. Baldi and Hornik (1989) proved more (for data
+# that vary in every direction, with different variances): every minimum of the loss reaches it, and all other flat
+# places are saddles that one can leave downhill.
 
 # %%
 def flat(x):
@@ -364,9 +365,9 @@ plt.show()
 #
 # $$\text{bytes per image} = \frac{d\, b}{8}. \tag{1.6}$$
 #
-# Keras computes with numbers of 32 bits. Few of those bits carry news. To **quantise** a code to $b$ bits, divide the
-# range that each code axis has on the training data into $2^b - 1$ equal steps, and store the number of the nearest
-# step.
+# Keras computes with numbers of 32 bits. Few of those bits carry news. To **quantise** a code to $b$ bits, place
+# $2^b$ equally spaced levels on the range that each code axis has on the training data, and store the number of the
+# nearest level.
 #
 # **Predict.** How many of the 32 bits can go before the images become worse? Guess a number.
 
@@ -405,11 +406,11 @@ plt.show()
 
 # %% [markdown]
 # The figure shows the error against the bytes spent on an image. From the right, both curves stay flat for several
-# bits and turn up only when each number has three or fewer. With 8 bits nothing visible is lost, and an image takes
-# as many bytes as the code has numbers: sixteen times fewer than the raw 8 by 8 pixels. At each number of bits that
-# one would use, the autoencoder's codes give better images than PCA's. With very few bits its lead shrinks or is
-# lost. Coarse steps move a code far from where the encoder put it, and a curved decoder may do anything there; section 6
-# shows what.
+# bits and turn up only at the left: the autoencoder's at about four bits, PCA's at about three. With 8 bits nothing
+# visible is lost, and an image takes as many bytes as the code has numbers: sixteen times fewer than the raw 8 by 8
+# pixels. At each number of bits that one would use, the autoencoder's codes give better images than PCA's. With very
+# few bits its lead shrinks or is lost. Coarse steps move a code far from where the encoder put it, and a curved
+# decoder may do anything there; section 6 shows what.
 #
 # This is **lossy** compression, of a special kind. It works for images like the training images only. And whoever
 # wants to read the codes needs the decoder as well, which must be paid for once:
@@ -424,7 +425,8 @@ print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, se
 #
 # Does a code keep what matters, for instance which digit it is? Ask a classifier that learns almost nothing of its
 # own: the **k nearest neighbours** vote. (Its $k$ is a number of neighbours, nothing else.) We choose $k$ on the
-# validation part, for each description separately, and use the test part once, for the result.
+# validation part, for each description separately. The test part gives the result, once for each description, and has
+# no part in any choice.
 
 # %% tags=["drift"]
 views = {"raw pixels": flat, "PCA": codes["PCA"], "linear": linear.encode, "deep": deep.encode, "convolutional": conv.encode}
@@ -470,8 +472,9 @@ plt.show()
 #
 # ### Does the scale mean anything?
 #
-# Equation (1.5) says that it does not. Multiply the encoder's last layer by 10 and divide the first weights of the
-# decoder by 10: a map ten times as wide.
+# Equation (1.5) says that it does not. It was written for linear networks, but it holds here too: the encoder's last
+# layer is linear, and so is the decoder's first layer before its activation. Multiply the encoder's last layer by 10
+# and divide the first weights of the decoder by 10: a map ten times as wide.
 #
 # **Predict.** What happens to the reconstruction error? And to the image that the decoder draws at the code (1, 1)?
 
@@ -499,9 +502,10 @@ plt.show()
 
 # %% [markdown]
 # Both rows were drawn from the same ten random codes, taken from a standard normal distribution, by two models with
-# the same loss. The upper row shows a variety of shapes. The lower one shows variations of a few images, for on the
-# wide map all ten codes fall close to the centre. Training gives no reason to prefer either map. So "draw a random
-# code and decode it" is not a well-defined thing to do with an autoencoder.
+# the same loss. The upper row shows a variety of shapes. The lower one shows variations of one or two images, for on
+# the wide map all ten codes fall close to the centre. At (1, 1) the wide map draws what the old one drew at (0.1,
+# 0.1). Training gives no reason to prefer either map. So "draw a random code and decode it" is not a well-defined
+# thing to do with an autoencoder.
 #
 # ### What is between the codes?
 #
@@ -525,9 +529,9 @@ plt.show()
 # ## 7. Why is this not yet a generative model?
 #
 # A generative model makes new examples: draw something random, get a new digit. We have a decoder, so we only need
-# codes. Where should they come from? Let us try three sources and measure them on the 4-number codes: uniform over
-# the bounding box; the standard normal distribution; and a normal distribution with the mean and covariance of the
-# training codes, a fairer choice.
+# codes. Where should they come from? Let us try three sources and measure them on the codes of size 2 and of size 4:
+# uniform over the bounding box; the standard normal distribution; and a normal distribution with the mean and
+# covariance of the training codes, a fairer choice.
 #
 # Say that a code $z$ lies **in a hole** if no training code is near it. What is near? Real images set the scale: for
 # 95 % of the validation images, the nearest training code is closer than some distance $r$. So
@@ -612,7 +616,8 @@ plt.show()
 # %% [markdown]
 # ## 8. The final report
 #
-# All choices are made. Now, once, the errors on the test part.
+# All choices are made. Now the errors on the test part, which we have used so far only for the classifier's accuracy,
+# and never to choose.
 
 # %% tags=["drift"]
 print(f"PCA            {error(x_test, project(pca, x_test)):.4f}")

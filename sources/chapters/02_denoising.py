@@ -17,7 +17,8 @@
 # - read a denoiser's displacement as the score of a density.
 #
 # **Before you start.** You have read [chapter 01](01_autoencoders.ipynb): encoder, code, decoder, training
-# and validation curves. You know what a variance is, and for section 8 what a gradient is.
+# and validation curves. You know what a variance is, and for section 8 what a gradient, a density and a
+# conditional mean are.
 #
 # **Level:** beginner, section 8 intermediate · **Time:** 75 minutes reading, 2 minutes computing
 # %%
@@ -48,14 +49,14 @@ print(data)
 # %% [markdown]
 # ## 1. How can data be spoilt?
 #
-# A *corruption* is a random rule that turns a clean example x into a spoilt one, x̃ (say "x tilde"). We need
-# three.
+# A *corruption* is a random rule that turns a clean example $x$ into a spoilt one, $\tilde x$ (say "x
+# tilde"). We need three.
 #
 # **Gaussian noise** adds a small random number to every pixel, as a camera does in the dark:
 #
 # $$ \tilde x = x + \sigma \varepsilon, \qquad \varepsilon \sim N(0, I). \tag{2.1} $$
 #
-# **Masking** loses pixels: each is kept with probability 1 - r and set to 0 otherwise, as when packets of a
+# **Masking** loses pixels: each is kept with probability $1 - r$ and set to 0 otherwise, as when packets of a
 # transmission are lost:
 #
 # $$ \tilde x_i = m_i x_i, \qquad m_i \sim \mathrm{Bernoulli}(1 - r). \tag{2.2} $$
@@ -74,11 +75,11 @@ ones = np.ones((1, 1000), "float32")
 dropped = np.array(keras.layers.Dropout(0.5, seed=0)(ones, training=True))
 print("values after Dropout:", np.unique(dropped).tolist())
 # %% [markdown]
-# Zeros and twos. Dropout divides what it keeps by 1 - r, so that the *sum* that a later layer computes stays
-# the same on average. That is right inside a network and wrong for a picture: the kept pixels become twice as
-# bright, and a network trained on such images meets images of another brightness when it is used. Masking
-# must leave kept pixels alone, so we write our own layer. It takes eight lines, and one for Keras, which then
-# can save a model that contains it.
+# Zeros and twos. Dropout divides what it keeps by $1 - r$, so that the *sum* that a later layer computes
+# stays the same on average. That is right inside a network and wrong for a picture: the kept pixels become
+# twice as bright, and a network trained on such images meets images of another brightness when it is used.
+# Masking must leave kept pixels alone, so we write our own layer. It takes eight lines, and one for Keras,
+# which then can save a model that contains it.
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class Masking(keras.layers.Layer):
@@ -96,9 +97,9 @@ class Masking(keras.layers.Layer):
 # repeats. A plain `numpy` generator would not do: Keras traces `call` once and would then use the first draw
 # for ever.
 #
-# Salt and pepper needs one uniform number for each pixel. If it is below r/2 the pixel becomes pepper, if it
-# is between r/2 and r it becomes salt. What "darkest" and "brightest" mean is left open, because signals have
-# no 0 and 1.
+# Salt and pepper needs one uniform number for each pixel. If it is below $r/2$ the pixel becomes pepper, if
+# it is between $r/2$ and $r$ it becomes salt. What "darkest" and "brightest" mean is left open, because
+# signals have no 0 and 1.
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class SaltAndPepper(keras.layers.Layer):
@@ -143,25 +144,25 @@ assert Masking.from_config(corruptions["masking"].get_config()).rate == 0.5, "Ke
 # %% [markdown]
 # ## 2. How good is a repair?
 #
-# We compare a repaired image x̂ with the clean x. The mean squared error over the D pixels is usually written
-# on a logarithmic scale, the *peak signal-to-noise ratio*:
+# We compare a repaired image $\hat x$ with the clean $x$. The mean squared error over the $D$ pixels is
+# usually written on a logarithmic scale, the *peak signal-to-noise ratio*:
 #
 # $$ \mathrm{PSNR}(\hat x, x) = 10 \log_{10} \frac{M^2}{\mathrm{MSE}}, \qquad
 # \mathrm{MSE} = \frac{1}{D} \sum_{i=1}^{D} (\hat x_i - x_i)^2, \tag{2.4} $$
 #
-# in decibels (dB), where M is the largest possible value, here 1. Higher is better. 20 dB is an error of a
-# tenth of the range in every pixel, and 6 dB more is half the error. For Gaussian noise alone the mean
-# squared error is σ², so
+# in decibels (dB), where $M$ is the largest possible value, here 1. Higher is better. 20 dB is an error of a
+# tenth of the range in every pixel, and 6 dB more is half the root of the mean squared error (3 dB: half the
+# squared error). For Gaussian noise alone the mean squared error is $\sigma^2$, so
 #
 # $$ \mathrm{PSNR}(x + \sigma\varepsilon, x) \approx -20 \log_{10} \sigma. \tag{2.5} $$
 #
 # The squared error does not care *where* the errors are. The *structural similarity* (SSIM) looks at small
-# windows and compares their means μ, variances and covariance:
+# windows and compares their means $\mu$, variances and covariance:
 #
 # $$ \mathrm{SSIM} = \frac{(2 \mu_{\hat x} \mu_x + c_1)(2 \sigma_{\hat x x} + c_2)}
 # {(\mu_{\hat x}^2 + \mu_x^2 + c_1)(\sigma_{\hat x}^2 + \sigma_x^2 + c_2)}, \tag{2.6} $$
 #
-# averaged over all windows; c₁ and c₂ are small constants that avoid a division by 0. It is 1 for equal
+# averaged over all windows; $c_1$ and $c_2$ are small constants that avoid a division by 0. It is 1 for equal
 # images, and noise in a flat region costs much. TensorFlow has both measures. Its window is 11 pixels wide,
 # too large for a picture of 8 pixels; we use 7 everywhere. And since a pixel outside [0, 1] cannot be shown,
 # everybody's result is clipped before it is measured.
@@ -180,9 +181,9 @@ assert scores(noisy_valid["gaussian"], x_valid)[0] > unclipped, "clipping to the
 # ## 3. What can a filter do?
 #
 # A result means nothing without an opponent. Two classical filters need no training. The *Gaussian filter*
-# replaces each pixel by a weighted mean of its neighbours, with weights that fall off over a width w. The
-# *median filter* takes the middle value of a square of w × w pixels, so a few wild values in the square do
-# not matter.
+# replaces each pixel by a weighted mean of its neighbours, with weights that fall off over a width $w$. The
+# *median filter* takes the middle value of a square of $w \times w$ pixels, so a few wild values in the
+# square do not matter.
 #
 # Each has one number to choose. A fair comparison chooses it with as much care as we spend on the network,
 # and on validation data. A filter with a careless width is a straw man. The filters see the unclipped noisy
@@ -232,9 +233,10 @@ assert salt["median filter"] > salt["gaussian filter"] + 1, "the median ignores 
 #
 # ## 4. How does a network learn to denoise?
 #
-# Take an autoencoder and change its task. It gets x̃ and must give back x:
+# Take an autoencoder and change its task. It gets $\tilde x$ and must give back $x$. The loss is that of
+# (1.2), the mean squared error per pixel:
 #
-# $$ \min_{\phi, \theta} \; \frac{1}{N} \sum_{n=1}^{N} \lVert g_\theta(f_\phi(\tilde x_n)) - x_n \rVert^2,
+# $$ \min_{\phi, \theta} \; \frac{1}{N D} \sum_{n=1}^{N} \lVert g_\theta(f_\phi(\tilde x_n)) - x_n \rVert^2,
 # \qquad \tilde x_n \sim \text{corruption of } x_n. \tag{2.7} $$
 #
 # With Keras this takes one line: make noisy copies, then `fit(noisy, clean)`. We do so by hand on only 500
@@ -264,15 +266,15 @@ fresh = models.DenoisingAutoencoder(*new_networks(), keras.layers.GaussianNoise(
 fresh.compile()
 history_fresh = fresh.fit(few, batch_size=64, epochs=100, validation_data=(x_valid,), verbose=0)
 # %% tags=["drift"]
-ax = plots.history({"fixed noise": history_fixed, "fresh noise": history_fresh}, "loss", ylabel="squared error per pixel")
+ax = plots.history({"fixed noise": history_fixed, "fresh noise": history_fresh}, "loss", ylabel="mean squared error per pixel")
 ax.set_yscale("log")
 plt.show()
 # %% [markdown]
-# The figure shows the squared error against the epoch, on a logarithmic scale. With fixed noise the training
-# error (solid) keeps falling, while the validation error (dashed) soon stops: the gap between the two is what
-# was learnt by heart. With fresh noise training is harder and its error stays higher, but the validation
-# error goes down with it, and ends lower. To learn a noise pattern by heart no longer pays, since it never
-# comes back.
+# The figure shows the mean squared error per pixel against the epoch, on a logarithmic scale. The validation
+# images of `fresh` get fresh noise too, of the same strength. With fixed noise the training error (solid)
+# keeps falling, while the validation error (dashed) soon stops: the gap between the two is what was learnt by
+# heart. With fresh noise training is harder and its error stays higher, but the validation error goes down
+# with it, and ends lower. To learn a noise pattern by heart no longer pays, since it never comes back.
 # %%
 fixed, again = history_fixed.history, history_fresh.history
 assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learnt by heart, fresh noise cannot"
@@ -322,7 +324,8 @@ plt.show()
 # leave a stained, soft picture. The plain autoencoder gives stained faces with features that are not there:
 # it has never met noise, and its encoder takes the speckle for features. The denoiser gives a face that is
 # clean and mostly right. It is a soft one: details that the noise has wiped out, such as the mouth, are
-# blurred, because a blur has a smaller squared error than a wrong guess.
+# blurred, and the expression is often replaced by an average one. An average of all faces that fit the noisy
+# image has a smaller squared error than a wrong guess.
 #
 # How large the lead is depends on the data. Faces that differ in a few factors are easy for a code of 32
 # numbers. On MNIST the lead is small, and in SSIM the median filter even wins against salt and pepper: it makes
@@ -403,14 +406,15 @@ plt.show()
 # %% [markdown]
 # The figure shows one validation window with all three troubles: grey dots are what is given, the dashed line
 # is the median filter, the solid line the network, the dotted line the truth. The network follows the truth
-# closely; the filter is led astray wherever several bad values stand together. The network has two
-# advantages: it knows the shapes that a healthy machine makes, and it sees all channels at once.
+# closely. The median filter needs a wide window against so many bad values, and so it flattens the peaks and
+# troughs; the network has two advantages: it knows the shapes that a healthy machine makes, and it sees all
+# channels at once.
 #
 # Now read the table again, and be fair. Where salt and pepper is the *only* trouble, a median filter is
-# better than the network: among 64 values, a few jumps are easy for a median to ignore, and what it does not
-# touch it leaves exact. Where Gaussian noise is the only trouble, the Gaussian filter and the plain
-# autoencoder are about as good as the network, or better. In each row the filters were tuned for that row's
-# noise; the network learnt one mixture and wins on that.
+# better than the network: among 64 values, a few jumps are easy for a median to ignore, and a narrow window,
+# which bends the signal little, is enough. Where Gaussian noise is the only trouble, the Gaussian filter and
+# the plain autoencoder are about as good as the network, or better. In each row the filters were tuned for
+# that row's noise; the network learnt one mixture and wins on that.
 # %%
 mixed, jumps = signal_table["all three"], signal_table["salt and pepper"]
 assert mixed["denoiser"] > mixed["median filter"] + 1, "against the mixture that it learnt, the network wins"
@@ -419,9 +423,9 @@ assert jumps["median filter"] > jumps["denoiser"] + 1, "against jumps alone a me
 # %% [markdown]
 # ## 7. What if the noise is stronger or weaker than in training?
 #
-# Our denoiser for Gaussian noise knows one level, σ = 0.3. In use nobody promises that. We test it from σ =
-# 0.02 to 0.8, against a Gaussian filter whose width is chosen for *each* level. That is generous to the
-# filter: it is told σ, and the network is not.
+# Our denoiser for Gaussian noise knows one level, $\sigma = 0.3$. In use nobody promises that. We test it
+# from $\sigma = 0.02$ to $0.8$, against a Gaussian filter whose width is chosen for *each* level. That is
+# generous to the filter: it is told $\sigma$, and the network is not.
 #
 # **Predict.** At which end does the network lose?
 # %% tags=["drift"]
@@ -474,26 +478,28 @@ assert denoisers["masking"].reconstruct(x_valid).mean() > 1.1 * x_valid.mean(), 
 # clean image is an unseen noise level like any other.
 #
 # So "the denoiser is better than the filter" is no sentence on its own. It is true for a range of noise
-# levels, and a report should say which. The usual remedy is to draw σ at random for each example in training,
-# or to tell the network σ as a second input.
+# levels, and a report should say which. The usual remedy is to draw $\sigma$ at random for each example in
+# training, or to tell the network $\sigma$ as a second input.
 #
 # ## 8. What does a denoiser know?
 #
-# We end with a question of theory, in two dimensions where everything can be seen. Let r(x̃) be the denoiser
-# and p(x) the density of the clean data. Noise smooths it; the noisy points have the density
+# We end with a question of theory, in two dimensions where everything can be seen. Let $\hat x(\tilde x)$ be
+# the denoiser, a function of the noisy point, and $p(x)$ the density of the clean data. Noise smooths it; the
+# noisy points have the density
 #
 # $$ p_\sigma(\tilde x) = \int p(x) \, N(\tilde x; x, \sigma^2 I) \, dx. \tag{2.8} $$
 #
-# Which r has the smallest squared error? Among all clean points that could have led to x̃, the best single
-# guess is their mean, E[x | x̃]. Now take the gradient of (2.8). The gradient of the normal density with
-# respect to x̃ is (x - x̃)/σ² times the density itself, so
+# Which denoiser has the smallest squared error? Among all clean points that could have led to $\tilde x$, the
+# best single guess is their mean, $E[x \mid \tilde x]$. Now take the gradient of (2.8). The gradient of the
+# normal density with respect to $\tilde x$ is $(x - \tilde x)/\sigma^2$ times the density itself, so
 #
 # $$ \nabla p_\sigma(\tilde x) = \frac{1}{\sigma^2} \int (x - \tilde x) \, p(x) \, N(\tilde x; x, \sigma^2 I) \, dx
 # = \frac{p_\sigma(\tilde x)}{\sigma^2} \left( E[x \mid \tilde x] - \tilde x \right). $$
 #
-# Divide by the density, and use that the gradient of a logarithm is the gradient divided by the value:
+# Divide by the density, and use that the gradient of a logarithm is the gradient divided by the value. For
+# the best denoiser, $\hat x(\tilde x) = E[x \mid \tilde x]$, this gives
 #
-# $$ r(\tilde x) - \tilde x = \sigma^2 \, \nabla \log p_\sigma(\tilde x). \tag{2.9} $$
+# $$ \hat x(\tilde x) - \tilde x = \sigma^2 \, \nabla \log p_\sigma(\tilde x). \tag{2.9} $$
 #
 # This is *Tweedie's formula*. The right side, the gradient of a log-density, is called the *score*: it points
 # to where data become more likely. The left side is the *displacement*, how far the denoiser moves a point.
@@ -501,8 +507,9 @@ assert denoisers["masking"].reconstruct(x_valid).mean() > 1.1 * x_valid.mean(), 
 # rises.
 #
 # Let us see whether this is true of a trained network. We need data whose density we know: a spiral of 60
-# narrow normal distributions. For such a *mixture* p_σ is known too: noise makes each component wider, from
-# variance s² to s² + σ². Its score is a gradient, which TensorFlow computes from the log-density.
+# narrow normal distributions. For such a *mixture* $p_\sigma$ is known too: noise makes each component wider,
+# from variance $s^2$ to $s^2 + \sigma^2$. Its score is a gradient, which TensorFlow computes from the
+# log-density.
 # %%
 tfd = tfp.distributions
 COMPONENT_SCALE, TOY_SIGMA = 0.1, 0.3
@@ -536,14 +543,15 @@ toy = models.DenoisingAutoencoder(
 )
 learning_rate = keras.optimizers.schedules.CosineDecay(3e-3, 30 * (len(points) // 256))
 toy.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
-toy.fit(points, batch_size=256, epochs=30, verbose=0)
+toy_history = toy.fit(points, batch_size=256, epochs=30, verbose=0)
 # %% [markdown]
-# **Predict.** The left figure will show the learned displacement, the right one σ² times the exact score,
-# both at half their length. Where will they differ most?
+# **Predict.** The left figure will show the learned displacement, the right one $\sigma^2$ times the exact
+# score, both at half their length. Where will they differ most?
 # %% tags=["drift"]
 line = np.linspace(-3.2, 3.2, 21, dtype="float32")
 grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-fields = {"learned: r(x̃) - x̃": toy.reconstruct(grid) - grid, "exact: σ² ∇ log p": TOY_SIGMA**2 * score(grid)}
+titles = r"learned: $\hat{x}(\tilde{x}) - \tilde{x}$", r"exact: $\sigma^2 \, \nabla \log p_\sigma(\tilde{x})$"
+fields = dict(zip(titles, (toy.reconstruct(grid) - grid, TOY_SIGMA**2 * score(grid))))
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
 for ax, (title, field) in zip(axes, fields.items()):
     ax.scatter(*points[:2000].T, s=2, color=plots.COLOURS[1], alpha=0.5)
@@ -552,9 +560,10 @@ for ax, (title, field) in zip(axes, fields.items()):
 plt.show()
 # %% [markdown]
 # The figure shows the data as dots and a displacement as an arrow at each point of a grid. Both fields point
-# to the spiral, and arrows are shortest on it and on the ridge halfway between two arms, where the two sides
-# pull equally. Near the data the fields can hardly be told apart. They differ most in the corners, where no
-# noisy point ever was: there the network was never corrected.
+# to the spiral, and arrows are shortest on it and on the line halfway between two arms, a valley of the
+# density, where the two sides pull equally. Near the data the fields can hardly be told apart. They differ
+# most far from the data, mostly along the edges, where hardly any noisy point ever was to correct the
+# network.
 #
 # In numbers: we draw new noisy points, so that each region counts as often as data fall into it, and compare
 # directions (the cosine, weighted by the length of the exact arrow, since the direction of a tiny arrow means
@@ -618,7 +627,7 @@ assert signal_report["denoiser"] > signal_report["median filter"] + 1, "and on t
 # - You trained denoising autoencoders, and saw that fixed noise is learnt by heart while fresh noise is not.
 # - You found where a denoiser can be used: around and above its trained level it wins, for nearly clean
 #   images it does harm.
-# - You read a denoiser's displacement as σ² times the score, and checked it against an exact density.
+# - You read a denoiser's displacement as $\sigma^2$ times the score, and checked it against an exact density.
 #
 # ## Common mistakes
 #

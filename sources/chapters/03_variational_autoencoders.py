@@ -54,10 +54,11 @@ keras.utils.set_random_seed(0)
 # *How likely is an image?* The squared error says how well an image comes back, not how probable it is, so two models
 # with different codes cannot be compared.
 #
-# A **latent-variable model** answers both with two distributions. A **prior** $p(z)$ says where codes lie; from now on
-# we call a code a **latent**, because nobody observes it. A **likelihood** $p_\theta(x|z)$ says which examples $x$ a
-# latent $z$ produces: it is a decoder whose output is a distribution. To make an example, draw $z$ from the prior, then
-# draw $x$ from the likelihood. The probability of an example is then the average over all the ways to make it:
+# A **latent-variable model** answers both with two distributions. A **prior** $p(z)$ says where codes lie; a code is
+# also called a **latent**, because nobody observes it, and both words mean $z$. A **likelihood** $p_\theta(x|z)$ says
+# which examples $x$ a latent $z$ produces: it is a decoder whose output is a distribution. To make an example, draw $z$
+# from the prior, then draw $x$ from the likelihood. The probability of an example is then the average over all the ways
+# to make it:
 #
 # $$ p_\theta(x) = \int p_\theta(x|z)\, p(z)\, dz = \mathbb{E}_{p(z)}\big[p_\theta(x|z)\big]. \tag{3.1} $$
 #
@@ -171,7 +172,8 @@ assert max(errors[40]) < -3, "forty latents: every estimate is nats too low"
 # %% [markdown]
 # ## 3. What if you draw where it matters?
 #
-# Let $q(z|x)$ be any density over latents, our guess at the posterior. Multiply and divide by it in equation 3.1:
+# Let $q(z|x)$ be any density over latents that is nowhere zero, our guess at the posterior. Multiply and divide by it in
+# equation 3.1:
 #
 # $$ p_\theta(x) = \mathbb{E}_{q(z|x)}\left[\frac{p_\theta(x|z)\, p(z)}{q(z|x)}\right]. \tag{3.3} $$
 #
@@ -261,8 +263,8 @@ assert np.log(2) < gaps["bent"].min() < np.log(2) + 0.06, "one of two equal peak
 # latents the KL divergences **add up**. They are summed, never averaged, because log-probabilities of independent
 # variables add up.
 #
-# This is the only density that we type by hand in this chapter. You can check it in two ways that do not use it: by
-# averaging $\log q - \log p$ over draws from $q$, and by asking `tfd`.
+# This is the only KL that we type by hand in this chapter, and no density is typed at all. You can check it in two ways
+# that do not use it: by averaging $\log q - \log p$ over draws from $q$, and by asking `tfd`.
 
 # %%
 mean, scale = np.array([0.5, -1.0, 0.0]), np.array([0.2, 1.5, 1.0])
@@ -280,8 +282,8 @@ assert abs(tfd.kl_divergence(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)) - 0.5) 
 print("three ways, one KL")
 
 # %% [markdown]
-# From here on the library's `bounds.kl(q, p)` is used. It asks `tfd`, and where no closed form is known it falls back
-# to the average over draws.
+# From here on the library's `bounds.kl(q, p)` is used. It asks `tfd`. Where no closed form is known, give it the draw as
+# well, `bounds.kl(q, p, z)`, and it returns $\log q - \log p$ at that draw, which is right on average.
 #
 # ## 5. How do you differentiate through a draw?
 #
@@ -300,7 +302,8 @@ print("three ways, one KL")
 # $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{q}\big[f(z)\, \nabla_\mu \log q(z)\big]
 #    = \mathbb{E}_{q}\left[f(z)\, \frac{z - \mu}{\sigma^2}\right]. \tag{3.8} $$
 #
-# Both are right on average. Let $f(z) = \log p(x=2|z)$ in the bent toy, and $q = N(1, \sigma^2)$.
+# Both are right on average. Let $f(z) = \log p(x=2|z)$ in the bent toy, and $q = N(1, \sigma^2)$. ($\sigma$ is now the
+# scale of $q$, no longer the toy's noise.)
 #
 # **Predict.** During training $\sigma$ is often small, 0.1 say. What happens to equation 3.8 when its denominator is
 # small?
@@ -457,8 +460,8 @@ print("HandmadeVAE and models.VAE compute the same bound")
 #
 # We train a fresh VAE for longer and watch the validation images beside the training images.
 #
-# **Predict.** At the start the KL is small, since an untrained encoder tells the decoder next to nothing. Will it rise
-# or fall in training? Is a rise a bad sign?
+# **Predict.** After the first few epochs the KL is small, since the decoder does not use the latents yet. Will it rise or
+# fall from there? Is a rise a bad sign?
 
 # %% tags=["drift"]
 keras.utils.set_random_seed(0)
@@ -475,9 +478,10 @@ plt.show()
 
 # %% [markdown]
 # The figure shows three panels, with training solid and validation dashed. The ELBO rises steeply, then slowly, and the
-# validation curve stays close by. The reconstruction rises too. The KL rises from less than one nat to a few:
-# the latents cost more and more, and pay for it, since each nat of KL buys more than a nat of reconstruction. The
-# loss is the negative ELBO, and the ELBO is the reconstruction minus the KL, in every epoch.
+# validation curve stays close by. The reconstruction rises too. On the digits the KL jumps up in the first epochs, falls
+# to a few tenths of a nat while the decoder learns the mean image and does not use the latents yet, and then rises to
+# about three nats: from there on the latents cost more and more, and pay for it, since each nat of KL buys more than a
+# nat of reconstruction. The loss is the negative ELBO, and the ELBO is the reconstruction minus the KL, in every epoch.
 
 # %%
 record = {name: np.array(values) for name, values in history.items()}
@@ -616,12 +620,14 @@ plt.show()
 # %% [markdown]
 # The figure shows both measures for the four ways to draw. Read the left panel honestly: the VAE has holes between its
 # means as well. It has fewer than the autoencoder's box, but the normal that was fitted to the autoencoder's codes does
-# about as well. The right panel tells them apart: what the VAE decodes is nearly as close to the data as its
-# reconstructions are, and the autoencoder's images from the box and from the fitted normal are further away. In training
-# the VAE's decoder saw *draws* from around each mean, so it has learnt an answer for the places between the means too.
+# about as well. The right panel tells them apart: in our run what the VAE decodes is about a fifth further from the
+# data than its reconstructions, in squared distance, and the autoencoder's images from the box and from the fitted normal
+# are further away still. In training the VAE's decoder saw *draws* from around each mean, so it has learnt an answer for
+# the places between the means too.
 #
-# A standard normal has no meaning for the autoencoder. It may fall between the codes, or into the one crowded spot in the
-# middle, and then the images look fine but most digits are never drawn: the circle above shows what it leaves out.
+# A standard normal has no meaning for the autoencoder. Here much of it falls between the codes and gives the strangest
+# images. In another training it may hit the one crowded spot in the middle; then the images look fine, but most digits
+# are never drawn: the circle above shows what it leaves out.
 #
 # What did all this cost? Hardly any reconstruction: on images that were not trained on, the squared errors of the two
 # models are close.
@@ -635,8 +641,9 @@ assert strange["VAE, its prior"] < strange["autoencoder, fitted normal"] + slack
 assert 0.6 < vae_error / plain_error < 1.5, "sampling well does not cost much reconstruction"
 
 # %% [markdown]
-# One more number, for the record: the ELBO on the test images, which took part in no choice above. In a report of yours
-# this is the line to quote, with its unit and its likelihood.
+# One more number, for the record: the ELBO on the test images, which took part in no choice above. A report needs the
+# number with its unit, its likelihood and what the pixels mean: here grey values read as probabilities. Chapter 04 says
+# what else belongs in the line.
 
 # %% tags=["drift"]
 test = vae.evaluate(data.x_test, verbose=0, return_dict=True)

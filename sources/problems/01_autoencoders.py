@@ -77,7 +77,7 @@ def psnr(squared_error, peak=1.0):
 
 # %% nbgrader={"grade": true, "grade_id": "psnr-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(psnr(0.01), 20), "an error of a hundredth of the peak squared is 20 decibels"
-assert np.isclose(psnr(0.005) - psnr(0.01), 10 * np.log10(2)), "half the error is about 3 decibels more"
+assert np.isclose(psnr(0.005) - psnr(0.01), 10 * np.log10(2)), "half the squared error is about 3 decibels more"
 assert np.isclose(psnr(0.01 * 255**2, peak=255), psnr(0.01)), "bytes or floats: the same image has the same PSNR"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(psnr(0.02), 16.98970004336019), "10 log10(1 / 0.02)"
@@ -136,6 +136,11 @@ def decode(z, mean, axes):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "linear-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+no_mean, turned_axes = np.zeros(2), np.array([[0.0, 1.0], [-1.0, 0.0]])  # as many axes as pixels: every order of the factors fits
+turned = encode(np.array([[1.0, 0.0]]), no_mean, turned_axes), decode(np.array([[1.0, 0.0]]), no_mean, turned_axes)
+assert [np.shape(part) for part in turned] == [(1, 2), (1, 2)], "one row in, one row out: codes and images are rows, [n, d] and [n, pixels]"
+assert np.allclose(turned[0], [[0.0, -1.0]]), "encode: this image is -1 times the second axis: is the matrix transposed where it should be?"
+assert np.allclose(turned[1], [[0.0, 1.0]]), "decode: this code is one step along the first axis: is the matrix transposed where it should be?"
 small_mean, small_axes = np.array([1.0, 2.0, 3.0]), np.array([[0.0, 0.6, 0.8]])
 assert np.allclose(encode(np.array([[1.0, 2.0, 3.0]]), small_mean, small_axes), [[0.0]]), "the mean image has the code 0"
 assert np.allclose(decode(np.array([[5.0]]), small_mean, small_axes), [[1.0, 5.0, 7.0]]), "five steps from the mean along the axis"
@@ -155,7 +160,7 @@ assert np.allclose(ours, theirs.inverse_transform(theirs.transform(flat(x_valid)
 #
 # Store the codes as whole numbers of `bits` bits. Each code axis has its range, from `low` to `high`, measured on the training
 # data. Code `low` becomes the whole number 0, code `high` becomes $2^{\text{bits}} - 1$, and everything between is rounded to
-# the nearest of equal steps. New images may have codes outside that range: move those to its end first.
+# the nearest of equally spaced levels. New images may have codes outside that range: move those to its end first.
 
 # %% nbgrader={"grade": false, "grade_id": "levels-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def to_levels(z, bits, low, high):
@@ -177,6 +182,9 @@ assert to_levels(z, 2, -1.0, 3.0).dtype == np.uint8, "whole numbers, one byte ea
 assert to_levels(z, 2, -1.0, 3.0).tolist() == [[0], [1], [3]], "2 bits: low is 0, high is 3, and 0.1 is nearest to level 1"
 assert to_levels(np.array([[-50.0], [50.0]]), 8, -1.0, 3.0).tolist() == [[0], [255]], "codes outside the range go to its ends"
 assert np.allclose(from_levels(np.array([[0], [255]]), 8, -1.0, 3.0), [[-1.0], [3.0]]), "the ends come back exactly"
+lows, highs = np.array([0.0, -1.0]), np.array([1.0, 3.0])
+assert to_levels(np.array([[0.9, 1.2]]), 2, lows, highs).tolist() == [[3, 2]], "each code axis has its own low and high"
+assert np.allclose(from_levels(np.array([[3, 0]]), 2, lows, highs), [[1.0, -1.0]]), "and its own way back"
 ### BEGIN HIDDEN TESTS
 random = np.random.default_rng(5)
 many, low, high = random.uniform(size=(200, 3)) * [1, 2, 3], np.zeros(3), np.array([1.0, 2.0, 3.0])
@@ -203,6 +211,7 @@ def compression_ratio(images, pixels, d, bits, decoder_bytes):
 assert np.isclose(compression_ratio(1, 64, 4, 8, 0), 16), "64 bytes against 4, if the decoder costs nothing"
 assert np.isclose(compression_ratio(1, 64, 4, 32, 0), 4), "numbers of 32 bits take four bytes each"
 assert compression_ratio(10, 64, 4, 8, 60_000) < 1, "for ten images the decoder costs more than it saves"
+assert np.isclose(compression_ratio(1000, 64, 4, 8, 60_000), 1), "64 000 bytes against 4000 for all codes and 60 000 for one decoder"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(compression_ratio(1000, 784, 8, 4, 100_000), 784_000 / 104_000), "codes for every image, the decoder once"
 assert np.isclose(compression_ratio(2, 64, 3, 2, 0), 128 / 1.5), "bits need not fill whole bytes"
@@ -267,8 +276,8 @@ mean_accuracy = np.mean([report_with_mistakes(*coin_tosses(seed), SIZES)[1] for 
 print(f"accuracy reported on coin tosses, mean of 30 repetitions: {100 * mean_accuracy:.0f} %")
 
 # %% [markdown]
-# Find both mistakes and write the function again. Keep the classifier with 5 neighbours and `PCA(size, svd_solver="full")`.
-# If two sizes are equally good, take the first.
+# Find both mistakes and write the function again. Keep the classifier with 5 neighbours and `PCA(size, svd_solver="full")`. Fit
+# PCA and the classifier on the training part only. If two sizes are equally good, take the first.
 
 # %% nbgrader={"grade": false, "grade_id": "repair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def report(x_train, y_train, x_valid, y_valid, x_test, y_test, sizes):
@@ -288,28 +297,36 @@ def report(x_train, y_train, x_valid, y_valid, x_test, y_test, sizes):
 # %% nbgrader={"grade": true, "grade_id": "repair-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 results = [report(*coin_tosses(seed), SIZES) for seed in range(30)]
 assert all(size in SIZES for size, accuracy in results), "the first result is one of `sizes`"
-assert abs(np.mean([accuracy for size, accuracy in results]) - 0.5) < 0.035, "a coin cannot be foretold: what was the choice made on?"
+assert abs(np.mean([accuracy for size, accuracy in results]) - 0.5) < 0.035, "a coin cannot be foretold: the accuracy that is reported must not be the one that was used for choosing"
 parts = coin_tosses(0)
 turned = [*parts[:5], 1 - parts[5]]  # other test labels, all else equal
 assert report(*turned, SIZES)[0] == report(*parts, SIZES)[0], "the choice must not depend on the test labels"
+turned = [report(*parts[:3], 1 - parts[3], *parts[4:], SIZES) for parts in map(coin_tosses, range(6))]  # other validation labels
+assert [size for size, accuracy in turned] != [size for size, accuracy in results[:6]], "the choice must depend on the validation labels"
 ### BEGIN HIDDEN TESTS
 for seed in range(100, 106):
     parts = coin_tosses(seed)
     size, accuracy = report(*parts, SIZES)
     turned = report(*parts[:5], 1 - parts[5], SIZES)
     assert turned[0] == size and np.isclose(turned[1], 1 - accuracy), "with every test label turned, right becomes wrong"
-    scores = []
+    scores, tests = [], {}
     for components in SIZES:
         axes = PCA(components, svd_solver="full").fit(parts[0])
         neighbours = KNeighborsClassifier(5).fit(axes.transform(parts[0]), parts[1])
         scores.append(neighbours.score(axes.transform(parts[2]), parts[3]))
-    assert size == SIZES[int(np.argmax(scores))], "the size with the best validation accuracy, the first one of equals"
+        tests[components] = neighbours.score(axes.transform(parts[4]), parts[5])
+    best = SIZES[int(np.argmax(scores))]
+    assert size == best, "choose the size with the best validation accuracy, the first one of equals, with PCA fitted on x_train only"
+    assert np.isclose(accuracy, tests[size]), "the accuracy must be that of the chosen size, not of the last one tried"
 ### END HIDDEN TESTS
 
 # %% nbgrader={"grade": true, "grade_id": "repair-fit", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 parts = coin_tosses(1)
 stretched = [*parts[:4], parts[4] * np.linspace(1, 40, 20), parts[5]]  # other test images, all else equal
 assert report(*stretched, SIZES)[0] == report(*parts, SIZES)[0], "the choice must not depend on the test images, nor may PCA"
+stretched = [*parts[:2], parts[2] * np.linspace(1, 40, 20), *parts[3:]]  # other validation images
+alike = np.isclose(report(*stretched, [5])[1], report(*parts, [5])[1])
+assert alike, "with a single size there is nothing to choose, so the validation images must not matter, neither to PCA nor to the accuracy"
 ### BEGIN HIDDEN TESTS
 for seed in range(50, 56):
     parts = coin_tosses(seed)

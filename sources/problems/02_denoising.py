@@ -55,6 +55,7 @@ assert np.array_equal(x, before), "x itself must not change: return a new array"
 assert abs(np.mean(masked == 0) - 0.25) < 0.02, "a share of about `rate` of all numbers must be 0"
 assert np.array_equal(masked[masked != 0], x[masked != 0]), "kept numbers must stay exactly as they are"
 assert not np.array_equal(masked[..., 0] == 0, masked[..., 1] == 0), "every number needs its own draw, channels too"
+assert not np.array_equal(masked[0] == 0, masked[1] == 0), "every example needs its own draws: another pattern for each"
 ### BEGIN HIDDEN TESTS
 for rate in (0.0, 0.1, 0.7, 1.0):
     signal = np.random.default_rng(3).normal(size=(50, 400))
@@ -82,6 +83,8 @@ assert abs(np.mean(spoilt == 0) - 0.15) < 0.02, "a share of about rate/2 must be
 assert abs(np.mean(spoilt == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
 kept = (spoilt != 0) & (spoilt != 1)
 assert np.array_equal(spoilt[kept], x[kept]), "all other numbers must stay exactly as they are"
+ends = salt_and_pepper(x, 1.0, np.random.default_rng(3), low=-2.0, high=5.0)
+assert set(np.unique(ends)) == {-2.0, 5.0}, "at rate 1 every number becomes low or high, here -2 or 5"
 ### BEGIN HIDDEN TESTS
 for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
     signal = np.random.default_rng(3).uniform(0.1, 0.9, size=(50, 400, 2))
@@ -94,9 +97,9 @@ for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
 # %% [markdown]
 # ## Exercise 2. PSNR by hand (3 points, 8 minutes)
 #
-# Equation (2.4) gives the PSNR of one image from its mean squared error. Write it for a batch. Each example of the
-# batch gets one number, whatever the shape of an example is: `[height, width, channels]` or `[length, channels]`.
-# Do not clip here: the chapter clips in another place.
+# Equation (2.4) gives the PSNR of one image from its mean squared error. It is the same PSNR as in exercises 01, now
+# from two images. Write it for a batch. Each example of the batch gets one number, whatever the shape of an example
+# is: `[height, width, channels]` or `[length, channels]`. Do not clip here: the chapter clips in another place.
 # %% nbgrader={"grade": false, "grade_id": "psnr-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def psnr(x_hat, x, max_val=1.0):
     """10 log10(max_val^2 / mean squared error), in dB: two arrays [n, ...] -> [n]."""
@@ -110,6 +113,7 @@ yours, reference = psnr(noisy, faces), tf.image.psnr(noisy, faces, max_val=1.0).
 assert yours.shape == (len(faces),), f"one number for each image: expected shape ({len(faces)},), got {np.shape(yours)}"
 assert np.allclose(psnr(faces + 0.1, faces), 20, atol=1e-3), "an error of 0.1 in every pixel is 20 dB"
 assert np.allclose(yours, reference, atol=1e-3), f"yours {yours[:3]}, TensorFlow's {reference[:3]}"
+assert np.allclose(psnr(255 * noisy, 255 * faces, max_val=255.0), yours, atol=1e-3), "the same images in [0, 255] have the same PSNR: use max_val"
 ### BEGIN HIDDEN TESTS
 a = np.random.default_rng(7).uniform(0, 255, size=(5, 9, 7, 3))
 b = np.random.default_rng(8).uniform(0, 255, size=(5, 9, 7, 3))
@@ -129,7 +133,8 @@ def root_mean_squared_error(decibels, max_val=1.0):
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "inverse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(root_mean_squared_error(20.0), 0.1), "20 dB is an error of 0.1 in every pixel"
-assert 0.045 < root_mean_squared_error(26.0) < 0.055, "6 dB more is about half the error"
+assert 0.045 < root_mean_squared_error(26.0) < 0.055, "6 dB more is about half the root of the mean squared error"
+assert np.isclose(root_mean_squared_error(20.0, max_val=255.0), 25.5), "20 dB is a tenth of the range, which is max_val"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), "0 dB: the error is as large as max_val"
 assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), "max_val scales the error"
@@ -143,7 +148,7 @@ assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), "max_val 
 # $$E[x \mid \tilde x] = \tilde x + \sigma^2 \, \nabla_{\tilde x} \log p_\sigma(\tilde x).$$
 #
 # **3a.** Take data in one dimension, $x \sim N(0, s^2)$, and noise $\tilde x = x + \sigma\varepsilon$. Work on paper
-# first: which distribution has $\tilde x$? What is the derivative of its log-density? Put it into the formula.
+# first: which distribution does $\tilde x$ have? What is the derivative of its log-density? Put it into the formula.
 # %% nbgrader={"grade": false, "grade_id": "gaussian-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gaussian_denoiser(x_tilde, s, sigma):
     """E[x | x_tilde] where x ~ N(0, s^2) and x_tilde = x + sigma eps: an array -> an array of the same shape."""
@@ -189,6 +194,8 @@ line = np.array([[-2.0], [0.0], [0.3]])
 rows = digits.x_train[:400].reshape(400, -1).astype("float64")
 assert empirical_denoiser(line, pair, 1.0).shape == (3, 1), "one clean guess for each noisy example"
 assert np.allclose(empirical_denoiser(line, pair, 0.7), np.tanh(line / 0.7**2)), "for the two points -1 and 1 it is tanh(x / sigma^2)"
+guess = empirical_denoiser(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), 1.0)
+assert np.allclose(guess, 2 * np.array([[1, np.exp(-2)]]) / (2 + np.exp(-2))), "squared distances 1, 1 and 5: weights in proportion 1, 1 and e^-2"
 sharp = empirical_denoiser(rows[:5] + 0.05, rows, 0.001)
 assert np.isfinite(sharp).all(), "NaN at a small sigma: all exponentials rounded to 0 before they were divided"
 assert np.allclose(sharp, rows[:5]), "at a small sigma the answer is the nearest training example"
@@ -205,8 +212,9 @@ far = empirical_denoiser(test + 1000, train, 0.1)
 assert np.isfinite(far).all(), "far from all examples the weights must still be finite"
 ### END HIDDEN TESTS
 # %% [markdown]
-# Look at it on the digits: the training images are all that this denoiser knows. The figure shows noisy validation
-# digits above, and the posterior mean below, for a growing σ. Nothing is graded here.
+# Look at it on the digits: the training images are all that this denoiser knows. The figure shows one validation
+# digit under growing noise above, and its posterior mean below; under the strongest noise it becomes a blur of many
+# digits. Nothing is graded here.
 # %% tags=["drift"]
 clean = digits.x_valid[7].ravel()
 noise = np.random.default_rng(0).normal(size=clean.shape)
@@ -270,6 +278,8 @@ def binary_pair(x, rate, rng):
 # %% nbgrader={"grade": true, "grade_id": "pair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 grey = np.full((200, 10, 10, 1), 0.8)
 x_tilde, target = binary_pair(grey, 0.25, np.random.default_rng(1))
+assert not np.array_equal(x_tilde, target), "input and target are the same: the target must not be masked"
+assert np.all(target[x_tilde > 0] > 0), "white in the input but black in the target: the target must not be masked, only the input"
 assert target.dtype == "float32" and x_tilde.dtype == "float32", "both arrays are float32"
 assert set(np.unique(target)) <= {0, 1}, "the target is binary"
 assert abs(target.mean() - 0.8) < 0.03, f"grey 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
@@ -306,17 +316,19 @@ def fair_report(valid, test, widths):
 def noisy_pair(clean, sigma, seed):
     return clean + sigma * np.random.default_rng(seed).normal(size=clean.shape), clean
 
-widths = [0.5, 0.8, 1.2, 1.8]
+widths = [0.5, 1.8, 0.8, 1.2]
 heavy, light = noisy_pair(faces[:40], 0.5, 1), noisy_pair(faces[40:80], 0.1, 2)
 width, value = fair_report(heavy, light, widths)
 assert width == fair_report(heavy, heavy, widths)[0], "the width must not depend on the test images"
 assert width in widths, "the width is one of those that are offered"
+assert width == broken_report(light, heavy, widths)[0], "the width must be the best one on valid"
 own = psnr(ndimage.gaussian_filter(light[0], (0, width, width, 0)), light[1]).mean()
 assert np.isclose(value, own), "the PSNR must be that of the TEST images, with the chosen width"
 assert value < broken_report(heavy, light, widths)[1], "here an honest choice gives a lower number than the peek"
 ### BEGIN HIDDEN TESTS
-width, value = fair_report(light, heavy, widths[::-1])
-assert width == broken_report(heavy, light, widths[::-1])[0], "the width that is best on valid must be chosen"
+others = [1.8, 0.5, 1.2, 0.8]
+width, value = fair_report(light, heavy, others)
+assert width == broken_report(heavy, light, others)[0], "the width that is best on valid must be chosen"
 own = psnr(ndimage.gaussian_filter(heavy[0], (0, width, width, 0)), heavy[1]).mean()
 assert np.isclose(value, own), "the PSNR must be that of the test images"
 ### END HIDDEN TESTS

@@ -37,7 +37,8 @@ def rate(mean, scale):
 # %% nbgrader={"grade": true, "grade_id": "rate-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(rate(0.0, 1.0), 0), "a latent that equals the prior costs nothing"
 assert np.isclose(rate(1.0, 1.0), 0.5), "moving the mean by 1 costs half a nat"
-assert rate(0.0, 0.01) > 4, "being sure costs a lot: has log(scale) the right sign?"
+assert rate(0.0, 0.01) > 4, "being sure costs a lot: has log(scale) the right sign and factor?"
+assert np.isclose(rate(0.0, 2.0), 1.5 - np.log(2)), "a scale of 2: is it squared?"
 assert np.shape(rate(np.zeros(3), np.ones(3))) == (3,), "one number for each latent: no sum, no mean"
 ### BEGIN HIDDEN TESTS
 for m, s in random.uniform([-3, 0.05], [3, 4], size=(20, 2)):
@@ -63,6 +64,8 @@ assert diagonal_kl(zeros, ones, zeros, ones).shape == (4,), "one number for each
 assert np.allclose(diagonal_kl(zeros, 2 * ones, zeros, 2 * ones), 0), "equal normals have no divergence"
 assert np.allclose(diagonal_kl(2 * ones, ones, zeros, ones), 6), "latents add up: three times two nats, not their mean"
 assert np.allclose(diagonal_kl(4 * ones, 2 * ones, zeros, 2 * ones), 6), "only distances in units of p's scale count"
+wider = diagonal_kl(zeros, 6 * ones, zeros, 3 * ones)
+assert np.allclose(wider, 3 * (1.5 - np.log(2))), "q twice as wide as p: which scale is divided by which?"
 ### BEGIN HIDDEN TESTS
 m_q, m_p = random.normal(size=(2, 7, 5))
 s_q, s_p = random.uniform(0.1, 3, size=(2, 7, 5))
@@ -88,8 +91,11 @@ def elbo(x, slope, noise, mean, scale):
 
 # %% nbgrader={"grade": true, "grade_id": "elbo-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(elbo(0.0, 0.0, 1.0, 0.0, 1.0), -0.5 * np.log(2 * np.pi)), "slope 0, q = prior: just log N(x; 0, 1)"
+assert np.isclose(elbo(0.0, 0.0, 2.0, 0.0, 1.0), -0.5 * np.log(8 * np.pi)), "noise 2: where does the noise enter log N?"
 assert np.isclose(elbo(1.0, 0.0, 1.0, 2.0, 1.0) - elbo(1.0, 0.0, 1.0, 0.0, 1.0), -2), "a mean of 2 costs two nats of KL"
 assert elbo(1.0, 1.0, 0.1, 1.0, 0.5) < elbo(1.0, 1.0, 0.1, 1.0, 0.1), "a wide q reconstructs badly: where is its variance?"
+steep = elbo(0.0, 2.0, 1.0, 0.0, 1.0) - elbo(0.0, 0.0, 1.0, 0.0, 1.0)
+assert np.isclose(steep, -2), "slope 2 and scale 1: what is the variance of x - wz when z is drawn from q?"
 ### BEGIN HIDDEN TESTS
 for _x, _w, _s, _m, _v in random.uniform([-2, -2, 0.3, -1, 0.2], [2, 2, 1.5, 1, 1.5], size=(10, 5)):
     _grid, _step = np.linspace(_m - 9 * _v, _m + 9 * _v, 4001, retstep=True)
@@ -119,6 +125,8 @@ assert np.allclose(true_posterior(2.0, 0.0, 0.5), (0, 1)), "with slope 0 the exa
 assert np.isclose(mean, 1.6), "the mean lies between the prior's 0 and the example's 2, nearer to the more precise"
 assert np.isclose(elbo(2.0, 1.0, 0.5, mean, scale), log_evidence), "at the true posterior the bound is the evidence"
 assert elbo(2.0, 1.0, 0.5, mean, 2 * scale) < log_evidence, "anywhere else it is below"
+steep = true_posterior(2.0, -2.0, 1.0)
+assert np.allclose(steep, (-0.8, np.sqrt(0.2))), "a negative slope turns the mean's sign, not the scale's: is it squared there?"
 ### BEGIN HIDDEN TESTS
 for _x, _w, _s in random.uniform([-3, -2, 0.2], [3, 2, 2], size=(10, 3)):
     _log_evidence = float(tfd.Normal(np.float64(0.0), np.sqrt(_w**2 + _s**2)).log_prob(_x))
@@ -234,15 +242,19 @@ def repaired_loss(x, output, mean, log_var):
 x = tf.constant(random.integers(0, 2, size=(5, 4, 4, 1)), tf.float32)
 output = tf.constant(random.uniform(0.1, 0.9, size=(5, 4, 4, 1)), tf.float32)
 mean, log_var = (tf.constant(a, tf.float32) for a in random.normal(size=(2, 5, 3)))
+assert np.ndim(repaired_loss(x, output, mean, log_var)) == 0, "one number for the whole batch: average over examples"
 loss = float(repaired_loss(x, output, mean, log_var))
+better = repaired_loss(x, 0.1 + 0.8 * x, mean, log_var)
+assert better < loss, "a loss is small when the bound is large: has it the right sign?"
 unused = [tf.concat([a, tf.zeros([5, 4])], axis=1) for a in (mean, log_var)]
 assert np.isclose(repaired_loss(x, output, *unused), loss, rtol=1e-4), "four unused latents must not change the loss"
 wider = repaired_loss(x, output, 0 * mean, 0 * log_var + np.log(4)) - repaired_loss(x, output, 0 * mean, 0 * log_var)
 assert np.isclose(wider, 3 * (1.5 - np.log(2)), atol=1e-3), "a log-variance of log 4 means a standard deviation of 2"
 twice = [tf.concat([a, a], axis=0) for a in (x, output, mean, log_var)]
 assert np.isclose(repaired_loss(*twice), loss, rtol=1e-4), "the same batch twice must not change the loss"
-beta = evaluation.effective_beta(repaired_loss, shape=(8, 8, 1), latent_size=8)
-assert np.isclose(beta, 1, atol=0.02), f"the KL must count once; here it counts {beta:.3f} times"
+for channels in (1, 3):
+    beta = evaluation.effective_beta(repaired_loss, shape=(8, 8, channels), latent_size=8)
+    assert np.isclose(beta, 1, atol=0.02), f"channels: {channels}; the KL must count once, here it counts {beta:.3f} times"
 ### BEGIN HIDDEN TESTS
 for _latents, _channels in ((2, 1), (16, 1), (3, 3)):
     _beta = evaluation.effective_beta(repaired_loss, shape=(6, 5, _channels), latent_size=_latents)
@@ -258,9 +270,9 @@ assert np.isclose(loss, tf.reduce_mean(_kl - _log_likelihood), rtol=1e-4), "the 
 # A VAE is three distributions and one bound. Subclass `models.VAE`, call the class `ChangedVAE`, and replace its prior
 # *or* its likelihood by another one: a prior with heavier tails, one with two hills, a likelihood made for grey values,
 # or an idea of your own. The bound, the training and the sampling stay as they are. Where `tfd` knows no closed form for
-# the KL, the library averages $\log q(z|x) - \log p(z)$ over draws. `prior(self)` and `likelihood(self, z)` return a
-# `tfd` distribution; `self.latent_size` and `self.decoder(z)` are there for you. Keep the number of event axes in mind:
-# one for a latent, three for an image.
+# the KL, the library takes $\log q(z|x) - \log p(z)$ at the draw of $z$. `prior(self)` and `likelihood(self, z)` return
+# a `tfd` distribution; `self.latent_size` and `self.decoder(z)` are there for you. Keep the number of event axes in
+# mind: one for a latent, three for an image.
 
 # %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class ChangedVAE(models.VAE):
@@ -277,8 +289,6 @@ class ChangedVAE(models.VAE):
 digits = datasets.load("digits")
 encoder = networks.mlp_encoder((8, 8, 1), 4, hidden=(64,))
 vae = ChangedVAE(encoder, networks.mlp_decoder(2, (8, 8, 1), hidden=(64,)))
-vae.compile("adam")
-record = vae.fit(digits.x_train, batch_size=64, epochs=10, verbose=0).history
 z = tf.constant(random.normal(size=(7, 2)), tf.float32)
 prior, likelihood = vae.prior(), vae.likelihood(z)
 assert prior.log_prob(z).shape == (7,), "p(z) gives one number for each latent vector: tfd.Independent(..., 1)"
@@ -287,6 +297,8 @@ plain = models.VAE(vae.encoder, vae.decoder)
 same = [np.allclose(prior.log_prob(z), plain.prior().log_prob(z))]
 same += [np.allclose(likelihood.log_prob(digits.x_train[:7]), plain.likelihood(z).log_prob(digits.x_train[:7]))]
 assert not all(same), "one of the two distributions should differ from the plain VAE's"
+vae.compile("adam")
+record = vae.fit(digits.x_train, batch_size=64, epochs=10, verbose=0).history
 assert record["elbo"][-1] > record["elbo"][0], "the bound should rise in training"
 ### BEGIN HIDDEN TESTS
 assert np.isfinite(record["loss"]).all(), "the loss is a finite number in every epoch"

@@ -6,8 +6,8 @@
 # %% [markdown]
 # # Exercises 04. Likelihoods and bounds
 #
-# Read [chapter 04](../../chapters/04_likelihoods_and_bounds.ipynb) first. These exercises take about 55 minutes, and the
-# whole notebook computes for less than a minute.
+# Read [chapter 04](../../chapters/04_likelihoods_and_bounds.ipynb) first. The whole notebook computes for less than a minute.
+# **Time:** about 55 minutes. **Points:** 19.
 #
 # Fill in the code where it says `YOUR CODE HERE`, then run the check below it: it says what is wrong. Some checks are hidden
 # and run when the notebook is graded. Before you hand in, choose "Restart Kernel and Run All Cells".
@@ -46,6 +46,9 @@ assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 1), -0.9189385), "n
 assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 10), -9.189385), "the constant counts once for each pixel, so 10 times"
 by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(1)), 3).log_prob(x)
 assert np.allclose(answer, by_tfd), "it should agree with TensorFlow Probability at sigma = 1"
+answer = gaussian_log_likelihood(squared_error, 0.5, 16)
+by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(0.5)), 3).log_prob(x)
+assert np.allclose(answer, by_tfd), "at sigma 0.5: sigma is squared in the first term and stands in the constant too"
 ### BEGIN HIDDEN TESTS
 for sigma in (0.1, 2.5):
     by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(sigma)), 3).log_prob(x)
@@ -100,9 +103,12 @@ def importance_bound(log_w):
 log_w = random.normal(size=(50, 20)) * 2 - 5
 answer = importance_bound(log_w)
 assert np.shape(answer) == (20,), "one number for each image: reduce the first axis"
-assert np.all(answer >= log_w.mean(axis=0)), "the bound is never below the mean of log w: the average is taken inside the logarithm"
-assert np.all(answer <= log_w.max(axis=0)), "a mean of weights is never above the largest: did you divide by k?"
+assert np.all(answer > log_w.mean(axis=0)), "the bound lies above the mean of log w: the average is taken inside the logarithm"
+assert np.all(answer < log_w.max(axis=0)), "the mean of unequal weights lies below the largest: did you take a mean, dividing by k?"
+assert np.allclose(importance_bound(np.log([[1.0], [3.0]])), np.log(2)), "weights 1 and 3 have the mean 2"
 assert np.allclose(importance_bound(np.full((10, 3), -2000.0)), -2000), "equal weights: their mean is that weight, even if tiny"
+far_apart = importance_bound(np.tile([0.0, -2000.0], (5, 1)))
+assert np.allclose(far_apart, [0, -2000]), "subtract each image's own largest, not one for all"
 ### BEGIN HIDDEN TESTS
 assert np.allclose(answer, bounds.iwae(tf.constant(log_w))), "it should agree with vae_course.bounds.iwae"
 shifted = random.normal(size=(7, 4)) - np.array([0.0, 1000.0, -500.0, 3000.0])
@@ -186,8 +192,11 @@ def tripled(x, output, mean, log_var):
     return 5 * negative_log_likelihood(x, output) + 15 * kl(mean, log_var) + 7
 
 
-assert np.isclose(effective_beta(honest, *points(30, 4)), 1), "the negative ELBO has an effective beta of 1"
-assert np.isclose(effective_beta(tripled, *points(30, 4)), 3), "weights 5 and 15: a common factor and a constant do not matter"
+hint = "does each slope move one thing only, and divide by what it moved?"
+value = effective_beta(honest, *points(30, 4))
+assert np.isclose(value, 1), f"the negative ELBO has an effective beta of 1; yours gives {value:.3g}: {hint}"
+value = effective_beta(tripled, *points(30, 4))
+assert np.isclose(value, 3), f"weights 5 and 15 make 3, whatever the constant; yours gives {value:.3g}: {hint}"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(effective_beta(all_means, *points(30, 4)), 30 / 4), "means over 30 pixels and 4 latents"
 assert np.isclose(effective_beta(all_means, *points(50, 2)), 50 / 2), "means over 50 pixels and 2 latents"
@@ -218,8 +227,8 @@ assert np.isclose(honest_weight(784, 8), 8 / 784), "latents over pixels"
 # %% [markdown]
 # ## Exercise 5. Why is this comparison wrong? (3 points, 8 minutes)
 #
-# A report says: "On the digits, our VAE with Gaussian noise and a learned scale reaches a validation ELBO of $+26$ nats on grey
-# images. The VAE with Bernoulli noise reaches $-18$ nats on thresholded images. The Gaussian VAE is 44 nats better."
+# A report says: "On the digits, our VAE with Gaussian noise and a learned scale reaches a validation ELBO of $+25$ nats on grey
+# images. The VAE with Bernoulli noise reaches $-18$ nats on thresholded images. The Gaussian VAE is 43 nats better."
 #
 # In about five sentences: why does the conclusion not follow? Name one change that moves the first number by as much as you
 # like and leaves the model as it is. How could the two likelihoods be compared fairly?
@@ -270,6 +279,8 @@ assert np.shape(weights) == (5, 3), "one weight for each sample of each image"
 assert np.allclose(weights.sum(axis=0), 1), "the weights of one image add up to one, however small its likelihood"
 assert np.all(weights.argmax(axis=0) == log_w.argmax(axis=0)), "the best sample should have the largest weight"
 assert np.allclose(sample_weights(np.zeros((4, 2))), 0.25), "equal samples share the weight equally"
+unequal = sample_weights(np.log([[1.0], [3.0]]))
+assert np.allclose(unequal, [[0.25], [0.75]]), "w of 1 and 3: the better sample leads in proportion to w, it does not take all"
 ### BEGIN HIDDEN TESTS
 for shift in (-900.0, 0.0, 800.0):
     log_w = tf.constant(random.normal(size=(6, 4)) * 3 + shift)
