@@ -146,6 +146,24 @@ def test_resident_data_gives_the_weights_of_keras_own_pipeline():
         np.testing.assert_allclose(ours, stock, atol=1e-6)
 
 
+def test_one_program_for_many_steps_gives_the_weights_of_keras_own_steps():
+    def run(many):
+        keras.utils.set_random_seed(3)
+        model = VAES["vae"]()
+        if not many:
+            model.make_train_function = lambda force=False: keras.Model.make_train_function(model, force)
+        model.compile(jit_compile=True)
+        history = model.fit(images(43 * 4), epochs=2, batch_size=4, verbose=0).history  # 43 steps: 32 and 11
+        return history, model.get_weights(), int(model.optimizer.iterations)
+
+    (history, weights, steps), (stock_history, stock_weights, stock_steps) = run(True), run(False)
+    assert steps == stock_steps == 86
+    for name, values in history.items():
+        np.testing.assert_allclose(values, stock_history[name], rtol=1e-5)
+    for ours, stock in zip(weights, stock_weights, strict=True):
+        np.testing.assert_allclose(ours, stock, atol=1e-6)
+
+
 def test_sample_weights_count_in_fit():
     x, weights = images(64), np.r_[np.ones(32), np.zeros(32)].astype("float32")
     twice = sgd_weights(np.concatenate([x[:32], x[:32]]), sample_weight=weights)

@@ -3,6 +3,8 @@
 Nothing else about `fit` changes: epochs, callbacks, validation and history are Keras's own.
 """
 
+import itertools
+
 from vae_course.models.resident import Rows, Table, can_reside, row_batches
 
 import keras
@@ -170,6 +172,37 @@ class CourseModel(keras.Model):
 
     def test_step(self, data):
         return super().test_step(self._look_up("valid", data))
+
+    def make_train_function(self, force=False):
+        """Keras's; but under XLA the steps between two visits to Python become one program."""
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            if self.jit_compile and not self.run_eagerly:
+                self.train_function = self._in_one_program(self.train_function)
+        return self.train_function
+
+    def _in_one_program(self, keras_function):
+        """A train function that loops over batches of row numbers inside XLA, and leaves other data to Keras's."""
+        step, steps = tf.function(self.train_step), self.steps_per_execution
+
+        @tf.function(jit_compile=True)
+        def train(index, count):  # [steps, batch], of which the first `count` rows are batches
+            logs = step.get_concrete_function(Rows(tf.TensorSpec(index.shape[1:], index.dtype))).structured_outputs
+            start = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), logs)
+            return tf.while_loop(
+                lambda i, logs: i < count, lambda i, logs: (i + 1, step(Rows(index[i]))), (tf.constant(0), start)
+            )[1]
+
+        def train_function(iterator):
+            if not isinstance(getattr(iterator, "element_spec", None), Rows):
+                return keras_function(iterator)
+            batches = [batch.index for batch in itertools.islice(iterator, steps)]
+            if not batches:
+                raise StopIteration
+            missing = [[0, steps - len(batches)], [0, 0]]  # filled up, so that XLA compiles for one shape only
+            return train(tf.pad(tf.stack(batches), missing), tf.constant(len(batches)))
+
+        return train_function
 
     def _choose_steps(self, steps):
         if self.compiled and self._requested.get("steps_per_execution") == "auto":
