@@ -1,7 +1,7 @@
 """Every model of the course, small: name -> a function that builds it. A new model joins by one line here."""
 
 from vae_course import distributions, networks, priors
-from vae_course.models import IWAE, VAE, Autoencoder, DenoisingAutoencoder
+from vae_course.models import IWAE, TCVAE, VAE, Autoencoder, DenoisingAutoencoder, FreeBitsVAE
 
 import keras
 import numpy as np
@@ -47,6 +47,8 @@ VAES = {
     "vae_categorical": lambda: vae(likelihood="categorical"),
     "vae_mixture_prior": lambda: vae(prior=priors.GaussianMixture(LATENT_SIZE, components=4)),
     "iwae": lambda: vae(IWAE, k=4),
+    "vae_free_bits": lambda: vae(FreeBitsVAE, free_bits=0.1),
+    "vae_tc": lambda: vae(TCVAE, train_size=96, beta=6.0),
 }
 CODERS = {
     "autoencoder": coder,

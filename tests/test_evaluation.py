@@ -58,7 +58,7 @@ def test_per_latent_kl_adds_up_and_active_units_are_counted():
     assert per_latent.sum() == pytest.approx(model.predict(x, verbose=0)["kl"].mean(), rel=1e-4)
     units = evaluation.active_units(model, x)
     assert units.count == 2 and (units.variances[[1, 3]] == 0).all()
-    with pytest.raises(ValueError, match="standard normal prior.*GaussianMixture"):
+    with pytest.raises(ValueError, match="diagonal normal prior.*MixtureSameFamily"):
         evaluation.kl_per_dimension(VAES["vae_mixture_prior"](), x)
 
 

@@ -5,20 +5,24 @@ bound, the ELBO. Each chapter changes one of the four; each module holds one kin
 from lower floors only, and from a module of its own floor that serves it:
 
     floor  module
-    4      evaluation     what is measured on a trained model
-    3      models         Autoencoder, VAE and variants: each a keras.Model
-    2      priors         a p(z) that learns
-    0      distributions  parameters -> a distribution
-    0      bounds         log-weights -> ELBO, IWAE; in nats
-    0      networks       tensor -> tensor
-    0      datasets       a name -> arrays
-    0      embedded       what needs no network; serves datasets
-    0      drawings       known factors -> pictures; serves embedded
-    0      signals        known faults -> machine signals; serves embedded
-    0      originals      the full-size files -> arrays; serves datasets
-    0      downloads      a name -> verified files; serves originals
-    0      plots          arrays -> Axes
-    0      grading        keeps hidden tests honest
+    4      evaluation       what is measured on a trained model
+    4      diagnosis        does a VAE use its latents? a report
+    3      models           Autoencoder, VAE and variants: each a keras.Model
+    2      priors           a p(z) that learns
+    0      distributions    parameters -> a distribution
+    0      bounds           log-weights -> ELBO, IWAE; in nats
+    0      networks         tensor -> tensor
+    0      datasets         a name -> arrays
+    0      embedded         what needs no network; serves datasets
+    0      drawings         known factors -> pictures; serves embedded
+    0      signals          known faults -> machine signals; serves embedded
+    0      originals        the full-size files -> arrays; serves datasets
+    0      downloads        a name -> verified files; serves originals
+    0      disentanglement  codes and known factors -> scores
+    0      callbacks        what changes from epoch to epoch
+    0      plots            arrays -> Axes
+    0      widgets          sliders -> a picture
+    0      grading          keeps hidden tests honest
 
 Importing the package imports neither TensorFlow nor Keras; a module is imported when it is first used.
 `python -m vae_course` checks the installation.
@@ -31,7 +35,10 @@ import sys
 __version__ = "0.1.0"
 __all__ = [
     "bounds",
+    "callbacks",
     "datasets",
+    "diagnosis",
+    "disentanglement",
     "distributions",
     "evaluation",
     "grading",
@@ -39,6 +46,7 @@ __all__ = [
     "networks",
     "plots",
     "priors",
+    "widgets",
 ]
 
 # Read by Keras and TensorFlow when they are imported, hence set here: import vae_course first.

@@ -31,6 +31,53 @@ def kl(posterior, prior, z=None):
         return posterior.log_prob(z) - prior.log_prob(z)
 
 
+def kl_per_latent(posterior, prior):
+    """KL(q(z_j|x) || p(z_j)) for each latent, in nats: [batch, latent_size]. Built in chapter 03.
+
+    The entries add up to `kl`. ValueError unless both are diagonal normals: for others the KL does not split.
+    """
+    _check_diagonal(posterior, prior)
+    q, p = (tfd.Normal(distribution.mean(), distribution.stddev()) for distribution in (posterior, prior))
+    return tfd.kl_divergence(q, p)
+
+
+def kl_parts(z, posterior, prior, train_size):
+    """log q(z|x) - log p(z) in three parts, each [batch], in nats: z [batch, latent_size]. Built in chapter 07.
+
+        index-code mutual information   log q(z|x) - log q(z)
+        total correlation               log q(z) - sum_j log q(z_j)
+        dimension-wise KL               sum_j [log q(z_j) - log p(z_j)]
+
+    The aggregate posterior q(z) = (1/N) sum_n q(z|x_n) over N = `train_size` examples is estimated from this batch of M
+    distinct ones. An example's own posterior weighs 1/N, for it is there for sure; the M - 1 others share the rest:
+    without bias for q(z), with some for its logarithm, which shrinks as the batch grows.
+    Source: Chen et al. (2018), "Isolating sources of disentanglement in VAEs", appendix C.2 (minibatch-stratified
+    sampling; here the odd weight of its last example is averaged over all).
+    """
+    _check_diagonal(posterior, prior)
+    q = tfd.Normal(posterior.mean()[None], posterior.stddev()[None])
+    pairs = q.log_prob(z[:, None])  # [batch, batch, latent_size]: codes down, posteriors across
+    batch = tf.shape(z)[0]
+    size, others = float(train_size), tf.cast(tf.maximum(batch - 1, 1), tf.float32)
+    own = tf.eye(batch)
+    log_share = tf.math.log(own / size + (1.0 - own) * (size - 1.0) / (size * others))
+    log_joint = tf.reduce_logsumexp(log_share + tf.reduce_sum(pairs, axis=-1), axis=1)
+    log_product = tf.reduce_sum(tf.reduce_logsumexp(log_share[..., None] + pairs, axis=1), axis=-1)
+    return {
+        "index_code_mi": tf.linalg.diag_part(tf.reduce_sum(pairs, axis=-1)) - log_joint,
+        "total_correlation": log_joint - log_product,
+        "dimension_wise_kl": log_product - prior.log_prob(z),
+    }
+
+
+def _check_diagonal(*distributions):
+    if not all(isinstance(distribution, tfd.MultivariateNormalDiag) for distribution in distributions):
+        raise ValueError(
+            "The KL splits over latents only for a diagonal normal posterior and a diagonal normal prior. "
+            f"Received: {' and '.join(type(distribution).__name__ for distribution in distributions)}"
+        )
+
+
 def log_weights(x, z, prior, likelihood, posterior):
     """log w = log p(x|z) + log p(z) - log q(z|x), in nats: z [k, batch, latent] -> [k, batch]. Built in chapter 04."""
     return likelihood.log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)

@@ -24,7 +24,8 @@ class VAE(_Coder):
 
     The model itself, `vae(x)` or `vae.predict(x)`, gives the terms of the bound: a dictionary of [batch] in nats, with
     elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl).
-    To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)`.
+    To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)`; to change what is trained for,
+    `bound(x, z, posterior)` and `objective(terms)`.
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; beta: Higgins et al. (2017), "beta-VAE".
     """
 
@@ -57,10 +58,9 @@ class VAE(_Coder):
         self.prior_layer = priors.StandardNormal(self.latent_size) if prior is None else prior
         if not callable(getattr(self.prior_layer, "distribution", None)):
             raise ValueError(f"prior must be a Keras layer with a method distribution(). Received: {prior!r}")
-        if self.prior_layer.latent_size != self.latent_size:
-            raise ValueError(
-                f"The prior must have the posterior's {self.latent_size} latents. Received: {prior.latent_size}"
-            )
+        if getattr(self.prior_layer, "latent_size", None) != self.latent_size:
+            received = getattr(prior, "latent_size", "a prior without the attribute latent_size")
+            raise ValueError(f"The prior must have the posterior's {self.latent_size} latents. Received: {received}")
         self._make_scale(scale)
         # A weight, because a Python attribute would be frozen into the compiled step.
         self._beta = self.add_weight(name="beta", shape=(), initializer=_constant(beta), trainable=False)
@@ -118,7 +118,13 @@ class VAE(_Coder):
         """The terms of the bound for x [batch, *shape]: a dictionary of [batch], in nats, from one sample of q(z|x)."""
         x = pixels(x)
         posterior = self.posterior(x)
-        z = posterior.sample(seed=self._seed())
+        return self.bound(x, posterior.sample(seed=self._seed()), posterior)
+
+    def bound(self, x, z, posterior):
+        """The terms of the bound at codes z [batch, latent_size], drawn from the posterior of x: [batch] each, in nats.
+
+        A variant with terms of its own adds them here, names them in `terms`, and uses them in `objective`.
+        """
         reconstruction = self.likelihood(z).log_prob(x)
         kl = bounds.kl(posterior, self.prior(), z)
         return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}

@@ -1,0 +1,84 @@
+"""VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
+
+from vae_course import bounds
+from vae_course.models.vae import VAE
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class FreeBitsVAE(VAE):
+    """A VAE whose first nats are free: loss = mean of -(reconstruction - beta * paid KL). Built in chapter 06.
+
+        paid KL = sum_j max(free_bits, mean over the batch of KL(q(z_j|x) || p(z_j)))
+
+    free_bits: nats that each latent may use at no cost. `vae.free_bits = 0.5` between two fits is obeyed.
+    The history shows `paid_kl` beside the terms of the ELBO, which is reported without any discount. The loss depends a
+    little on the batch size, since the mean is that of the batch; with free_bits = 0 this is the VAE.
+    Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow", equation 15.
+    """
+
+    terms = ("paid_kl", *VAE.terms)
+
+    def __init__(self, encoder, decoder, free_bits=0.25, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self._free_bits = self.add_weight(name="free_bits", shape=(), initializer="zeros", trainable=False)
+        self.free_bits = free_bits
+
+    @property
+    def free_bits(self):
+        """Nats that each latent may use at no cost."""
+        return float(self._free_bits.numpy())
+
+    @free_bits.setter
+    def free_bits(self, value):
+        if not value >= 0:
+            raise ValueError(f"free_bits must be at least 0 nats for each latent. Received: {value}")
+        self._free_bits.assign(value)
+
+    def bound(self, x, z, posterior):
+        per_latent = bounds.kl_per_latent(posterior, self.prior())
+        paying = tf.reduce_mean(per_latent, axis=0) > self._free_bits
+        # Below the threshold a latent costs a constant, so the KL does not pull at it.
+        paid = tf.reduce_sum(tf.where(paying, per_latent, self._free_bits), axis=-1)
+        return {"paid_kl": paid, **super().bound(x, z, posterior)}
+
+    def objective(self, terms):
+        return terms["reconstruction"] - self._beta * terms["paid_kl"]
+
+    def get_config(self):
+        return {**super().get_config(), "free_bits": self.free_bits}
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class TCVAE(VAE):
+    """A VAE that pays extra for dependent latents: reconstruction - kl - (beta - 1) * total correlation. Chapter 07.
+
+    train_size: how many examples the model is trained on, N in the estimate of the aggregate posterior.
+    beta: weight of the total correlation, log q(z) - sum_j log q(z_j); with beta = 1 this is the VAE.
+    The history shows the parts of the KL, each from one sample and one batch (see `bounds.kl_parts`): `index_code_mi`,
+    `total_correlation`, `dimension_wise_kl`. Estimates of batches of different sizes do not compare.
+    Source: Chen et al. (2018), "Isolating sources of disentanglement in VAEs".
+    """
+
+    parts = ("index_code_mi", "total_correlation", "dimension_wise_kl")
+    terms = (*parts, *VAE.terms)
+
+    def __init__(self, encoder, decoder, train_size, beta=4.0, **kwargs):
+        if train_size < 2:
+            raise ValueError(f"train_size must be the number of training examples, at least 2. Received: {train_size}")
+        super().__init__(encoder, decoder, beta=beta, **kwargs)
+        self.train_size = int(train_size)
+
+    def bound(self, x, z, posterior):
+        return {
+            **bounds.kl_parts(z, posterior, self.prior(), self.train_size),
+            **super().bound(x, z, posterior),
+        }
+
+    def objective(self, terms):
+        return terms["reconstruction"] - terms["kl"] - (self._beta - 1.0) * terms["total_correlation"]
+
+    def get_config(self):
+        return {**super().get_config(), "train_size": self.train_size}
