@@ -1,7 +1,18 @@
 """Every model of the course, small: name -> a function that builds it. A new model joins by one line here."""
 
-from vae_course import distributions, networks, priors
-from vae_course.models import IWAE, TCVAE, VAE, Autoencoder, DenoisingAutoencoder, FreeBitsVAE
+from vae_course import distributions, flows, networks, priors
+from vae_course.models import (
+    GAN,
+    IWAE,
+    TCVAE,
+    VAE,
+    VAEGAN,
+    Autoencoder,
+    DenoisingAutoencoder,
+    FreeBitsVAE,
+    HierarchicalVAE,
+    VampVAE,
+)
 
 import keras
 import numpy as np
@@ -30,6 +41,26 @@ def conv_vae():
     return VAE(encoder, networks.conv_decoder(LATENT_SIZE, SHAPE, filters=(8, 4), units=16, activation="tanh"))
 
 
+def hierarchical(latent_sizes=(1, 1, 1), **options):
+    encoder = networks.mlp_encoder(SHAPE, 16, hidden=(16,), activation="tanh")
+    decoder = networks.mlp_decoder(12, SHAPE, hidden=(16,), activation="tanh")
+    return HierarchicalVAE(encoder, decoder, latent_sizes=latent_sizes, hidden=8, **options)
+
+
+def flow_posterior(*steps):
+    posterior = flows.FlowPosterior(LATENT_SIZE, steps)
+    return vae(posterior=posterior, encoder_outputs=posterior.outputs)
+
+
+def discriminator(shape=SHAPE):
+    return networks.mlp_encoder(shape, 1, hidden=(16, 8), activation="tanh", name="discriminator")
+
+
+def gan(**options):
+    generator = networks.mlp_decoder(LATENT_SIZE, SHAPE, hidden=(16,), activation="tanh", name="generator")
+    return GAN(generator, **{"discriminator": discriminator(), **options})
+
+
 def coder(cls=Autoencoder, **options):
     encoder = networks.mlp_encoder(SHAPE, LATENT_SIZE, hidden=(16,), activation="tanh")
     return cls(encoder, networks.mlp_decoder(LATENT_SIZE, SHAPE, hidden=(16,), activation="tanh"), **options)
@@ -49,9 +80,18 @@ VAES = {
     "iwae": lambda: vae(IWAE, k=4),
     "vae_free_bits": lambda: vae(FreeBitsVAE, free_bits=0.1),
     "vae_tc": lambda: vae(TCVAE, train_size=96, beta=6.0),
+    "vae_vamp": lambda: vae(VampVAE, components=4),
+    "vae_flow_prior": lambda: vae(prior=priors.FlowPrior(LATENT_SIZE, [flows.Coupling(LATENT_SIZE, hidden=(8,))])),
+    "vae_planar": lambda: flow_posterior(flows.Planar(LATENT_SIZE), flows.Planar(LATENT_SIZE)),
+    "vae_iaf": lambda: flow_posterior(flows.Autoregressive(LATENT_SIZE, 4, (8,), direction="sampling")),
+    "hierarchical": hierarchical,
 }
 CODERS = {
     "autoencoder": coder,
     "denoising": lambda: coder(DenoisingAutoencoder, corruption=keras.layers.GaussianNoise(0.2)),
 }
-MODELS = {**CODERS, **VAES}
+ADVERSARIAL = {
+    "gan": gan,
+    "vaegan": lambda: vae(VAEGAN, discriminator=discriminator(), r1=0.1),
+}
+MODELS = {**CODERS, **VAES, **ADVERSARIAL}

@@ -9,6 +9,7 @@ from lower floors only, and from a module of its own floor that serves it:
     4      diagnosis        does a VAE use its latents? a report
     3      models           Autoencoder, VAE and variants: each a keras.Model
     2      priors           a p(z) that learns
+    1      flows            an invertible map that learns
     0      distributions    parameters -> a distribution
     0      bounds           log-weights -> ELBO, IWAE; in nats
     0      networks         tensor -> tensor
@@ -19,6 +20,7 @@ from lower floors only, and from a module of its own floor that serves it:
     0      originals        the full-size files -> arrays; serves datasets
     0      downloads        a name -> verified files; serves originals
     0      disentanglement  codes and known factors -> scores
+    0      fidelity         generated and real features -> scores
     0      callbacks        what changes from epoch to epoch
     0      plots            arrays -> Axes
     0      widgets          sliders -> a picture
@@ -41,6 +43,8 @@ __all__ = [
     "disentanglement",
     "distributions",
     "evaluation",
+    "fidelity",
+    "flows",
     "grading",
     "models",
     "networks",

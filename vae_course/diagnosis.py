@@ -75,7 +75,7 @@ def diagnose(model, x, seed=0):
     prior, posterior = model.prior(), model.posterior(x)
     z = posterior.sample(seed=tf.constant([seed, 0]))
     log_own = posterior.log_prob(z).numpy()
-    log_all = in_batches(lambda part: posterior.log_prob(part[:, None]), z.numpy(), batch_size=50)  # [n, n]
+    log_all = in_batches(lambda part: posterior.log_prob(np.repeat(part[:, None], n, axis=1)), z.numpy(), 50)  # [n, n]
     information = max(0.0, float(np.mean(log_own - np.logaddexp.reduce(log_all, axis=1))) + math.log(n))
     rate = float(np.mean(bounds.kl(posterior, prior, z)))
     own, other = (_reconstruction(model, x, codes) for codes in (z.numpy(), np.roll(z.numpy(), 1, axis=0)))

@@ -1,6 +1,7 @@
 """Priors p(z): Keras layers that own their weights and yield a distribution on request."""
 
 from vae_course import distributions
+from vae_course.flows import chain
 
 import keras
 import tensorflow as tf
@@ -57,3 +58,34 @@ class GaussianMixture(Prior):
 
     def get_config(self):
         return {**super().get_config(), "components": self.components, "spread": self.spread}
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class FlowPrior(Prior):
+    """p(z) = N(0, I) sent through flows. Built in chapter 09.
+
+    flows: a list of flows of one latent_size, the first first, without context. A prior is asked for the density of
+    codes that come from elsewhere, so choose flows with a fast inverse: `Coupling`, or `Autoregressive` for "density".
+    Source: Chen et al. (2017), "Variational lossy autoencoder"; Dinh et al. (2017).
+    """
+
+    def __init__(self, latent_size, flows=(), **kwargs):
+        super().__init__(latent_size, **kwargs)
+        self.flows = list(flows)
+        wrong = [flow for flow in self.flows if flow.latent_size != latent_size or flow.context_size]
+        if wrong:
+            raise ValueError(
+                f"The flows of a prior must have {latent_size} latents and no context. "
+                f"Received: {[(flow.latent_size, flow.context_size) for flow in wrong]}"
+            )
+
+    def distribution(self):
+        return tfd.TransformedDistribution(distributions.standard_normal(self.latent_size), chain(self.flows))
+
+    def get_config(self):
+        return {**super().get_config(), "flows": [keras.saving.serialize_keras_object(flow) for flow in self.flows]}
+
+    @classmethod
+    def from_config(cls, config):
+        flows = [keras.saving.deserialize_keras_object(flow) for flow in config.pop("flows")]
+        return cls(flows=flows, **config)

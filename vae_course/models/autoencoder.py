@@ -50,14 +50,6 @@ class _Coder(CourseModel):
         networks = {name: keras.saving.serialize_keras_object(network) for name, network in networks.items()}
         return {"name": self.name, "trainable": self.trainable, **networks}
 
-    @classmethod
-    def from_config(cls, config):
-        revived = {
-            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
-            for key, value in config.items()
-        }
-        return cls(**revived)
-
 
 @keras.saving.register_keras_serializable("vae_course")
 class Autoencoder(_Coder):

@@ -29,6 +29,7 @@ class CourseModel(keras.Model):
 
     example_shape = None
     suits_xla_on_cpu = True
+    _seeds = None  # a model that draws has a SeedGenerator
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -61,6 +62,30 @@ class CourseModel(keras.Model):
         self.check(x)
         if isinstance(y, np.ndarray) and isinstance(x, np.ndarray) and len(x) != len(y):
             raise ValueError(f"x and y must have the same length. Received: {len(x)} and {len(y)}")
+
+    # --- random draws, saving ---
+
+    def _seed(self):
+        return tf.cast(self._seeds.next(), tf.int32)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        if self._seeds is not None:  # Keras leaves it out; without it a reloaded model draws other codes
+            store["draws"] = self._seeds.state.numpy()
+
+    def load_own_variables(self, store):
+        own = {key: store[key] for key in store.keys()}
+        if self._seeds is not None:
+            self._seeds.state.assign(own.pop("draws"))
+        super().load_own_variables(own)
+
+    @classmethod
+    def from_config(cls, config):
+        revived = {
+            key: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for key, value in config.items()
+        }
+        return cls(**revived)
 
     # --- compile ---
 

@@ -17,7 +17,7 @@ class VAE(_Coder):
     encoder: Keras network [batch, *shape] -> the posterior's parameters, [batch, 2 * latent_size] for "gaussian".
     decoder: Keras network [batch, latent_size] -> the likelihood's parameters, [batch, *shape] for "bernoulli".
     prior: None for N(0, I), or a layer with `distribution()` as in `vae_course.priors`.
-    posterior: "gaussian" (diagonal) or "full_gaussian".
+    posterior: "gaussian" (diagonal), "full_gaussian", or a layer such as `flows.FlowPosterior`.
     likelihood: "bernoulli", "gaussian", "gaussian_per_pixel", "discretized_logistic" or "categorical".
     scale: standard deviation of the "gaussian" likelihood: a number, or "learned" for one learned number.
     beta: weight of the KL in the loss. `vae.beta = 4.0` between two fits is obeyed.
@@ -43,16 +43,15 @@ class VAE(_Coder):
         **kwargs,
     ):
         super().__init__(encoder, decoder, **kwargs)
-        self.posterior_name, self.likelihood_name = posterior, likelihood
-        self._posterior = lookup(distributions.POSTERIORS, posterior, "posterior")
+        self.likelihood_name = likelihood
         self._likelihood = lookup(distributions.LIKELIHOODS, likelihood, "likelihood")
-        self.latent_size = distributions.posterior_latent_size(posterior, encoder.output_shape[-1])
+        self._choose_posterior(posterior)
         *sides, channels = self.example_shape
         try:
-            check_pair(encoder, decoder, self.latent_size, (*sides, channels * self._likelihood.channels))
+            check_pair(encoder, decoder, self._decoder_size(), (*sides, channels * self._likelihood.channels))
         except ValueError as error:
             raise ValueError(
-                f"Encoder and decoder do not fit a {posterior!r} posterior and a {likelihood!r} likelihood: "
+                f"Encoder and decoder do not fit a {self.posterior_name!r} posterior and a {likelihood!r} likelihood: "
                 f"its decoder has {self._likelihood.channels} x {channels} channels. {error}"
             ) from None
         self.prior_layer = priors.StandardNormal(self.latent_size) if prior is None else prior
@@ -67,6 +66,25 @@ class VAE(_Coder):
         self._seeds = keras.random.SeedGenerator()
         self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
         self.built = True
+
+    def _choose_posterior(self, posterior):
+        """Set the family of q(z|x) and the number of latents that the encoder's outputs describe."""
+        outputs = self.encoder.output_shape[-1]
+        if isinstance(posterior, str):
+            self.posterior_name, self.posterior_layer = posterior, None
+            self._posterior = lookup(distributions.POSTERIORS, posterior, "posterior")
+            self.latent_size = distributions.posterior_latent_size(posterior, outputs)
+            return
+        if not callable(getattr(posterior, "distribution", None)):
+            raise ValueError(f"posterior must be a name or a layer with distribution(). Received: {posterior!r}")
+        if outputs != posterior.outputs:
+            raise ValueError(f"This posterior needs {posterior.outputs} encoder outputs. Received: {outputs} outputs")
+        self.posterior_name, self.posterior_layer = type(posterior).__name__, posterior
+        self._posterior, self.latent_size = posterior.distribution, posterior.latent_size
+
+    def _decoder_size(self):
+        """How many numbers the decoder takes."""
+        return self.latent_size
 
     def _make_scale(self, scale):
         self.scale = scale
@@ -101,8 +119,12 @@ class VAE(_Coder):
 
     def likelihood(self, z):
         """p(x|z) for z [..., latent_size], event [*shape]."""
+        return self._likelihood_of(self._decoder_output(z))
+
+    def _likelihood_of(self, output):
+        """p(x|z) from what the decoder puts out."""
         scale = tf.exp(self.log_scale) if self.scale == "learned" else float(self.scale)
-        return self._likelihood.distribution(self._decoder_output(z), len(self.example_shape), scale)
+        return self._likelihood.distribution(output, len(self.example_shape), scale)
 
     def _decoder_output(self, z):
         """The decoder's output in float32, for codes with any number of leading axes."""
@@ -150,9 +172,6 @@ class VAE(_Coder):
         z = posterior.sample(k, seed=self._seed() if seed is None else seed)
         return bounds.log_weights(x, z, self.prior(), self.likelihood(z), posterior)
 
-    def _seed(self):
-        return tf.cast(self._seeds.next(), tf.int32)
-
     # --- numpy in, numpy out ---
 
     def sample(self, n, seed=None):
@@ -180,15 +199,6 @@ class VAE(_Coder):
                     "likelihood: load the data as whole numbers 0..255. Received: values between grid points"
                 )
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        store["draws"] = self._seeds.state.numpy()  # Keras leaves it out; without it a reloaded model draws other codes
-
-    def load_own_variables(self, store):
-        own = {key: store[key] for key in store.keys()}
-        self._seeds.state.assign(own.pop("draws"))
-        super().load_own_variables(own)
-
     def _code(self, x):
         return self.posterior(x).mean()
 
@@ -199,7 +209,7 @@ class VAE(_Coder):
         return {
             **super().get_config(),
             "prior": keras.saving.serialize_keras_object(self.prior_layer),
-            "posterior": self.posterior_name,
+            "posterior": keras.saving.serialize_keras_object(self.posterior_layer) or self.posterior_name,
             "likelihood": self.likelihood_name,
             "scale": self.scale,
             "beta": self.beta,

@@ -4,7 +4,11 @@ from vae_course import bounds
 from vae_course.models.vae import VAE
 
 import keras
+import numpy as np
 import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("vae_course")
@@ -82,3 +86,39 @@ class TCVAE(VAE):
 
     def get_config(self):
         return {**super().get_config(), "train_size": self.train_size}
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class VampVAE(VAE):
+    """A VAE whose prior is its own posterior at invented images: p(z) = (1/K) sum_c q(z|u_c). Built in chapter 09.
+
+    pseudo_inputs: images [K, *shape] to start from, for example a few of the training images; they are then learned.
+    components: K, if there are none to start from. Source: Tomczak & Welling (2018), "VAE with a VampPrior".
+    """
+
+    def __init__(self, encoder, decoder, pseudo_inputs=None, components=None, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        if pseudo_inputs is None:
+            shape = (components or 50, *self.example_shape)
+            pseudo_inputs = np.random.default_rng(0).uniform(0.2, 0.8, shape)
+        start = np.asarray(pseudo_inputs, "float32") / (255.0 if np.asarray(pseudo_inputs).dtype.kind in "ui" else 1.0)
+        self.check(start, "pseudo_inputs")
+        self._bounded = self._likelihood.low is not None  # pixels in [0, 1] are kept there
+        if self._bounded:
+            start = np.clip(start, 0.02, 0.98)
+            start = np.log(start) - np.log1p(-start)
+        self.raw_inputs = self.add_weight(name="pseudo_inputs", shape=start.shape, initializer="zeros")
+        self.raw_inputs.assign(start)
+
+    @property
+    def pseudo_inputs(self):
+        """The invented images, [K, *shape]."""
+        raw = tf.convert_to_tensor(self.raw_inputs)
+        return tf.sigmoid(raw) if self._bounded else raw
+
+    def prior(self):
+        components = self.posterior(self.pseudo_inputs)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([self.raw_inputs.shape[0]])), components)
+
+    def get_config(self):
+        return {**super().get_config(), "components": self.raw_inputs.shape[0]}

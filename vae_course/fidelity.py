@@ -1,0 +1,80 @@
+"""Generated examples held against real ones: distance, fidelity and diversity. Features or images in, numbers out.
+
+A score is worth what its features are worth: take those of a network trained on the data, and use the same numbers of
+real and of generated examples in every comparison, since all scores depend on them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class PrecisionRecall(NamedTuple):
+    """Two shares in [0, 1]."""
+
+    precision: float  # of generated examples that lie among the real ones: fidelity
+    recall: float  # of real examples that lie among the generated ones: diversity
+
+
+def _checked(real, generated, least):
+    real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
+    if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
+        raise ValueError(
+            "real and generated must be features [n, f] with the same f. "
+            f"Received: {list(real.shape)} and {list(generated.shape)}"
+        )
+    if min(len(real), len(generated)) < least:
+        raise ValueError(f"At least {least} examples of each are needed. Received: {len(real)} and {len(generated)}")
+    if not (np.isfinite(real).all() and np.isfinite(generated).all()):
+        raise ValueError("Features must be finite. Received: values that are NaN or infinite")
+    return real, generated
+
+
+def frechet_distance(real, generated):
+    """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)): between normals fitted to features [n, f]; 0 is best. Chapter 10.
+
+    Biased upwards for small n: hold a score against that of another set of n real examples, never against 0.
+    Source: Heusel et al. (2017), "GANs trained by a two time-scale update rule", where f are Inception's features.
+    """
+    real, generated = _checked(real, generated, 2)
+    first, second = np.cov(real.T, ddof=0).reshape(2 * [real.shape[1]]), np.cov(generated.T, ddof=0)
+    second = second.reshape(first.shape)
+    values, vectors = np.linalg.eigh(first)
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T  # tr (C C')^(1/2) = tr (C^(1/2) C' C^(1/2))^(1/2)
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ second @ root), 0)).sum()
+    shift = real.mean(axis=0) - generated.mean(axis=0)
+    return float(max(0.0, shift @ shift + np.trace(first) + np.trace(second) - 2 * cross))
+
+
+def precision_recall(real, generated, k=3):
+    """Shares of each set [n, f] that lie within reach of the other: improved precision and recall. Built in chapter 10.
+
+    An example is reached if it lies in the ball around some example of the other set, whose radius is the distance to
+    that example's k-th neighbour in its own set.
+    Source: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative models".
+    """
+    real, generated = _checked(real, generated, k + 1)
+    return PrecisionRecall(_reached(generated, real, k), _reached(real, generated, k))
+
+
+def _reached(examples, centres, k):
+    """The share of `examples` in at least one ball around `centres`."""
+    from sklearn.neighbors import NearestNeighbors
+
+    neighbours = NearestNeighbors(n_neighbors=k + 1).fit(centres)  # of which the first is the centre itself
+    radii = neighbours.kneighbors(centres)[0][:, k]
+    # One at a time: no [n, n, f] in memory.
+    inside = [(np.linalg.norm(centres - example, axis=1) <= radii).any() for example in examples]
+    return float(np.mean(inside))
+
+
+def sharpness(images):
+    """Mean |Laplacian| of images [n, height, width, channels] in [0, 1]: [n]. A blurred image scores less. Chapter 10.
+
+    Noise scores high too: read it beside a score of fidelity, and beside the sharpness of real images.
+    """
+    x = np.asarray(images, "float64")
+    if x.ndim != 4 or min(x.shape[1:3]) < 3:
+        raise ValueError(f"images must have shape [n, height, width, channels]. Received: {list(x.shape)}")
+    around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
+    return np.abs(around - 4 * x[:, 1:-1, 1:-1]).mean(axis=(1, 2, 3))

@@ -1,0 +1,285 @@
+"""Normalizing flows: Keras layers that own their weights and yield a bijector on request.
+
+    x = f(z), z = f^-1(x):    log p(x) = log p(z) - log |det df/dz|
+
+A bijector is rebuilt around the layer's weights on every call: TensorFlow Probability's own networks hold variables
+that Keras 3 does not see, so that nothing would learn. Source: Rezende & Mohamed (2015), "Variational inference with
+normalizing flows"; Papamakarios et al. (2021), "Normalizing flows for probabilistic modeling and inference".
+"""
+
+from vae_course import distributions
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfb, tfd = tfp.bijectors, tfp.distributions
+
+MOST_LOG_SCALE = 2.0  # one step stretches by e^2 at most: deep flows stay finite
+
+
+class Flow(keras.layers.Layer):
+    """An invertible map of codes [latent_size]. A subclass makes its weights and defines `bijector(context)`.
+
+    context_size: numbers for each example, from an encoder, that the map may depend on; 0 for one map for all.
+    """
+
+    def __init__(self, latent_size, context_size=0, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        if latent_size < 1 or context_size < 0:
+            raise ValueError(f"latent_size must be >= 1, context_size >= 0. Received: {latent_size}, {context_size}")
+        self.latent_size, self.context_size = latent_size, context_size
+
+    def bijector(self, context=None):
+        """The map as a tfb bijector with event rank 1, built afresh: context [batch, context_size] or None."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {**super().get_config(), "latent_size": self.latent_size, "context_size": self.context_size}
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class Planar(Flow):
+    """f(z) = z + u tanh(w.z + b), log |det| = log |1 + u.w (1 - tanh^2(w.z + b))|. Built in chapter 09.
+
+    u is bent so that u.w >= -1, which keeps the map invertible; its inverse is found by bisection, along w.
+    Source: Rezende & Mohamed (2015), equations 10 to 12 and appendix A.1.
+    """
+
+    def __init__(self, latent_size, context_size=0, **kwargs):
+        super().__init__(latent_size, context_size, **kwargs)
+        _refuse_context(self)
+        small = keras.initializers.RandomNormal(stddev=0.1)
+        self.w = self.add_weight(name="w", shape=(latent_size,), initializer=small)
+        self.u = self.add_weight(name="u", shape=(latent_size,), initializer=small)
+        self.b = self.add_weight(name="b", shape=(), initializer="zeros")
+        self.built = True
+
+    def bijector(self, context=None):
+        return _Planar(*map(tf.convert_to_tensor, (self.w, self.u, self.b)))
+
+
+class _Planar(tfb.Bijector):
+    def __init__(self, w, u, b):
+        product = tf.tensordot(w, u, 1)
+        self.w, self.b = w, b
+        self.u = u + (tf.nn.softplus(product) - 1.0 - product) * w / (tf.reduce_sum(w**2) + 1e-12)
+        self.product = tf.tensordot(w, self.u, 1)
+        super().__init__(forward_min_event_ndims=1, dtype=tf.float32)
+
+    def _activation(self, z):
+        return tf.tanh(tf.linalg.matvec(z, self.w) + self.b)
+
+    def _forward(self, z):
+        return z + self.u * self._activation(z)[..., None]
+
+    def _forward_log_det_jacobian(self, z):
+        return tf.math.log(tf.abs(1.0 + self.product * (1.0 - self._activation(z) ** 2)))
+
+    def _inverse(self, y):
+        target, reach = tf.linalg.matvec(y, self.w), tf.abs(self.product)
+        low, high = target - reach, target + reach  # a + product * tanh(a + b) = target rises with a
+        for _ in range(30):
+            middle = 0.5 * (low + high)
+            above = middle + self.product * tf.tanh(middle + self.b) > target
+            low, high = tf.where(above, low, middle), tf.where(above, middle, high)
+        root = tf.stop_gradient(0.5 * (low + high))
+        activation = tf.tanh(root + self.b)  # one Newton step more, through which gradients flow
+        root -= (root + self.product * activation - target) / (1.0 + self.product * (1.0 - activation**2))
+        return y - self.u * tf.tanh(root + self.b)[..., None]
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class Coupling(Flow):
+    """One half moves, by what the other half says: z_b -> z_b exp(s(z_a)) + t(z_a). Built in chapter 09.
+
+    `flip` chooses which half moves; alternate it. Fast in both directions; log |det| = sum of s.
+    Source: Dinh, Sohl-Dickstein & Bengio (2017), "Density estimation using Real NVP".
+    """
+
+    def __init__(self, latent_size, context_size=0, hidden=(64,), flip=False, **kwargs):
+        super().__init__(latent_size, context_size, **kwargs)
+        if latent_size < 2:
+            raise ValueError(f"A coupling needs two latents or more, to part them. Received: latent_size={latent_size}")
+        self.hidden, self.flip = tuple(hidden), flip
+        self.still = latent_size - latent_size // 2 if flip else latent_size // 2  # how many stay as they are
+        inputs = keras.Input((self.still + context_size,))
+        outputs = _dense(inputs, self.hidden, 2 * (latent_size - self.still))
+        self.network = keras.Model(inputs, outputs)
+        self.built = True
+
+    def bijector(self, context=None):
+        context = _checked(self, context)
+
+        def shift_and_log_scale(still, units, **_):
+            if context is not None:
+                still = tf.concat([still, _spread(context, still)], axis=-1)
+            return _shift_and_log_scale(_apply(self.network, still))
+
+        step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
+        if not self.flip:
+            return step
+        turn = tfb.Permute(np.arange(self.latent_size)[::-1].copy())
+        return tfb.Chain([turn, step, turn])
+
+    def get_config(self):
+        return {**super().get_config(), "hidden": self.hidden, "flip": self.flip}
+
+
+class _MaskedDense(keras.layers.Dense):
+    """A dense layer some of whose weights are held at zero: mask [inputs, units]."""
+
+    def __init__(self, units, mask, **kwargs):
+        super().__init__(units, **kwargs)
+        self.mask = np.asarray(mask, "float32")
+
+    def call(self, x):
+        return self.activation(tf.matmul(x, self.kernel * self.mask) + self.bias)
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class Autoregressive(Flow):
+    """z_i -> z_i exp(s_i) + t_i, where s_i and t_i depend on z_1 ... z_(i-1) only. Built in chapter 09.
+
+    direction: "density" (MAF) gives f^-1 in one pass and f in latent_size passes, as a prior needs; "sampling" (IAF)
+    the other way round, as a posterior needs. hidden: units of the masked network (MADE); `flip` reverses the order.
+    Source: Germain et al. (2015), "MADE"; Kingma et al. (2016) for IAF; Papamakarios et al. (2017) for MAF.
+    """
+
+    def __init__(self, latent_size, context_size=0, hidden=(64,), direction="density", flip=False, **kwargs):
+        super().__init__(latent_size, context_size, **kwargs)
+        if direction not in ("density", "sampling"):
+            raise ValueError(f'direction must be "density" or "sampling". Received: {direction!r}')
+        self.hidden, self.direction, self.flip = tuple(hidden), direction, flip
+        degrees = np.arange(latent_size)  # output i sees inputs 0 .. i-1
+        self.masked, before = [], degrees
+        for units in self.hidden:
+            degrees_here = np.arange(units) % max(1, latent_size - 1)
+            mask = before[:, None] <= degrees_here[None]
+            self.masked.append(_MaskedDense(units, mask, activation="relu"))
+            before = degrees_here
+        mask = np.tile(before[:, None] < degrees[None], 2)  # shifts, then log-scales
+        self.masked.append(_MaskedDense(2 * latent_size, mask, kernel_initializer=_SMALL))
+        width = latent_size
+        for layer in self.masked:
+            layer.build((None, width))
+            width = layer.units
+        self.from_context = keras.layers.Dense(self.masked[0].units) if context_size else None
+        if context_size:
+            self.from_context.build((None, context_size))
+        self.built = True
+
+    def network(self, z, context=None):
+        """MADE: z [..., latent_size] -> shift and log-scale, [..., 2 * latent_size]; output i depends on z_<i."""
+        for number, layer in enumerate(self.masked):
+            raw = tf.matmul(z, layer.kernel * layer.mask) + layer.bias
+            if number == 0 and context is not None:
+                raw += _spread(self.from_context(context), raw)
+            z = layer.activation(raw)
+        return z
+
+    def bijector(self, context=None):
+        context = _checked(self, context)
+        step = tfb.MaskedAutoregressiveFlow(lambda z, **_: _shift_and_log_scale(self.network(z, context)))
+        if self.direction == "sampling":
+            step = tfb.Invert(step)
+        if not self.flip:
+            return step
+        turn = tfb.Permute(np.arange(self.latent_size)[::-1].copy())
+        return tfb.Chain([turn, step, turn])
+
+    def get_config(self):
+        own = {"hidden": self.hidden, "direction": self.direction, "flip": self.flip}
+        return {**super().get_config(), **own}
+
+
+_SMALL = keras.initializers.RandomNormal(stddev=0.01)  # a new flow is nearly the identity
+
+
+def _dense(x, hidden, outputs):
+    for units in hidden:
+        x = keras.layers.Dense(units, activation="relu")(x)
+    return keras.layers.Dense(outputs, kernel_initializer=_SMALL)(x)
+
+
+def _shift_and_log_scale(outputs):
+    shift, raw = tf.split(outputs, 2, axis=-1)
+    return shift, MOST_LOG_SCALE * tf.tanh(raw / MOST_LOG_SCALE)
+
+
+def _apply(network, z):
+    """A network that takes [n, d], on [..., d]."""
+    flat = network(tf.reshape(z, [-1, z.shape[-1]]))
+    return tf.reshape(flat, tf.concat([tf.shape(z)[:-1], [flat.shape[-1]]], axis=0))
+
+
+def _spread(context, z):
+    """context [batch, c] beside z [..., batch, d]: [..., batch, c]."""
+    return tf.broadcast_to(context, tf.concat([tf.shape(z)[:-1], [context.shape[-1]]], axis=0))
+
+
+def _checked(flow, context):
+    if bool(flow.context_size) != (context is not None):
+        raise ValueError(
+            f"{type(flow).__name__} has context_size={flow.context_size}, so it needs "
+            f"{'a' if flow.context_size else 'no'} context. Received: {None if context is None else context.shape}"
+        )
+    return context
+
+
+def _refuse_context(flow):
+    if flow.context_size:
+        raise ValueError(f"{type(flow).__name__} takes no context. Received: context_size={flow.context_size}")
+
+
+def chain(flows, context=None):
+    """The flows one after the other, the first first, as one bijector; [] is the identity."""
+    return tfb.Chain([flow.bijector(context) for flow in reversed(flows)]) if flows else tfb.Identity()
+
+
+class _Pushed(tfd.TransformedDistribution):
+    """A distribution sent through a flow. `mean()` is the image of the base's mean: the code, not the expectation."""
+
+    def _mean(self):
+        return self.bijector.forward(self.distribution.mean())
+
+
+@keras.saving.register_keras_serializable("vae_course")
+class FlowPosterior(keras.layers.Layer):
+    """q(z|x) = a diagonal normal sent through flows, for `VAE(posterior=...)`. Built in chapter 09.
+
+    flows: a list of flows of one latent_size, the first first; with none it is the "gaussian" posterior.
+    The encoder ends in `outputs` = 2 * latent_size + context_size numbers: mean, raw scale, and context for the flows.
+    Source: Rezende & Mohamed (2015); with context: Kingma et al. (2016).
+    """
+
+    def __init__(self, latent_size, flows=(), **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.latent_size, self.flows = latent_size, list(flows)
+        sizes = {flow.latent_size for flow in self.flows} - {latent_size}
+        if sizes:
+            raise ValueError(f"All flows must have {latent_size} latents. Received: {sorted(sizes)}")
+        contexts = {flow.context_size for flow in self.flows} or {0}
+        if len(contexts) > 1:
+            raise ValueError(f"All flows must have the same context_size. Received: {sorted(contexts)}")
+        self.context_size = contexts.pop()
+        self.outputs = 2 * latent_size + self.context_size
+        self.built = True
+
+    def distribution(self, parameters):
+        """q(z|x) from the encoder's output [batch, outputs]: event [latent_size]."""
+        base = distributions.gaussian(parameters[..., : 2 * self.latent_size])
+        if not self.flows:
+            return base
+        context = parameters[..., 2 * self.latent_size :] if self.context_size else None
+        return _Pushed(base, chain(self.flows, context))
+
+    def get_config(self):
+        flows = [keras.saving.serialize_keras_object(flow) for flow in self.flows]
+        return {**super().get_config(), "latent_size": self.latent_size, "flows": flows}
+
+    @classmethod
+    def from_config(cls, config):
+        flows = [keras.saving.deserialize_keras_object(flow) for flow in config.pop("flows")]
+        return cls(flows=flows, **config)
