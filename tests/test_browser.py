@@ -159,3 +159,33 @@ def test_make_lab_opens_the_first_chapter_and_all_its_cells_run(tmp_path):
         assert cell["error"] is None, f"{cell['code']}\n\n{cell['error']}"
         assert cell["prompt"] == f"[{number}]:", f"not run: {cell['code']}"
         assert not cell["broken"], f"a figure does not show: {cell['code']}"
+
+
+EXPLORER = """from vae_course import widgets
+import numpy as np
+
+explorer = widgets.latent_explorer(lambda z: np.full((1, 8, 8, 1), 0.5 + 0.1 * z[0, 0]), np.zeros(2))
+explorer"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="make and process groups: not on Windows")
+@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on PATH")
+def test_a_slider_of_the_latent_explorer_moves_the_picture(tmp_path):
+    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    cell = {"cell_type": "code", "id": "explorer", "metadata": {}, "source": EXPLORER, "outputs": []}
+    nb = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell | {"execution_count": None}]}
+    nb["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    (tmp_path / "course").mkdir()
+    (tmp_path / "course" / "explorer.ipynb").write_text(json.dumps(nb))
+    with make_lab(tmp_path / "course", tmp_path / "settings") as address, open_page() as page:
+        page.goto(address.replace("/?", "/lab/tree/explorer.ipynb?"))
+        page.wait_for_function(CURRENT_KERNEL_IS_IDLE, arg="explorer.ipynb", timeout=120_000)
+        page.evaluate(RUN_ALL_CELLS)
+        picture = page.locator("img.widget-image")
+        picture.wait_for(timeout=60_000)
+        assert page.locator(".noUi-handle").count() == 2, "a slider for each latent"
+        before = picture.get_attribute("src")
+        page.locator(".noUi-handle").first.press("ArrowRight")
+        changed = "(old) => document.querySelector('img.widget-image').src !== old"
+        page.wait_for_function(changed, arg=before, timeout=30_000)
+        page.screenshot(path=str(tmp_path / "explorer.png"))
