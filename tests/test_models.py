@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models_under_test import ADVERSARIAL, LATENT_SIZE, MODELS, SHAPE, VAES, conv_vae, images
+from models_under_test import ADVERSARIAL, LATENT_SIZE, MODELS, SHAPE, VAES, coder, conv_vae, images
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -94,6 +94,30 @@ def test_a_loaded_model_trains_on_where_it_was(tmp_path):
     assert int(loaded.optimizer.iterations) == 4
     runs = [m.fit(images(64), shuffle=False, verbose=0).history["loss"] for m in (model, loaded)]
     np.testing.assert_allclose(*runs, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["vae_free_bits", "gan"])
+def test_a_model_that_starts_again_trains_as_a_new_one(name):
+    """Bit for bit, learning rates, momenta and random draws included."""
+
+    def new(seed):
+        keras.utils.set_random_seed(seed)
+        return MODELS[name]()
+
+    def run(model):
+        history = model.fit(images(), epochs=2, shuffle=False, verbose=0).history
+        return [value for values in history.values() for value in values]
+
+    first, second = new(4), new(5)
+    for model in (first, second):
+        model.compile(keras.optimizers.Adam(0.01))
+    once = run(first)
+    run(second)
+    second.start_from(new(4))
+    assert run(second) == once
+    assert float(second.optimizer.learning_rate) == pytest.approx(0.01)
+    with pytest.raises(ValueError, match="same weights as"):
+        first.start_from(coder())
 
 
 def test_codes_and_pictures_have_the_shapes_promised(fitted):

@@ -118,6 +118,23 @@ class CourseModel(keras.Model):
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
+    def start_from(self, fresh):
+        """Take the weights of `fresh`, a model of the same build, and forget all training, without compiling again.
+
+        For many seeds with one compiled model: `vae.start_from(new_vae(seed))`, then `fit`. Every weight comes along
+        (beta too); learning rates stay; the random draws go on as those of `fresh` would. Named in chapter 06.
+        """
+        shapes = [[tuple(weight.shape) for weight in model.weights] for model in (self, fresh)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(f"fresh must have the same weights as {self.name}. Received: {shapes[1]}, not {shapes[0]}")
+        self.set_weights(fresh.get_weights())
+        if self._seeds is not None:
+            self._seeds.state.assign(fresh._seeds.state)
+        for optimizer in filter(None, (self.optimizer, getattr(self, "discriminator_optimizer", None))):
+            for variable in optimizer.variables:
+                if variable is not optimizer.learning_rate:
+                    variable.assign(tf.zeros_like(variable))
+
     # --- fit, evaluate, predict ---
 
     def fit(
