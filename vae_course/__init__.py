@@ -42,6 +42,7 @@ __all__ = [
     "diagnosis",
     "disentanglement",
     "distributions",
+    "drawings",
     "evaluation",
     "fidelity",
     "flows",

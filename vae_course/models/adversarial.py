@@ -192,8 +192,9 @@ class VAEGAN(_Adversarial, VAE):
         decoder         gamma * feature_loss + generator_loss, on reconstructions and on samples from the prior
         discriminator   discriminator_loss, and nothing else
 
-    The constants of the Gaussian are left out of feature_loss. The model still gives the terms of the pixel ELBO when
-    called: they are reported, and trained for only through the KL. Other options: as for VAE and GAN.
+    The constants of the Gaussian are left out of feature_loss. The default weights were chosen in chapter 10: R1 keeps
+    the features small, so that a kl_weight of 1 comes near to a posterior collapse. The model still gives the terms of
+    the pixel ELBO when called: reported, and trained for only through the KL. Other options: as for VAE and GAN.
     Source: Larsen et al. (2016), "Autoencoding beyond pixels using a learned similarity metric", algorithm 1.
     """
 
@@ -204,17 +205,17 @@ class VAEGAN(_Adversarial, VAE):
         encoder,
         decoder,
         discriminator,
-        gamma=0.1,
-        kl_weight=1.0,
+        gamma=1.0,
+        kl_weight=0.1,
         adversarial_loss="logistic",
-        r1=0.0,
+        r1=0.1,
         label_smoothing=0.0,
         **kwargs,
     ):
         VAE.__init__(self, encoder, decoder, **kwargs)
         self._set_up(discriminator, adversarial_loss, r1, label_smoothing)
         self.gamma, self.kl_weight = gamma, kl_weight
-        self._critic = keras.Model(discriminator.inputs, [discriminator.layers[-2].output, discriminator.output])
+        self._critic = keras.Model(discriminator.inputs, [discriminator.layers[-2].output, discriminator.outputs[0]])
 
     def _critique(self, x, training):
         features, logits = self._critic(x, training=training)
