@@ -21,7 +21,8 @@ class HierarchicalVAE(VAE):
     decoder: [batch, state size] -> the likelihood's parameters; prior and posterior share the path of states above it.
     latent_sizes: the size of each group, the top one first; (2,) * 20 makes a deep model of small groups.
     hidden: units of the small network of each group's posterior, prior and merge.
-    free_bits: nats that each group may use at no cost. `vae.free_bits = 0.5` between two fits is obeyed.
+    free_bits: nats that each group may use at no cost. `vae.free_bits = 0.5` between two fits is obeyed. With more than
+    about three groups, use them or a warm-up (`callbacks.BetaScheduler`): else most groups stay dead.
 
     Codes are all groups side by side, the top one first: [n, sum of latent_sizes]. The KL of a group is exact given the
     groups above it; the history shows `kl_1` (top), `kl_2`, ... beside the terms of the ELBO, and `paid_kl`, their sum

@@ -145,7 +145,8 @@ class VAE(_Coder):
     def bound(self, x, z, posterior):
         """The terms of the bound at codes z [batch, latent_size], drawn from the posterior of x: [batch] each, in nats.
 
-        A variant with terms of its own adds them here, names them in `terms`, and uses them in `objective`.
+        A variant with terms of its own adds them here, names them in `terms`, and uses them in `objective`. It changes
+        what is trained, and not `sample` or `log_weights`: these ask `prior`, `posterior` and `likelihood`.
         """
         reconstruction = self.likelihood(z).log_prob(x)
         kl = bounds.kl(posterior, self.prior(), z)
