@@ -63,6 +63,22 @@ def test_the_inverse_undoes_the_map_and_the_determinant_is_that_of_autodiff(name
     assert flow.bijector(context).forward(many).shape == many.shape, "leading sample axes"
 
 
+@pytest.mark.parametrize("name", FLOWS)
+def test_the_seed_decides_every_first_weight_and_no_two_flows_start_alike(name):
+    def first_weights(seed):
+        keras.utils.set_random_seed(seed)
+        return [weight.numpy() for flow in (FLOWS[name](), FLOWS[name]()) for weight in flow.trainable_weights]
+
+    once, again, other = first_weights(1), first_weights(1), first_weights(2)
+    for a, b, c in zip(once, again, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not a.any() or (a != c).any()
+    half = len(once) // 2
+    assert all((a != b).any() for a, b in zip(once[:half], once[half:]) if a.any())
+    if name == "planar":
+        assert (once[0] != once[1]).any(), "w and u are two draws"
+
+
 @pytest.mark.parametrize("name", ["maf", "maf, two layers", "no hidden layer"])
 def test_an_autoregressive_jacobian_is_triangular(name):
     flow = shaken(FLOWS[name]())

@@ -50,9 +50,8 @@ class Planar(Flow):
     def __init__(self, latent_size, context_size=0, **kwargs):
         super().__init__(latent_size, context_size, **kwargs)
         _refuse_context(self)
-        small = keras.initializers.RandomNormal(stddev=0.1)
-        self.w = self.add_weight(name="w", shape=(latent_size,), initializer=small)
-        self.u = self.add_weight(name="u", shape=(latent_size,), initializer=small)
+        self.w = self.add_weight(name="w", shape=(latent_size,), initializer=_normal(0.5))
+        self.u = self.add_weight(name="u", shape=(latent_size,), initializer=_normal(0.5))
         self.b = self.add_weight(name="b", shape=(), initializer="zeros")
         self.built = True
 
@@ -160,7 +159,7 @@ class Autoregressive(Flow):
             self.masked.append(_MaskedDense(units, mask, activation="relu"))
             before = degrees_here
         mask = np.tile(before[:, None] < degrees[None], 2)  # shifts, then log-scales
-        self.masked.append(_MaskedDense(2 * latent_size, mask, kernel_initializer=_SMALL))
+        self.masked.append(_MaskedDense(2 * latent_size, mask, kernel_initializer=_normal()))
         width = latent_size
         for layer in self.masked:
             layer.build((None, width))
@@ -194,13 +193,15 @@ class Autoregressive(Flow):
         return {**super().get_config(), **own}
 
 
-_SMALL = keras.initializers.RandomNormal(stddev=0.01)  # a new flow is nearly the identity
+def _normal(stddev=0.01):  # so small that a new flow is nearly the identity
+    """A new initializer, since Keras seeds one when it is made: a shared one would repeat itself."""
+    return keras.initializers.RandomNormal(stddev=stddev)
 
 
 def _dense(x, hidden, outputs):
     for units in hidden:
         x = keras.layers.Dense(units, activation="relu")(x)
-    return keras.layers.Dense(outputs, kernel_initializer=_SMALL)(x)
+    return keras.layers.Dense(outputs, kernel_initializer=_normal())(x)
 
 
 def _shift_and_log_scale(outputs):

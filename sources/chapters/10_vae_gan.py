@@ -1,0 +1,869 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # 10. GAN and VAE-GAN
+#
+# You train a generator against a critic, watch the two of them go round in circles, tame them, and then lend the critic's eyes
+# to a VAE.
+#
+# **Goals.** After this chapter you can
+# - train a GAN from scratch, and recognise oscillation and mode collapse when you see them;
+# - choose a cure by measurement: label smoothing, the hinge loss, spectral normalisation, R1, less momentum;
+# - write the three losses of the VAE-GAN, and test which network is moved by which;
+# - measure sharpness, fidelity and diversity of samples, and say what each score cannot see;
+# - compare VAE, GAN and VAE-GAN fairly: the same decoder, the same number of epochs, several seeds.
+#
+# **Before you start.** Chapter 03 (the VAE), chapter 04 (why its images are blurry, and what $\sigma$ weighs), chapter 06 (collapse
+# by a wrong price). From calculus: the gradient.
+#
+# **Level:** advanced · **Time:** 80 minutes reading, 2 minutes computing
+
+# %%
+import tempfile
+
+# vae_course comes before Keras: it chooses TensorFlow's settings.
+from vae_course import datasets, fidelity, models, networks, plots
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import tensorflow as tf
+
+plots.use_style()
+
+# %%
+DATASET = "faces"  # or "digits", "mnist", "fashion_mnist", ...
+EPOCHS = 30
+LATENT_SIZE = 8
+SEEDS = (0, 1, 2)
+TRAIN_SIZE, EVALUATION_SIZE = 4000, 500  # at most
+keras.utils.set_random_seed(0)
+
+# %% [markdown]
+# ## 1. What if there is no likelihood?
+#
+# A VAE asks of a picture: how probable is each pixel, given the code? Chapter 04 showed what this costs. Pixels that are independent
+# given $z$ make the decoder draw averages, and averages are blurry. A person who looks at a picture asks something else: could
+# this be a photograph? Goodfellow et al. (2014) let a second network ask that question.
+#
+# The **generator** $G_\theta$ turns a code $z \sim N(0, I)$ into a picture $G_\theta(z)$. It is a decoder by another name. The
+# **discriminator** $\mathrm{Dis}_\psi$ looks at a picture and puts out one logit: large if it takes the picture for a real one.
+# A logit $a$ means "real with probability $s(a) = 1 / (1 + e^{-a})$". Write $\mathrm{softplus}(a) = \log(1 + e^a)$; then
+# $-\log s(a) = \mathrm{softplus}(-a)$, and the two losses are
+#
+# $$ L_{\mathrm{Dis}} = \mathbb{E}_{x}\big[\mathrm{softplus}(-\mathrm{Dis}_\psi(x))\big]
+#    + \mathbb{E}_{z}\big[\mathrm{softplus}(\mathrm{Dis}_\psi(G_\theta(z)))\big], \qquad
+#    L_G = \mathbb{E}_{z}\big[\mathrm{softplus}(-\mathrm{Dis}_\psi(G_\theta(z)))\big]. \tag{10.1} $$
+#
+# The first is the cross-entropy of an ordinary classifier with the labels "real" and "generated". The second says that the
+# generator wants its pictures to be called real. Each network follows its own loss; the other one's weights are, for that moment,
+# fixed.
+#
+# What would a perfect discriminator answer? For each $x$ it weighs two densities, that of the data $p(x)$ and that of the
+# generator $p_G(x)$:
+#
+# $$ \mathrm{Dis}^*(x) = \log p(x) - \log p_G(x). \tag{10.2} $$
+#
+# The best classifier *is* a log-ratio of densities. If the generator is perfect, the ratio is one, the logit is zero
+# everywhere and $L_{\mathrm{Dis}} = 2 \log 2$. Remember this number. It is about 1.39, and it means "I cannot tell them apart"; it
+# can also mean that the discriminator is too weak to see the difference. Let us check equation 10.2 on two normals.
+
+# %%
+def softplus(a):
+    return np.logaddexp(0, a)
+
+
+grid = np.linspace(-8, 8, 2001)
+p, p_g = [np.exp(-0.5 * ((grid - mean) / scale) ** 2) / scale / np.sqrt(2 * np.pi) for mean, scale in ((0, 1), (1, 1.5))]
+
+
+def discriminator_pays(logit):
+    return np.sum(p * softplus(-logit) + p_g * softplus(logit)) * (grid[1] - grid[0])
+
+
+best = np.log(p) - np.log(p_g)
+for change in (0.3, -0.3, 0.3 * np.sin(grid), 0.2 * grid):
+    assert discriminator_pays(best + change) > discriminator_pays(best), "no other logit costs less than log p - log p_G"
+assert discriminator_pays(best) < 2 * np.log(2), "a difference that can be seen costs less than a guess"
+assert np.isclose(discriminator_pays(0 * grid), 2 * np.log(2), rtol=1e-3), "to say 'one half' to everything costs 2 log 2"
+
+# %% [markdown]
+# Note what is missing. Neither loss says how probable an image is, there is no encoder, and no number goes up when the samples get
+# better: both losses are measured against an opponent who learns as well. This is the price, and it makes section 5 necessary.
+#
+# ## 2. Why do two players go in circles?
+#
+# Gradient descent on one loss goes downhill. Two losses have no common hill. The smallest example is due to Mescheder et al.
+# (2018). The data are a single point, $x = 0$. The generator has one weight and always puts out the point $\theta$. The
+# discriminator is $\mathrm{Dis}(x) = \psi x$. Put both into equation 10.1 and differentiate:
+#
+# $$ \frac{\partial L_{\mathrm{Dis}}}{\partial \psi} = s(\psi\theta)\, \theta, \qquad
+#    \frac{\partial L_G}{\partial \theta} = -s(-\psi\theta)\, \psi. \tag{10.3} $$
+#
+# The solution is $\theta = \psi = 0$. **Predict.** Start at $\theta = 1$, $\psi = 0$. The discriminator sees that generated points
+# lie to the right, so $\psi$ becomes negative; then the generator moves left. What happens when $\theta$ arrives at 0?
+#
+# We also try two famous cures. **One-sided label smoothing** (Salimans et al., 2016) tells the discriminator that real examples
+# are real with probability $1 - \alpha$ only, say 0.9, so that it does not become too sure:
+# $(1-\alpha)\, \mathrm{softplus}(-\mathrm{Dis}(x)) + \alpha\, \mathrm{softplus}(\mathrm{Dis}(x))$ stands in the place of the first
+# term. **R1** (Mescheder et al., 2018) charges it for slope at the real examples, with a weight $r_1$:
+#
+# $$ L_{\mathrm{Dis}} + \frac{r_1}{2}\, \mathbb{E}_x\big[\|\nabla_x \mathrm{Dis}_\psi(x)\|^2\big]. \tag{10.4} $$
+#
+# Here the slope is $\psi$, so the penalty is $\frac{r_1}{2} \psi^2$ and its gradient $r_1 \psi$.
+
+# %%
+def sigmoid(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def duel(r1=0.0, smoothing=0.0, step=0.1, steps=500):
+    """The path (theta, psi) of both players, who move at once: [steps + 1, 2]."""
+    theta, psi, x = 1.0, 0.0, 0.0  # x: the one real example
+    path = [(theta, psi)]
+    for _ in range(steps):
+        real = (1 - smoothing) * -sigmoid(-psi * x) * x + smoothing * sigmoid(psi * x) * x
+        psi_slope = real + sigmoid(psi * theta) * theta + r1 * psi
+        theta_slope = -sigmoid(-psi * theta) * psi
+        theta, psi = theta - step * theta_slope, psi - step * psi_slope
+        path.append((theta, psi))
+    return np.array(path)
+
+
+duels = {"plain": duel(), "label smoothing": duel(smoothing=0.1), "R1": duel(r1=0.3)}
+distances = {name: np.linalg.norm(path, axis=1) for name, path in duels.items()}
+assert distances["plain"][-100:].min() > 0.3, "without help the players circle and do not arrive"
+assert np.allclose(duels["label smoothing"], duels["plain"]), "at x = 0 the logit is 0 whatever psi is: labels change nothing"
+assert distances["R1"][-1] < 0.01, "charged for slope, the discriminator lets the generator come to rest"
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(1, 1.6))
+for i, (name, style) in enumerate((("plain", "-"), ("R1", "--"))):
+    axes[0].plot(*duels[name].T, style, color=plots.COLOURS[i], label=name)
+    axes[1].plot(duels[name][:, 0], style, color=plots.COLOURS[i], label=name)
+axes[0].plot(0, 0, "k*", markersize=10, label="solution")
+axes[0].set(xlabel=r"generator $\theta$", ylabel=r"discriminator $\psi$", aspect="equal")
+axes[1].set(xlabel="step", ylabel=r"generator $\theta$")
+axes[0].legend(bbox_to_anchor=(1.0, 1.0), fontsize=8)
+plt.show()
+
+# %% [markdown]
+# The figure shows the two paths in the plane of both weights, and the generator's weight by step. The plain players run round the
+# solution in circles that hardly shrink. With R1 they spiral into it. The reason can be read off equation 10.3: when $\theta$
+# arrives at 0, $\psi$ still points there, so the generator overshoots, and only then does $\psi$ turn.
+# Label smoothing is not drawn, because its path is the plain one, digit for digit.
+#
+# ## 3. Can a generator forget half of the data?
+#
+# Now a world with some variety: eight small clusters on a ring. A generator that puts out a single cluster makes perfectly
+# realistic points. The discriminator sees one point at a time, and on that cluster it can complain only when there are *too many*.
+# This failure is **mode collapse**. We count it: a cluster is covered if it gets at least a quarter of its fair share of the
+# samples. A sample is good if it lies within four standard deviations of a cluster's centre.
+
+# %%
+angles = 2 * np.pi * np.arange(8) / 8
+centres, cluster_scale = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.05
+random = np.random.default_rng(0)
+ring = (centres[random.integers(8, size=4096)] + cluster_scale * random.normal(size=(4096, 2))).astype("float32")
+
+
+def shares(samples):
+    """How samples [n, 2] divide into the eight clusters and the rest: [9], adding up to one."""
+    distance = np.linalg.norm(samples[:, None] - centres, axis=-1)  # [n, 8]
+    cluster = np.where(distance.min(axis=1) < 4 * cluster_scale, distance.argmin(axis=1), 8)
+    return np.bincount(cluster, minlength=9) / len(samples)
+
+
+def covered(samples):
+    return int((shares(samples)[:8] >= 1 / 32).sum())
+
+
+assert covered(ring) == 8 and shares(ring)[8] < 0.01, "the data cover all clusters, and nothing lies between them"
+assert covered(ring[ring[:, 0] > 0.5]) == 3, "a collapsed sample: three clusters lie on the right"
+
+# %% [markdown]
+# From scratch, then. To say anything about a method that goes in circles, we need several seeds and several methods, so we train
+# thirty GANs at once. That is easier than it sounds: each weight matrix gets a leading axis for the copies, `[30, inputs, outputs]`,
+# and the operator `@` multiplies them copy by copy. No copy sees another.
+
+# %%
+TREATMENTS = ("plain", "smoothing", "hinge", "R1", "spectral")
+COPIES = 6  # seeds for each treatment
+treated = {name: np.repeat([float(name == other) for other in TREATMENTS], COPIES).astype("float32") for name in TREATMENTS}
+
+
+def new_player(sizes, random):
+    """Kernels [copies, inputs, outputs] and biases of dense layers; every treatment starts from the same weights."""
+    weights = []
+    for inputs, outputs in zip(sizes[:-1], sizes[1:]):
+        limit = np.sqrt(6 / (inputs + outputs))
+        kernel = random.uniform(-limit, limit, size=(COPIES, inputs, outputs))
+        weights.append(keras.Variable(np.tile(kernel, (len(TREATMENTS), 1, 1)), dtype="float32"))
+        weights.append(keras.Variable(np.zeros((len(TREATMENTS) * COPIES, 1, outputs)), dtype="float32"))
+    return weights
+
+
+def play(weights, x):
+    """The network's output: x [copies, n, inputs] -> [copies, n, outputs]."""
+    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2]):
+        x = tf.nn.leaky_relu(x @ kernel + bias)
+    return x @ weights[-2] + weights[-1]
+
+# %% [markdown]
+# Two more cures need a formula. The **hinge loss** stops paying the discriminator once it is sure by a margin of one:
+# $\max(0, 1 - \mathrm{Dis}(x)) + \max(0, 1 + \mathrm{Dis}(G(z)))$, and the generator pays $-\mathrm{Dis}(G(z))$.
+# **Spectral normalisation** (Miyato et al., 2018) divides each kernel $W$ of the discriminator by its largest singular value. Then no
+# layer can stretch a difference, and the whole discriminator has a slope of at most one *everywhere*, where R1 speaks of the real
+# examples only. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
+# into the direction that $W$ stretches most.
+
+# %%
+def spectral_norm(kernel, steps=4):
+    """The largest singular value of each kernel [copies, inputs, outputs], nearly: [copies, 1, 1]."""
+    v = tf.ones_like(kernel[:, :1])  # [copies, 1, outputs]
+    for _ in range(steps):
+        u = tf.math.l2_normalize(v @ tf.transpose(kernel, [0, 2, 1]), axis=-1)
+        v = tf.math.l2_normalize(u @ kernel, axis=-1)
+    u, v = tf.stop_gradient(u), tf.stop_gradient(v)  # as in the paper: only the kernel is differentiated
+    return u @ kernel @ tf.transpose(v, [0, 2, 1])
+
+
+def judge(weights, x):
+    """The discriminator's logits [copies, n], with kernels divided by their norms where the treatment is "spectral"."""
+    flag = treated["spectral"][:, None, None]
+    kernels = [kernel / (flag * spectral_norm(kernel) + 1 - flag) for kernel in map(tf.convert_to_tensor, weights[::2])]
+    weights = [part for pair in zip(kernels, weights[1::2]) for part in pair]
+    return play(weights, x)[..., 0]
+
+
+examples = random.normal(size=(3, 32, 32)).astype("float32")
+ratio = spectral_norm(examples, steps=100).numpy().ravel() / np.linalg.norm(examples, ord=2, axis=(1, 2))
+assert np.allclose(ratio, 1, atol=0.02), "power iteration finds the largest singular value"
+
+# %% [markdown]
+# The losses are equation 10.1 with each cure switched on for its own copies. `reduce_mean` runs over the batch, so that every copy
+# has its own two losses. Their sum over copies has the same gradients, because no weight is shared.
+
+# %%
+def both_losses(generator, discriminator, x, z, r1=0.1, smoothing=0.1):
+    """(generator's losses, discriminator's losses), [copies] each, for examples x and codes z [copies, n, 2]."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        real = judge(discriminator, x)
+    slope = tape.gradient(real, x)  # of each logit, at its own example
+    fake = judge(discriminator, play(generator, z))
+    alpha, hinge = smoothing * treated["smoothing"][:, None], treated["hinge"][:, None]
+    logistic = (1 - alpha) * tf.nn.softplus(-real) + alpha * tf.nn.softplus(real) + tf.nn.softplus(fake)
+    pays = hinge * (tf.nn.relu(1 - real) + tf.nn.relu(1 + fake)) + (1 - hinge) * logistic
+    wants = hinge * -fake + (1 - hinge) * tf.nn.softplus(-fake)
+    penalty = r1 * treated["R1"] / 2 * tf.reduce_mean(tf.reduce_sum(slope**2, axis=-1), axis=1)
+    return tf.reduce_mean(wants, axis=1), tf.reduce_mean(pays, axis=1) + penalty
+
+# %% [markdown]
+# One step: look at 64 examples and draw 64 codes, take two gradients, move both players at once. The optimizer is Adam, whose
+# $\beta_1$ is its momentum: how much of the last step's direction is kept. Its usual value is 0.9. The function returns samples of
+# all copies after every hundred steps.
+
+# %%
+def train_ring(momentum, rounds=40, steps=100, learning_rate=5e-3, batch=64):
+    """Thirty GANs on the ring. Returns samples after each round: [rounds, copies, 1000, 2]."""
+    start = np.random.default_rng(1)
+    generator, discriminator = new_player((2, 32, 32, 2), start), new_player((2, 32, 32, 1), start)
+    optimizers = [keras.optimizers.Adam(learning_rate, beta_1=momentum) for _ in range(2)]
+    for optimizer, player in zip(optimizers, (generator, discriminator)):
+        optimizer.build(player)
+    shape = (len(treated["plain"]), batch)
+
+    @tf.function(jit_compile=True)
+    def one_round(number):
+        for step in tf.range(steps):
+            seed = tf.stack([number, step])
+            x = tf.gather(ring, tf.random.stateless_uniform(shape, seed, 0, len(ring), tf.int32))
+            z = tf.random.stateless_normal((*shape, 2), seed + 10_000)
+            with tf.GradientTape(persistent=True) as tape:
+                losses = both_losses(generator, discriminator, x, z)
+            slopes = [tape.gradient(loss, [w.value for w in player]) for loss, player in zip(losses, (generator, discriminator))]
+            for optimizer, slope, player in zip(optimizers, slopes, (generator, discriminator)):
+                optimizer.apply(slope, player)
+        return play(generator, tf.random.stateless_normal((1, 1000, 2), (0, 0)))
+
+    return np.stack([one_round(tf.constant(number)).numpy() for number in range(rounds)])
+
+# %% [markdown]
+# **Predict.** Which of these will cover all eight clusters: the plain GAN, or one of the four cures? And what will the usual momentum
+# of 0.9 do to two players who already tend to overshoot?
+
+# %%
+runs = {momentum: train_ring(momentum) for momentum in (0.5, 0.9)}
+
+# %% tags=["drift"]
+figure, axes = plt.subplots(3, 5, figsize=(9, 5.4), sharex=True, sharey=True)
+shown_rounds = (4, 9, 19, 29, 39)
+for row, (momentum, name) in zip(axes, ((0.9, "plain"), (0.5, "plain"), (0.5, "R1")), strict=True):
+    for ax, number in zip(row, shown_rounds, strict=True):
+        ax.scatter(*centres.T, s=90, facecolors="none", edgecolors=plots.COLOURS[3])
+        ax.scatter(*runs[momentum][number, COPIES * TREATMENTS.index(name)].T, s=2, color=plots.COLOURS[0])
+        ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
+    row[0].set_ylabel(f"{name},\nmomentum {momentum}")
+for ax, number in zip(axes[0], shown_rounds, strict=True):
+    ax.set_title(f"step {100 * (number + 1)}")
+plt.show()
+
+# %% [markdown]
+# The figure shows the first copy of three of the trainings, at five times. Circles are the clusters, dots are samples. With a momentum
+# of 0.9 the samples swarm far from the ring for a thousand steps and more, and find it late. With 0.5 the plain GAN lies on the
+# ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they gather on the clusters, like beads on a string.
+# The string itself does not go away: the generator is continuous, so it must draw something between two clusters.
+#
+# One copy proves nothing, so we count over all copies and the last ten rounds. *Movement* is the share of samples
+# that change their cluster, or fall off one, from a round to the next: the total variation distance between their shares.
+
+# %% tags=["drift"]
+table = {}
+for momentum, samples in runs.items():
+    parts = np.array([[shares(copy) for copy in each] for each in samples[-11:]])  # [11, copies, 9]
+    modes = (parts[1:, :, :8] >= 1 / 32).sum(axis=-1).mean(axis=0)  # [copies], the mean over ten rounds
+    movement = 0.5 * np.abs(np.diff(parts, axis=0)).sum(axis=-1).mean(axis=0)
+    good = 1 - parts[1:, :, 8].mean(axis=0)
+    for i, name in enumerate(TREATMENTS):
+        copies = slice(COPIES * i, COPIES * (i + 1))
+        table[momentum, name] = modes[copies], good[copies], movement[copies]
+print("momentum  treatment   clusters covered     good    movement")
+for (momentum, name), (modes, good, movement) in table.items():
+    print(f"{momentum:8.1f}  {name:10s} {modes.mean():6.1f} +- {modes.std(ddof=1):3.1f} of 8 {good.mean():8.2f} {movement.mean():9.2f}")
+mean_modes = {key: modes.mean() for key, (modes, _, _) in table.items()}
+assert mean_modes[0.5, "R1"] > mean_modes[0.5, "plain"] + 0.3, "at low momentum R1 brings back lost clusters"
+assert mean_modes[0.5, "plain"] > mean_modes[0.9, "plain"] + 1, "momentum makes players overshoot"
+assert mean_modes[0.5, "R1"] > mean_modes[0.5, "spectral"] + 1, "a slope of one cannot see clusters this small"
+
+# %% [markdown]
+# Read the table with the spread beside each mean (the standard deviation over six copies).
+#
+# - **Momentum is the first cure.** No trick at 0.9 makes up for it, and R1 is even worse there. This is why the library's default for
+#   adversarial models is 0.5 (Radford et al., 2016).
+# - At 0.5, **R1 is the one that helps** beyond the spread, and its copies agree with one another. Label smoothing and the hinge loss do
+#   about as well as nothing. R1 does not make the samples stand still: they move as much as without it, but nobody is forgotten.
+# - **Spectral normalisation hurts here.** The clusters are 0.05 wide. A discriminator whose slope is at most one cannot give two points
+#   that are 0.1 apart logits that differ by more than 0.1, so it hardly sees whether a sample is on a cluster or beside it.
+#
+# None of this is a law. Spectral normalisation made large image GANs possible, and R1 with too large a weight has the same fault. What
+# the table teaches is the method: several seeds, equal budget, count. A cure that helped a paper need not help you.
+
+# %% tags=["drift"]
+figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
+styles = zip(("plain", "smoothing", "R1"), ("-", ":", "--"), plots.COLOURS)
+for name, line, colour in styles:
+    for ax, momentum in zip(axes, runs, strict=True):
+        copies = runs[momentum][:, COPIES * TREATMENTS.index(name) :][:, :COPIES]
+        counts = [np.mean([covered(copy) for copy in each]) for each in copies]
+        ax.plot(100 * np.arange(1, len(counts) + 1), counts, line, color=colour, label=name)
+        ax.set(title=f"momentum {momentum}", xlabel="step")
+axes[0].set_ylabel("clusters covered, of 8")
+axes[0].legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows the number of covered clusters by step, averaged over six copies. On the left, at momentum 0.5, all curves climb and
+# R1 comes closest to eight. On the right, at momentum 0.9, they are late and stay low, and R1 is the lowest.
+#
+# From now on: `models.GAN(generator, discriminator)`, with `adversarial_loss="hinge"`, `r1`, and `label_smoothing` as options;
+# spectral normalisation is Keras's own layer `keras.layers.SpectralNormalization`, put around the discriminator's layers. It trains with `fit`; the two
+# optimizers are arguments of `compile`. Does it compute our losses? Its codes are its own random draws, so we take a
+# generator that ignores its code.
+
+# %%
+small_generator, small_critic = networks.mlp_decoder(2, (2,), (16,)), networks.mlp_encoder((2,), 1, (16,))
+last = small_generator.layers[-2]  # the last dense layer: it puts out its bias, and nothing else
+last.set_weights([0 * last.kernel, np.array([0.3, -0.2], "float32")])
+small = models.GAN(small_generator, small_critic, output="linear", label_smoothing=0.1)
+small.compile(run_eagerly=True)
+found = small.evaluate(ring[:64], batch_size=64, verbose=0, return_dict=True)
+real, fake = [small_critic(np.float32(x)).numpy() for x in (ring[:64], [[0.3, -0.2]])]
+pays = np.mean(0.9 * softplus(-real) + 0.1 * softplus(real)) + softplus(fake[0, 0])
+assert np.isclose(found["discriminator_loss"], pays, rtol=1e-4), "equation 10.1, with labels of 0.9"
+assert np.isclose(found["generator_loss"], softplus(-fake[0, 0]), rtol=1e-4), "the generator wants to be called real"
+
+# %% [markdown]
+# ## 4. Does it draw faces?
+#
+# The images are halved, each two-by-two block becoming its mean, which keeps the trainings short. Generator and critic are dense
+# networks. `networks.mlp_encoder` with one output makes a good critic: one logit for each picture.
+#
+# Every model of the chapter has the same decoder and starts, for a given seed, from the same weights. As in chapter 06, `restart`
+# gives a compiled model new weights and empties its optimizers, so that no model is compiled twice.
+
+# %%
+def halve(x):
+    """Images [n, height, width, channels] with two-by-two blocks averaged, if they are larger than 16 pixels."""
+    n, height, width, channels = x.shape
+    return x if height <= 16 else x.reshape(n, height // 2, 2, width // 2, 2, channels).mean(axis=(2, 4))
+
+
+data = datasets.load(DATASET)
+x_train, x_valid = halve(data.x_train[:TRAIN_SIZE]), halve(data.x_valid[:EVALUATION_SIZE])
+shape = x_train.shape[1:]
+
+
+def new_networks(seed):
+    keras.utils.set_random_seed(seed)
+    return {
+        "decoder": networks.mlp_decoder(LATENT_SIZE, shape, (128, 256)),
+        "encoder": networks.mlp_encoder(shape, 2 * LATENT_SIZE, (256, 128)),
+        "discriminator": networks.mlp_encoder(shape, 1, (256, 128), activation="leaky_relu", name="discriminator"),
+    }
+
+# %%
+def restart(model, seed):
+    """New weights for all networks of a compiled model; its optimizers forget."""
+    fresh = new_networks(seed)
+    fresh["generator"] = fresh["decoder"]
+    for name, network in fresh.items():
+        if hasattr(model, name):
+            getattr(model, name).set_weights(network.get_weights())
+    if hasattr(model, "log_scale"):
+        model.log_scale.assign(0.0)
+    for optimizer in filter(None, (model.optimizer, getattr(model, "discriminator_optimizer", None))):
+        rate = float(optimizer.learning_rate)
+        for variable in optimizer.variables:
+            variable.assign(tf.zeros_like(variable))
+        optimizer.learning_rate = rate
+
+# %% [markdown]
+# How do you follow a training whose losses say nothing? You look. A callback draws the same eight codes after every epoch;
+# afterwards we lay some of these rows under one another. We train with and without R1.
+
+# %%
+def adversarial_optimizers():
+    return [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
+
+
+def watch(model, rows):
+    """A callback that keeps eight samples, always from the same codes, after each epoch."""
+    return keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: rows.append(model.sample(8, seed=0)))
+
+
+gans, watched, gan_records = {}, {}, {}
+for name, r1 in (("no R1", 0.0), ("R1", 0.1)):
+    fresh = new_networks(0)
+    gans[name] = models.GAN(fresh["decoder"], fresh["discriminator"], r1=r1)
+    gans[name].compile(*adversarial_optimizers())
+    watched[name] = []
+    callback = watch(gans[name], watched[name])
+    gan_records[name] = gans[name].fit(x_train, batch_size=64, epochs=EPOCHS, callbacks=[callback], verbose=0)
+
+# %% tags=["drift"]
+figure, axes = plt.subplots(2, 2, figsize=(10, 6), height_ratios=(1.3, 1))
+for ax, (name, rows) in zip(axes[0], watched.items(), strict=True):
+    shown = sorted({1, 3, EPOCHS // 4, EPOCHS // 2, EPOCHS})
+    plots.image_rows({f"epoch {epoch}": rows[epoch - 1] for epoch in shown} | {"real": x_train[:8]}, ax=ax)
+    ax.set_title(name)
+for ax, name in zip(axes[1], ("discriminator_loss", "generator_loss"), strict=True):
+    plots.history(gan_records, name, ax=ax, ylabel=name.replace("_", " ") + " (nats)")
+axes[1, 0].axhline(2 * np.log(2), color=plots.COLOURS[9], linestyle=":", label="cannot tell: 2 log 2")
+axes[1, 0].legend()
+plt.show()
+
+# %% [markdown]
+# The figure shows, above, samples of both GANs after some epochs, each column from one code, with real images in the last row. At first
+# there is snow, then something with a head's outline, then faces. In this run the faces come later without R1, and are speckled more.
+# Below are both losses by epoch. With R1 they hardly move from the tenth epoch on, although the pictures improve all the
+# time, and the discriminator's loss stays just below $2 \log 2$, the value of somebody who guesses. Neither curve tells you when to stop,
+# or which of the two GANs is better.
+#
+# ## 5. How good are samples?
+#
+# There is no likelihood to report, so we measure samples. "Sharp" and "varied" are words until there is a number for each.
+# Scores on pixels would punish a face that is moved by one pixel. The usual way out is to compare *features* of a network that has
+# learned what matters. The well-known scores use a network trained on millions of photographs. We train our own: a **reader**
+# that reads the factors off a face, or the class off a digit. The features are its last hidden layer.
+
+# %%
+has_factors = data.factors_train is not None
+if has_factors:  # each factor scaled to [-1, 1]
+    low, high = data.factors_train.min(axis=0), data.factors_train.max(axis=0)
+    targets = [2 * (part - low) / (high - low) - 1 for part in (data.factors_train, data.factors_valid)]
+else:  # one output for each class
+    targets = [np.eye(data.y_train.max() + 1)[part] for part in (data.y_train, data.y_valid)]
+y_train, y_valid = [y[: len(x)].astype("float32") for y, x in zip(targets, (x_train, x_valid), strict=True)]
+keras.utils.set_random_seed(0)
+reader = networks.mlp_encoder(shape, y_train.shape[1], (128, 64), name="reader")
+reader.compile(keras.optimizers.Adam(2e-3), loss="mse", jit_compile=True, steps_per_execution=16)
+reader.fit(x_train, y_train, batch_size=64, epochs=20, verbose=0)
+features = keras.Model(reader.inputs[0], reader.layers[-2].output)
+errors = np.sqrt(np.mean((reader(x_valid).numpy() - y_valid) ** 2, axis=0))
+
+# %% tags=["drift"]
+names = data.factor_names if has_factors else [f"class {i}" for i in range(y_train.shape[1])]
+for name, error, spread in zip(names, errors, y_valid.std(axis=0), strict=True):
+    print(f"{name:12s} error {error:.2f} (RMS on validation images), where a guess has {spread:.2f}")
+assert np.median(errors / y_valid.std(axis=0)) < 0.6, "a reader that cannot read has no features to offer"
+
+# %% [markdown]
+# A score is worth what its features are worth, so we state the reader's own errors. On the faces it reads all factors well except
+# the expression, of which little is left at this size. Our scores can therefore say little about smiles.
+#
+# Four numbers:
+#
+# - **Fréchet distance** (Heusel et al., 2017). Fit a normal to the features of real images, mean $m$ and covariance $C$, and one to those of the samples:
+#   $$ \mathrm{FD} = \|m - m'\|^2 + \mathrm{tr}\big(C + C' - 2 (C C')^{1/2}\big). \tag{10.5} $$
+# - **Precision**: the share of samples that lie among the real images. **Recall**: the share of real images that lie among the samples
+#   (Kynkäänniemi et al., 2019). "Among" means: in one of the balls around the others, each reaching to its third neighbour.
+# - **Sharpness**: the mean size of the Laplacian, the difference between a pixel and its four neighbours.
+#
+# Here are the first three in a few lines.
+
+# %%
+def distances(a, b):
+    """Euclidean distances between features [n, f] and [m, f]: [n, m]."""
+    return np.sqrt(np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0))
+
+
+def share_among(examples, others, k=3):
+    """The share of `examples` in a ball around one of `others` that reaches to its k-th neighbour."""
+    radius = np.sort(distances(others, others), axis=1)[:, k]  # entry 0 is the distance to itself
+    return (distances(examples, others) <= radius).any(axis=1).mean()
+
+
+def frechet(a, b):
+    c, c_other = np.cov(a.T, ddof=0), np.cov(b.T, ddof=0)
+    cross = np.sqrt(np.maximum(np.linalg.eigvals(c @ c_other).real, 0)).sum()  # the trace of the root
+    return ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum() + np.trace(c) + np.trace(c_other) - 2 * cross
+
+
+real, drawn = [features(x).numpy().astype("float64") for x in (x_valid, gans["R1"].sample(EVALUATION_SIZE, seed=0))]
+by_library = fidelity.precision_recall(real, drawn)
+assert np.isclose(share_among(drawn, real), by_library.precision, atol=0.01), "precision: samples among real images"
+assert np.isclose(share_among(real, drawn), by_library.recall, atol=0.01), "recall: real images among samples"
+assert np.isclose(frechet(real, drawn), fidelity.frechet_distance(real, drawn), rtol=0.01, atol=1e-3), "equation 10.5"
+
+# %% [markdown]
+# From now on: `fidelity.frechet_distance`, `fidelity.precision_recall` and `fidelity.sharpness`. Since we know the faces' factors,
+# we can add a score that no paper on photographs has: **coverage of the known factors**. Let the reader read orientation and
+# lighting of each sample, round them to the values that exist, and compare the shares of all 91 combinations with those of the training
+# images: half the sum of absolute differences. The *coverage error* is 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
+
+# %%
+def cells(images):
+    """Which combination of known factors, or which class, each image shows, as the reader reads it: whole numbers [n]."""
+    read = reader(images).numpy()
+    if not has_factors:
+        return read.argmax(axis=1)
+    number = 0
+    for i in ([0, 2] if DATASET == "faces" else [0]):  # orientation and lighting of the faces
+        levels = len(np.unique(data.factors_train[:, i]))
+        level = np.rint((read[:, i] + 1) / 2 * (levels - 1)).clip(0, levels - 1).astype(int)
+        number = number * levels + level
+    return number
+
+
+def cell_shares(images):
+    return np.bincount(cells(images), minlength=100) / len(images)  # 91 for the faces, 10 for digits, the rest empty
+
+
+def scores(images):
+    """Fréchet distance, precision, recall, sharpness, coverage error of images [n, ...], against validation images."""
+    a, b = features(x_valid).numpy(), features(images).numpy()
+    missing = 0.5 * np.abs(cell_shares(images) - cell_shares(x_train)).sum()
+    return np.array([fidelity.frechet_distance(a, b), *fidelity.precision_recall(a, b), fidelity.sharpness(images).mean(), missing])
+
+# %% [markdown]
+# Never trust a score that you have not seen fail. We give it images whose faults we know: training images as they are, blurred, with
+# noise (of scale 0.2), and fifty training images shown ten times each.
+#
+# **Predict.** Which score catches which fault? Is there one that praises a fault?
+
+# %% tags=["drift"]
+def blurred(x):
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge")
+    rows, columns = x.shape[1:3]
+    return np.mean([padded[:, i : i + rows, j : j + columns] for i in range(3) for j in range(3)], axis=0)
+
+
+count = len(x_valid)
+some = x_train[:count]
+noisy = np.clip(some + 0.2 * random.normal(size=some.shape), 0, 1).astype("float32")
+suspects = {"real images": some, "blurred": blurred(some), "noisy": noisy, "fifty, repeated": np.tile(some[:50], (11, 1, 1, 1))[:count]}
+columns = "Fréchet  precision  recall  sharpness  coverage error".split("  ")
+verdicts = {name: scores(images) for name, images in suspects.items()}
+print(f"{'':16s}" + "  ".join(columns))
+for name, row in verdicts.items():
+    print(f"{name:16s}" + "  ".join(f"{value:{len(label)}.2f}" for value, label in zip(row, columns, strict=True)))
+assert verdicts["blurred"][3] < 0.8 * verdicts["real images"][3], "sharpness catches blur"
+assert verdicts["noisy"][3] > 1.03 * verdicts["real images"][3], "and praises noise"
+assert verdicts["noisy"][1] < verdicts["real images"][1] - 0.05, "precision catches noise"
+assert verdicts["blurred"][2] < verdicts["real images"][2] - 0.2, "recall catches blur"
+assert verdicts["fifty, repeated"][1] > 0.8, "repeated real images are as precise as can be"
+assert verdicts["fifty, repeated"][2] < verdicts["real images"][2] - 0.2, "recall catches what is missing"
+assert verdicts["fifty, repeated"][4] > verdicts["real images"][4] + 0.05, "and so does the coverage"
+assert all(verdicts[name][0] > 1.5 * verdicts["real images"][0] for name in list(suspects)[1:]), "the Fréchet distance sees every fault"
+
+# %% [markdown]
+# The Fréchet distance sees every fault and names none. Precision and recall say on which side it lies: noise costs precision, blur and
+# repetition cost recall. Sharpness falls with blur and *rises with noise*, so read it against the value of real images, for more than that is worse.
+# On the faces the coverage error misses the noise, since orientation and lighting can still be read through it. The first row is the scale: other real images
+# do not score 0, 1 and 1 either, with so few of them. Hold every score against that row and not against its ideal.
+#
+# ## 6. What can a critic do for a VAE?
+#
+# A VAE has what a GAN lacks: an encoder, and a term that charges for every image that is left out. A GAN has a critic that sees more than pixels.
+# Larsen et al. (2016) join them. Keep the prior, the posterior and the KL, and change one of the four: the *likelihood*.
+# Let $f(x)$ be the discriminator's last hidden layer. Gaussian noise is put on these features in the place of the pixels:
+#
+# $$ p(f(x)|z) = N\big(f(x);\ f(\hat x), I\big), \quad \hat x = g_\theta(z), \qquad
+#    L_f = \tfrac12 \mathbb{E}_q\big[\|f(x) - f(\hat x)\|^2\big]. \tag{10.6} $$
+#
+# Two faces whose smiles differ by a pixel are far apart in pixels, and near in the features of a network that must tell real
+# from generated. The three players follow three losses:
+#
+# $$ L_{\mathrm{enc}} = \lambda\, \mathrm{KL} + L_f, \qquad
+#    L_{\mathrm{dec}} = \gamma L_f + L_G, \qquad
+#    L_{\mathrm{Dis}} \text{ as before}, \tag{10.7} $$
+#
+# where $L_G$ and $L_{\mathrm{Dis}}$ are averaged over two kinds of pictures: reconstructions $g_\theta(z)$ with $z \sim q_\phi(z|x)$ and inventions
+# $g_\theta(z)$ with $z \sim p(z)$. Three networks, three losses, and no network may follow a loss that is not its own. If the discriminator
+# followed $L_f$, it would make its features small and the loss would vanish. If the encoder followed $L_G$, it would learn to send images to
+# codes whose pictures please.
+
+# %%
+def vae_gan_losses(encoder, decoder, discriminator, x, noise, z_new, gamma, kl_weight):
+    """Equation 10.7 for one batch x, by hand: noise and z_new [batch, latent_size] are standard normal draws."""
+    mean, raw = np.split(encoder(x).numpy(), 2, axis=1)
+    scale = softplus(raw) + 1e-3  # as `distributions.gaussian` has it
+    kl = np.mean(np.sum(0.5 * (mean**2 + scale**2 - 1) - np.log(scale), axis=1))
+    f = keras.Model(discriminator.inputs[0], discriminator.layers[-2].output)
+    x_hat, x_new = [sigmoid(decoder(z).numpy()) for z in (mean + scale * noise, z_new)]
+    feature_loss = 0.5 * np.mean(np.sum((f(x).numpy() - f(x_hat).numpy()) ** 2, axis=1))
+    real, copied, invented = [discriminator(part).numpy() for part in (x, x_hat, x_new)]
+    generator_loss = 0.5 * np.mean(softplus(-copied) + softplus(-invented))
+    return {
+        "encoder_loss": kl_weight * kl + feature_loss,
+        "decoder_loss": gamma * feature_loss + generator_loss,
+        "discriminator_loss": np.mean(softplus(-real) + 0.5 * softplus(copied) + 0.5 * softplus(invented)),
+    }
+
+# %% [markdown]
+# In the library it is `models.VAEGAN(encoder, decoder, discriminator, gamma=..., kl_weight=...)`. It draws its own noise, so for the
+# comparison we take a decoder that ignores its code once more.
+
+# %%
+def new_vaegan(seed=0, optimizers=None, **options):
+    fresh = new_networks(seed)
+    vaegan = models.VAEGAN(fresh["encoder"], fresh["decoder"], fresh["discriminator"], **options)
+    vaegan.compile(*(adversarial_optimizers() if optimizers is None else optimizers), run_eagerly=optimizers is not None)
+    return vaegan
+
+
+x = x_train[:32]
+model = new_vaegan(gamma=0.7, kl_weight=0.3, r1=0.0, optimizers=[keras.optimizers.SGD(0.01) for _ in range(2)])
+last = model.decoder.layers[-2]
+last.set_weights([0 * last.kernel, random.normal(size=last.bias.shape)])
+noise, z_new = random.normal(size=(2, 32, LATENT_SIZE)).astype("float32")
+by_hand = vae_gan_losses(model.encoder, model.decoder, model.discriminator, x, noise, z_new, 0.7, 0.3)
+found = model.evaluate(x, batch_size=32, verbose=0, return_dict=True)
+for name, value in by_hand.items():
+    assert np.isclose(found[name], value, rtol=1e-3), f"the library's {name} is that of equation 10.7"
+
+# %% [markdown]
+# ### Does any gradient leak?
+#
+# A leak raises no error and is hard to see in samples. But it can be tested with nothing more than the model's own options. Each option
+# of equation 10.7 belongs to one player: $\gamma$ to the decoder, $\lambda$ to the encoder, the labels to the discriminator. Train two copies of a model for one
+# step with the same random numbers, and turn one option in between. Only its owner may end at other weights.
+
+# %%
+players = ("encoder", "decoder", "discriminator")
+
+
+def after_one_step(**options):
+    """All weights of the three players after one step of gradient descent, from the same start and the same noise."""
+    model = new_vaegan(optimizers=[keras.optimizers.SGD(0.01) for _ in range(2)], **options)
+    model.fit(x, batch_size=32, epochs=1, shuffle=False, verbose=0)
+    return {name: np.concatenate([w.ravel() for w in getattr(model, name).get_weights()]) for name in players}
+
+
+base = after_one_step()
+knobs = {"gamma": {"gamma": 3.0}, "kl_weight": {"kl_weight": 3.0}, "label_smoothing": {"label_smoothing": 0.3}, "r1": {"r1": 1.0}}
+owners = {"gamma": "decoder", "kl_weight": "encoder", "label_smoothing": "discriminator", "r1": "discriminator"}
+for knob, options in knobs.items():
+    turned = after_one_step(**options)
+    moved = [name for name in players if not np.allclose(turned[name], base[name], rtol=0, atol=1e-7)]
+    assert moved == [owners[knob]], f"{knob} must reach the {owners[knob]} only. It reached: {moved}"
+    print(f"{knob:16s} moves the {moved[0]}, and nobody else")
+
+# %% [markdown]
+# ### Weights that hold
+#
+# The features have no unit. The noise on them is $I$, as if each should be exact to about 1. But the discriminator is free to make its
+# features large or small, and R1 *pushes* it to make them small. Chapter 04 said what happens when the noise is too large for the data:
+# the KL does not pay, and the code dies. So $\lambda$ is a $\beta$ whose meaning depends on the critic.
+#
+# **Predict.** With $\lambda = 1$, the honest weight if the features were data, how many nats will the code carry? A face has
+# 13 orientations, 7 expressions, 7 lightings, 3 widths and 3 colours of hair, together $\log 5733 \approx 8.7$ nats.
+
+# %% tags=["drift"]
+vae_gans, rates = {}, {}
+for kl_weight in (1.0, 0.1):
+    vae_gans[kl_weight] = new_vaegan(gamma=1.0, kl_weight=kl_weight, r1=0.1)
+    record = vae_gans[kl_weight].fit(x_train, batch_size=64, epochs=EPOCHS // 3, verbose=0).history
+    rates[kl_weight] = record["kl"][-1]
+    print(f"lambda {kl_weight}: KL {rates[kl_weight]:.1f} nats after {EPOCHS // 3} epochs")
+assert rates[0.1] > 2 * rates[1.0], "features that R1 keeps small do not pay for a code at lambda = 1"
+
+# %% [markdown]
+# With $\lambda = 1$ the code carries about one nat or less, with $\lambda = 0.1$ several. **Set $\lambda$ by looking at the KL**, on the validation
+# images, and again for every new discriminator. $\gamma$ says how much the decoder listens to the features, and how much
+# to the critic's verdict; here 1 gave calmer pictures than 0.1. We go on with $\lambda = 0.1$, $\gamma = 1$ and $r_1 = 0.1$, and
+# with Adam at $10^{-3}$ and a momentum of 0.5 for every player.
+#
+# ## 7. Which one is best?
+#
+# Three models with the same decoder, the same number of epochs, three seeds. The VAE gets what chapter 04 found best for grey images, a Gaussian
+# likelihood with a learned scale; we take its means, as everybody does, cut to $[0, 1]$.
+#
+# **Predict.** Which model is the sharpest, which the most precise, and which leaves most out? Write down three names.
+
+# %%
+vae_networks = new_networks(0)
+rivals = {
+    "VAE": models.VAE(vae_networks["encoder"], vae_networks["decoder"], likelihood="gaussian", scale="learned"),
+    "GAN": gans["R1"],
+    "VAE-GAN": vae_gans[0.1],
+}
+rivals["VAE"].compile(keras.optimizers.Adam(2e-3))
+samples, results, records, copies = {}, {}, {}, {}
+for name, model in rivals.items():
+    for seed in SEEDS:
+        restart(model, seed)
+        records[name, seed] = model.fit(x_train, batch_size=64, epochs=EPOCHS, verbose=0).history
+        samples[name, seed] = model.sample(EVALUATION_SIZE, seed=100 + seed).clip(0, 1)
+        results[name, seed] = scores(samples[name, seed])
+        if name != "GAN":
+            copies[name, seed] = model.reconstruct(x_valid).clip(0, 1)
+
+# %% tags=["drift"]
+means = {name: np.mean([results[name, seed] for seed in SEEDS], axis=0) for name in rivals}
+spreads = {name: np.std([results[name, seed] for seed in SEEDS], axis=0, ddof=1) for name in rivals}
+print(f"{'':10s}" + "".join(f"{label:>16s}" for label in columns))
+for name in rivals:
+    print(f"{name:10s}" + "".join(f"{m:8.2f} +- {s:4.2f}" for m, s in zip(means[name], spreads[name], strict=True)))
+truth = verdicts["real images"]
+print(f"{'real':10s}" + "".join(f"{value:8.2f}        " for value in truth))
+if DATASET == "faces":
+    best = min(means["VAE"][0], means["GAN"][0])
+    assert means["VAE-GAN"][0] < 0.75 * best, "the VAE-GAN has the smallest Fréchet distance"
+    assert means["VAE"][1] > means["GAN"][1] + 0.1, "the VAE is more precise than the GAN"
+    assert means["VAE-GAN"][2] > means["GAN"][2] + 0.1, "the VAE-GAN reaches more of the real images than the GAN"
+    assert means["VAE"][3] < 0.95 * truth[3] < truth[3] < 0.95 * means["GAN"][3], "softer than real, and harsher than real"
+    assert means["GAN"][4] < means["VAE"][4] - 0.02, "the GAN spreads more evenly over orientation and lighting"
+plots.image_rows({name: samples[name, SEEDS[0]][:12] for name in rivals} | {"real": x_train[:12]})
+plt.show()
+
+# %% [markdown]
+# The figure shows twelve samples of each model, the first twelve and not the best, and twelve real faces. The VAE's are
+# smooth and quiet. The GAN's have strong light and shade, and grain. The VAE-GAN's lie between.
+#
+# The table puts numbers to it, for the faces, and no model wins every column.
+#
+# - The **VAE** is the most precise: what it draws could be a face. It is softer than real images, and it covers orientation and lighting
+#   least evenly.
+# - The **GAN** covers them more evenly. But its sharpness is *above* that of real images, which section 5 taught us to read as grain, and its
+#   precision is the lowest.
+# - The **VAE-GAN** has by far the smallest Fréchet distance and the highest recall, and gives up a little precision. It has some grain too.
+#
+# This is a comparison at equal epochs, with weights found by a short search for one of the three. It does not say what each could become with
+# more of either.
+#
+# What does each model leave out? Let the reader read the factors off the samples, and compare their spread with that of real faces. The reader
+# may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. And a question that only a model with
+# an encoder can be asked: which factors survive in its *copies*? That is the correlation between the true factor and the one read off the copy.
+#
+# **Predict.** A mouth is a few pixels. Which of the models draws smiles?
+
+# %% tags=["drift"]
+controls = {name: suspects[name] for name in ("real images", "noisy", "blurred")}
+groups = {name: [samples[name, seed] for seed in SEEDS] for name in rivals} | {name: [x] for name, x in controls.items()}
+read_spreads = {name: np.mean([reader(x).numpy().std(axis=0) for x in group], axis=0) for name, group in groups.items()}
+print(f"{'spread of':16s}" + "".join(f"{name:>13s}" for name in names))
+for name, spread in read_spreads.items():
+    print(f"{name:16s}" + "".join(f"{value:13.2f}" for value in spread))
+kept, errors = {}, {}
+for name in ("VAE", "VAE-GAN"):
+    group = [copies[name, seed] for seed in SEEDS]
+    reads = [reader(x_hat).numpy() for x_hat in group]
+    kept[name] = np.mean([[np.corrcoef(r, y)[0, 1] for r, y in zip(read.T, y_valid.T)] for read in reads], axis=0)
+    errors[name] = np.mean([np.sqrt(np.mean((x_hat - x_valid) ** 2)) for x_hat in group])
+    print(f"{name:8s} copies" + " " + "".join(f"{value:13.2f}" for value in kept[name]) + f"; error {errors[name]:.3f} in pixels")
+
+# %% tags=["drift"]
+assert all(np.isfinite(correlations).all() for correlations in kept.values()), "every factor varies in every model's copies"
+if DATASET == "faces":
+    assert errors["VAE"] < errors["VAE-GAN"], "trained on pixels, the VAE copies pixels better"
+    assert read_spreads["VAE"][1] < 0.7 * read_spreads["blurred"][1], "not even blur explains how little expression the VAE has"
+    assert read_spreads["noisy"][1] > 1.2 * read_spreads["real images"][1], "noise alone looks like expression to the reader"
+    for name, correlations in kept.items():
+        assert correlations[[0, 2]].min() > 0.9, f"copies of the {name} keep orientation and lighting"
+        assert correlations[1] < 0.5, f"copies of the {name} lose the expression"
+
+# %% [markdown]
+# On the faces, the VAE's samples have hardly any expression: the same neutral face on every head, precise and dull, and the precision did not notice. The
+# reader finds more of it in the samples of the GAN and the VAE-GAN. It would be a fine ending to say that the critic looks at
+# mouths. **The controls forbid it.** Noise alone makes the reader see more expression than there is, and both models have grain. The copies decide:
+# orientation, lighting, width and hair survive in both models, and the expression in *neither*. The VAE-GAN's "smiles" are speckles.
+#
+# The copies also tell the other side of the bargain: in pixels, which it was trained for, the VAE's are better. Whoever needs faithful copies, or a
+# likelihood, keeps the VAE. Whoever needs samples from the right distribution, as far as the Fréchet distance and the recall can see it, takes the VAE-GAN.
+
+# %% [markdown]
+# ## 8. Can you stop, save and go on?
+#
+# An adversarial model has two optimizers with a memory each, and a stream of random codes. If a checkpoint loses one of them, training
+# goes on without an error, but as another training. Keras's own callback saves the whole model after each epoch. The test: two epochs in
+# one go, against one epoch, a reload from the file, and another epoch. All weights must agree.
+
+# %%
+few, settings = x_train[:256], {"gamma": 1.0, "kl_weight": 0.1, "r1": 0.1}
+straight = new_vaegan(optimizers=adversarial_optimizers(), **settings)
+with tempfile.TemporaryDirectory() as folder:
+    keep = keras.callbacks.ModelCheckpoint(folder + "/after_{epoch}.keras")
+    straight.fit(few, batch_size=64, epochs=2, shuffle=False, callbacks=[keep], verbose=0)
+    resumed = keras.models.load_model(folder + "/after_1.keras")
+resumed.fit(few, batch_size=64, initial_epoch=1, epochs=2, shuffle=False, verbose=0)
+for name in players:
+    pairs = zip(getattr(straight, name).get_weights(), getattr(resumed, name).get_weights(), strict=True)
+    assert all(np.allclose(a, b, rtol=0, atol=1e-6) for a, b in pairs), f"the {name} must go on as if nothing had happened"
+losses = resumed.evaluate(x_valid, verbose=0, return_dict=True)
+assert set(losses) == set(resumed.terms), "evaluate reports every term"
+print("evaluate reports", ", ".join(sorted(losses)))
+
+# %% [markdown]
+# ## Summary
+#
+# - You trained thirty GANs from scratch, and recognised oscillation (exactly, with two weights) and mode collapse (by counting clusters).
+# - You chose a cure by measurement. Less momentum came first, R1 second; label smoothing and the hinge loss made little difference, and
+#   spectral normalisation did harm on clusters too small for its slope.
+# - You wrote the three losses of the VAE-GAN, and tested which network is moved by which: every option reaches its owner and nobody else.
+# - You measured sharpness, fidelity and diversity of samples, saw each score fail on images with known faults, and know what each cannot see.
+# - You compared VAE, GAN and VAE-GAN with the same decoder over seeds, and the answer was a trade and not a winner.
+#
+# **Common mistakes**
+# - To read the losses as progress. Both are measured against an opponent who learns.
+# - To choose the best-looking of many seeds. Show a fixed grid, chosen before training.
+# - To train an adversarial model with a momentum of 0.9, because it is the optimizer's default.
+# - One loss, the sum of all three, for all weights. The discriminator then learns to see nothing.
+# - To copy $\lambda$ or $\gamma$ from a paper. They belong to the features of that discriminator.
+# - To praise sharpness above that of real images: it is noise.
+# - To compare Fréchet distances from different numbers of samples, or with other features.
+#
+# **Exercises.** [Exercises 10](../exercises/10_vae_gan/10_vae_gan.ipynb): the best discriminator, R1 by automatic differentiation, a loss that
+# leaks, and how to fool a score.
+#
+# **Further reading**
+# - Goodfellow et al. (2014), "Generative adversarial nets": the game, and equation 10.2.
+# - Mescheder, Geiger and Nowozin (2018), "Which training methods for GANs do actually converge?": the duel of section 2, and R1.
+# - Miyato et al. (2018), "Spectral normalization for generative adversarial networks": slopes bounded everywhere.
+# - Larsen et al. (2016), "Autoencoding beyond pixels using a learned similarity metric": the VAE-GAN, algorithm 1.
+# - Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing generative models": fidelity and diversity as two numbers.
+# - Heusel et al. (2017), "GANs trained by a two time-scale update rule converge to a local Nash equilibrium": the Fréchet distance.
