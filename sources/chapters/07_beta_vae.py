@@ -52,8 +52,8 @@ keras.utils.set_random_seed(0)
 # factors took no part in training. With `DATASET = "dsprites"` the same chapter runs on the original images of the
 # beta-VAE paper, 64 by 64 pixels, in more minutes.
 #
-# Nine models will be trained. They share one compiled object: compiling takes as long as a part of the training, and
-# the beta, the weights and the state of the optimiser can all be put back to a start that depends on the seed only.
+# Nine models come first. They share one compiled object, because compiling takes time too: `train` sets the beta, and
+# puts the weights and the state of the optimiser back to a start that depends on the seed only.
 
 # %%
 data = datasets.load(DATASET)
@@ -100,7 +100,10 @@ def train(vae, beta, seed, x=x_train):
 #
 # Call the average KL the **rate** $R$ and the average of $-\log p_\theta(x|z)$ the **distortion** $\mathcal D$. The
 # loss is $\mathcal D + \beta R$. Take the best model for a price $\beta_1$ and the best for a higher price $\beta_2$.
-# Each is at least as good as the other *at its own price*. Write down both inequalities and subtract, and you find
+# Each is at least as good as the other *at its own price*:
+# $\mathcal D_1 + \beta_1 R_1 \le \mathcal D_2 + \beta_1 R_2$ and
+# $\mathcal D_2 + \beta_2 R_2 \le \mathcal D_1 + \beta_2 R_1$. Added up, they say that $R_1 \ge R_2$. If the rates
+# differ, divide each by $R_1 - R_2$, and you find
 #
 # $$ \beta_1 \;\le\; \frac{\mathcal D_2 - \mathcal D_1}{R_1 - R_2} \;\le\; \beta_2. \tag{7.3} $$
 #
@@ -144,8 +147,8 @@ plt.show()
 
 # %% [markdown]
 # The figure shows nine models in the plane of rate and distortion: three clusters, one for each price, on a falling
-# curve. The printed exchange rates lie between the prices, as equation 7.3 demands. Trained networks need not be the
-# best ones, so a single pair of seeds may break it; the averages do not.
+# curve. The printed exchange rates lie between the prices, as equation 7.3 demands of the best models. Trained networks
+# need not be the best ones, so a single pair of seeds may break it; our averages over seeds do not.
 #
 # The ELBO is $-(\mathcal D + R)$, and of the three prices $\beta = 1$ has the best one by construction. A model with
 # $\beta = 10$ is a *worse* density model on purpose. Whoever wants likelihoods leaves $\beta$ at 1. What is bought
@@ -154,8 +157,8 @@ plt.show()
 # ## 2. What does a latent do?
 #
 # The simplest look is a **traversal**: encode an image, move one latent through its range, leave the others, decode.
-# We sort the latents by their KL, averaged over images: one that pays no nats carries no information, and cannot move
-# anything.
+# We sort the latents by their KL, averaged over images: one that pays no nats carries no information, and a decoder
+# learns to ignore what it cannot use.
 
 # %%
 def strongest(vae, x, count):
@@ -280,8 +283,8 @@ def mig(codes, factors):
 # latent was still when which factor was fixed. Each latent then stands for its most frequent factor, and the score is
 # the share of new votes that this rule gets right.
 #
-# **beta-VAE metric** (Higgins et al., 2017). The same game with pairs: of 64 pairs that share one factor, take the
-# mean of $|z - z'|$ for each latent, and let a linear classifier name the factor. The score is its accuracy on new
+# **beta-VAE metric** (Higgins et al., 2017). The same game with pairs: from 64 pairs of images that share the value
+# of one factor, take the mean of $|z - z'|$ for each latent, and let a linear classifier name the factor. The score is its accuracy on new
 # votes. It is the most forgiving of the four, because a linear classifier can look at all latents at once.
 #
 # Whoever guesses among $F$ factors is right one time in $F$. So for these two scores, chance is $1/F$ and not 0.
@@ -447,7 +450,7 @@ def three_parts(pairs, own, log_prior, shares):
 # %% [markdown]
 # First a case with a known answer. Two latents whose codes are normal with correlation 0.8 have
 # $\mathrm{TC} = -\frac12 \log \det(\text{correlation matrix}) = -\frac12 \log(1 - 0.8^2) \approx 0.51$ nats. We make
-# 2000 posteriors whose aggregate is this normal.
+# 2000 posteriors whose aggregate is nearly this normal.
 
 # %%
 total = np.array([[1.0, 0.8], [0.8, 1.0]])
@@ -614,9 +617,10 @@ assert tc_reconstruction > max(runs[BETAS[-1], seed]["reconstruction"] for seed 
 # all codes: $z' = U^\top z$. Turn the decoder back, $g'(z') = g(U z')$; its first layer absorbs $U$, so it is a
 # network of the same kind. Turn the posterior: $q'(z'|x) = N(U^\top \mu, U^\top \Sigma U)$. Then
 #
-# $$ p(x|z') = p(x|z), \qquad \mathrm{KL}(q'(z'|x) \| p(z')) = \mathrm{KL}(q(z|x) \| p(z)), \tag{7.8} $$
+# $$ p'(x|z') = p(x|z), \qquad \mathrm{KL}(q'(z'|x) \| p(z')) = \mathrm{KL}(q(z|x) \| p(z)), \tag{7.8} $$
 #
-# because $N(0, I)$ looks the same in all directions. Both terms of the bound stay what they were, for every single
+# where $p'$ is the likelihood of the turned decoder, and the KL stays because $N(0, I)$ looks the same in all
+# directions. Both terms of the bound stay what they were, for every single
 # image. The axes are other axes.
 #
 # **Predict.** We turn one of our trained models by a random rotation. What happens to its ELBO, and what to its MIG?
@@ -653,11 +657,11 @@ print(f"largest change of the ELBO of an image: {np.abs(before['elbo'] - after['
 print(f"MIG {mig_before:.2f} before, {mig_after:.2f} after")
 
 # %% [markdown]
-# Not one image notices the rotation, and most of the MIG is gone. No objective that is made of these two terms can
-# prefer the first model. Nor can more data. Locatello et al. (2019) prove it beyond rotations: for *any* model with
+# Not one image notices the rotation, and in our run most of the MIG is gone. No objective that is made of these two
+# terms can prefer the first model. Nor can more data. Locatello et al. (2019) prove it beyond rotations: for *any* model with
 # independent latents there are infinitely many others with the same $p(x)$ whose latents are completely entangled
-# with the first ones. **Without an assumption on the model or the data, or without supervision, disentanglement
-# cannot be had.**
+# with the first ones. **With no supervision, and no assumption on the model and the data, disentanglement cannot be
+# had.**
 #
 # ### Then why did our axes look so good?
 #
@@ -667,7 +671,7 @@ print(f"MIG {mig_before:.2f} before, {mig_after:.2f} after")
 #
 # $$ \mathrm{KL} = \frac12 \Big(\sum_j \log \Lambda_{jj} - \log \det \Lambda\Big), \qquad \Lambda = U^\top \Sigma^{-1} U. \tag{7.9} $$
 #
-# It is zero if $U$ turns only latents whose variances are equal, and positive otherwise. So the diagonal posterior
+# It is zero if $U$ only swaps latents, or turns only latents whose variances are equal, and positive otherwise. So the diagonal posterior
 # holds the axes in place, but only against latents of *another* precision (Rolinek et al., 2019). The objective
 # charges $\beta$ for every nat of it, if the full posterior was the best one for its image.
 #
@@ -724,9 +728,10 @@ assert turned_migs.max() > turned_migs.min() + 0.01, "and the score depends on t
 # %% [markdown]
 # The figure shows, on the left, what a rotation costs: points are measured, dashed lines are equation 7.9 times
 # $\beta$. Turning the strongest latent into the weakest costs several nats. Turning the two strongest into each other
-# costs next to nothing, at any angle. On the right is the MIG along that free rotation: it rises and falls by a large
-# factor. We took the seed with the lowest MIG on purpose. Somewhere along the way its axes are as good as those of
-# any other seed, and the objective is blind to the way.
+# costs next to nothing, at any angle. (At 90 degrees two latents have only changed places, so both curves end near
+# zero.) On the right is the MIG along that nearly free rotation: in our run it rises and falls by a large factor. We
+# took the seed with the lowest MIG on purpose. Somewhere along the way its axes are about as good as those of the other
+# seeds of this price, and the objective hardly sees the way.
 #
 # On the sprites these two latents hold the place, $x$ and $y$. Both factors move a shape over the same distance, so
 # both deserve the same precision, and the diagonal posterior has no reason to prefer the directions that we call $x$
@@ -756,7 +761,7 @@ assert helped.mean() > plain.mean() - 0.02, "labels choose an angle that is at l
 assert helped.min() > plain.min() - 0.01, "the unluckiest seed has the most to gain"
 
 # %% [markdown]
-# The labels bring every seed up to about the same score. Nothing was trained: the information was there, in other
+# In our run the labels bring every seed up to about the same score. Nothing was trained: the information was there, in other
 # axes. This is the honest form of the promise. A model of images finds *which* properties vary; which directions
 # deserve names must come from an assumption or from labels. Assumptions that help are called *inductive biases*: the
 # diagonal posterior is one, a network that treats $x$ and $y$ separately is another, time is a third (what changes
@@ -766,7 +771,7 @@ assert helped.min() > plain.min() - 0.01, "the unluckiest seed has the most to g
 # ## 9. Does it work on faces?
 #
 # The faces are grey, so the likelihood is Gaussian, here with $\sigma = 0.1$, and by chapter 04 this $\sigma$ is a
-# price too. Their factors are the head's orientation, the expression, the direction of the light, the head's width
+# price too. We set $\beta = 20$ beside it. Their factors are the head's orientation, the expression, the direction of the light, the head's width
 # and the hair.
 #
 # **Predict.** Which factor will get a latent of its own? Think of how many pixels each of them moves.
@@ -793,9 +798,9 @@ assert found["expression"] < 0.1, "a mouth of few pixels is not worth its price"
 
 # %% [markdown]
 # The figure shows traversals of the five strongest latents on the left, and on the right what each of them tells
-# about each factor. One latent moves the light from side to side. In our run orientation, width and hair have a row
-# each that knows most about them; with another seed some of them share. The column of the expression is black: no
-# latent knows it. A mouth moves few pixels, so it earns few nats of reconstruction, and at this price it is not
+# about each factor. The strongest latent moves the light from side to side. In our run a second, weaker row follows the
+# light as well, and orientation, width and hair have a row each that knows most about them; with another seed some of
+# them share. The column of the expression is dark from top to bottom: none of these latents knows it. A mouth moves few pixels, so it earns few nats of reconstruction, and at this price it is not
 # bought. $\beta$ sorts factors by *pixels*, not by meaning.
 #
 # ## Summary
@@ -821,9 +826,9 @@ assert found["expression"] < 0.1, "a mouth of few pixels is not worth its price"
 #
 # ## Exercises
 #
-# [Exercises 07](../exercises/07_beta_vae/07_beta_vae.ipynb): the best model for a price, mutual information and its
-# gap, the entropy of DCI, total correlation and a minibatch estimate, a rotation that a metric cannot see, and a
-# published score to repair.
+# [Exercises 07](../exercises/07_beta_vae/07_beta_vae.ipynb): the best model for a price and for a budget, mutual
+# information and its gap, a total correlation from a batch, a rotation that the bound cannot see, what a loss does not
+# tell, and a published score to repair.
 #
 # ## Further reading
 #

@@ -61,12 +61,18 @@ assert best_for_budget(rate, distortion, 5.9) == 1, "rates 9 and 6 are too large
 assert best_for_budget(rate, distortion, 100.0) == 0, "any rate is allowed, so the smallest distortion wins"
 assert best_for_budget(rate[:3], np.array([70.0, 62.0, 90.0]), 10.0) == 1, "a budget is a limit: it need not be spent"
 ### BEGIN HIDDEN TESTS
-rate, distortion = random.uniform(0, 10, 40), random.uniform(50, 90, 40)
+rate, distortion = random.uniform(0, 10, 40), random.uniform(150, 190, 40)
+distortion[rate.argmax()] = distortion[np.flatnonzero(rate < 6)].min()  # a tie beyond the budget
 for value in (0.5, 3.0, 8.0):
     chosen = best_for_price(rate, distortion, value)
     assert np.all(distortion[chosen] + value * rate[chosen] <= distortion + value * rate), "the smallest loss"
+for beta, best in ((0.1, 0), (0.25, 1), (0.6, 2)):
+    found = best_for_price(np.array([9.0, 4.0, 1.0]), np.array([50.0, 51.0, 52.0]), beta)
+    assert found == best, "a price below 1 is a price too"
+assert best_for_budget(np.array([1.0, 2.9]), np.array([9.0, 8.0]), 2.95) == 1, "a budget need not be a whole number"
 for value in (2.0, 6.0):
     chosen = best_for_budget(rate, distortion, value)
+    assert np.ndim(chosen) == 0, "one position"
     assert rate[chosen] <= value and np.all(distortion[chosen] <= distortion[rate <= value]), "the smallest distortion allowed"
 ### END HIDDEN TESTS
 
@@ -93,6 +99,12 @@ found = best_for_some_price(curve, 40 / curve, np.geomspace(0.1, 1000, 4000))
 assert list(found) == list(range(12)), "on a convex curve every model is the best for some price"
 found = best_for_some_price(curve, 60 - curve**2 / 2, np.geomspace(0.1, 1000, 400))
 assert list(found) == [0, 11], "on a concave curve only the two ends are"
+found = best_for_some_price(curve[[0, 4, 5, 6, 7, 8, 9, 10, 11]], np.r_[90.0, np.full(7, 95.0), 50.0], [0.0, 1000.0])
+assert list(found) == [0, 8], "the first and the last price count, and the positions are sorted"
+found = best_for_some_price(np.array([9.0, 4.0, 1.0]), np.array([50.0, 62.0, 90.0]), [0.0, 5.0, 6.0])
+assert list(found) == [0, 1], "the first price counts"
+found = best_for_some_price(np.array([9.0, 4.0, 1.0]), np.array([50.0, 62.0, 90.0]), [5.0, 6.0, 50.0])
+assert list(found) == [1, 2], "the last price counts, and no price but those given"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -303,24 +315,29 @@ print(f"good codes                 {score_to_repair(good, factors):.2f}")
 print(f"good codes and a constant  {score_to_repair(np.c_[good, np.ones(len(good))], factors):.2f}")
 
 # %% [markdown]
-# Write the repaired score. Latents whose standard deviation over all images is below $10^{-6}$ take no part in any
-# vote. If none is left, nobody can do better than chance, $1/F$.
+# Write the repaired score. Latents whose standard deviation over all images is below $10^{-6}$ count as constant and
+# take no part in any vote; all others do, however small their unit. If none is left, nobody can do better than chance,
+# $1/F$. You may call `score_to_repair` in your answer.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def repaired_score(codes, factors, votes=600):
     """Share of votes that the majority of the same votes gets right; constant latents take no part."""
     ### BEGIN SOLUTION
-    codes = codes[:, codes.std(axis=0) > 1e-6]
-    if codes.shape[1] == 0:
+    spread = codes.std(axis=0)
+    moving = spread >= 1e-6
+    if not moving.any():
         return 1 / factors.shape[1]
-    return score_to_repair(codes, factors, votes)
+    return score_to_repair(codes[:, moving] / spread[moving], factors, votes)  # scaled: 1e-9 is nothing beside 1
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 2}
 assert repaired_score(good, factors) > 0.95, "good codes should score near 1"
 constant = np.ones((len(true), 1))
 assert repaired_score(np.c_[constant, good, 3 * constant], factors) > 0.95, "constants beside good codes should change nothing"
-assert repaired_score(np.c_[good, 0.001 * good[:, :1]], factors) > 0.95, "a small latent is no constant one: only its unit is small"
+assert repaired_score(np.c_[good[:, :4], 2e-4 * good[:, 4:]], factors) > 0.95, "a small latent is no constant one: only its unit is small"
+assert repaired_score(np.c_[good, constant + 1e-8 * good[:, :1]], factors) > 0.95, "a deviation of 1e-8 is below the limit: as good as constant"
+share = 10 * repaired_score(np.c_[good, constant], factors, votes=10)
+assert np.isclose(share, round(share)), "a share of 10 votes is a number of tenths: is `votes` used?"
 assert np.isclose(repaired_score(constant, factors), 1 / 5), "only a constant: chance, one of five factors"
 assert np.isclose(repaired_score(constant, factors[:, :2]), 1 / 2), "only a constant, two factors: chance is one of two"
 noise = random.normal(size=(len(true), 3))
@@ -328,6 +345,11 @@ assert repaired_score(noise, factors) < 0.35, "noise should stay near chance"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(repaired_score(np.c_[2 * constant, constant], factors[:, :4]), 1 / 4), "chance is one over the number of factors"
 assert np.isclose(repaired_score(np.c_[noise, constant], factors), repaired_score(noise, factors)), "constants take no part"
+almost = constant + 1e-8 * random.normal(size=constant.shape)
+assert np.isclose(repaired_score(np.c_[noise, almost], factors), repaired_score(noise, factors)), "nor do latents below the limit"
+assert np.isclose(repaired_score(almost, factors), 1 / 5), "a latent below the limit is as good as constant"
+share = 7 * repaired_score(noise, factors, votes=7)
+assert np.isclose(share, round(share)), "`votes` is the number of votes"
 turned = true @ np.linalg.qr(np.random.default_rng(1).normal(size=(5, 5)))[0]
 assert repaired_score(np.c_[turned, constant], factors) < 0.97, "a rotation should cost something"
 ### END HIDDEN TESTS
