@@ -56,8 +56,9 @@ def _accuracy(accuracy, factors, above_chance):
 
 
 def beta_vae_score(codes, factors, seed=0, above_chance=False):
-    """Accuracy of a linear classifier that names the shared factor of pairs from mean |z - z'|. Built in chapter 07.
+    """Accuracy of a linear classifier that names the shared factor of pairs from mean |z - z'|. Tested in chapter 07.
 
+    Here the 64 pairs of a vote share one value of the factor; in the paper each pair has a value of its own.
     codes [n, d], factors [n, F] -> float. Guessing scores 1/F; with `above_chance` that is 0, and 1 stays 1.
     Source: Higgins et al. (2017), "beta-VAE: learning basic visual concepts with a constrained variational framework".
     """

@@ -578,6 +578,21 @@ ax.set(xlabel="reconstruction (nats)", ylabel="MIG", ylim=(0, None))
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
+# %% [markdown]
+# The figure shows MIG against reconstruction, three points for each of four settings. Two questions can be read from it.
+#
+# *Does a higher $\beta$ give a higher MIG?* On average over the seeds, $\beta = 10$ beats $\beta = 1$. But the points
+# of neighbouring prices overlap: a lucky seed at $\beta = 1$ can beat an unlucky one at $\beta = 4$, and between
+# $\beta = 4$ and $\beta = 10$ the spread of the seeds is larger than the difference of their averages. "More beta,
+# more disentanglement" holds on average here and promises nothing for a single run. The reconstruction pays at every
+# step, in every run.
+#
+# *Does the beta-TCVAE do better?* At the same price it reconstructs far better, as equation 7.7 promises. On the
+# sprites its MIG lies in the same range as that of the beta-VAE, and three seeds cannot separate the two. On the
+# faces it is another story: set `DATASET = "faces"`, and in our runs all three of its points lie far above all
+# others. Chen et al. (2018) report such an advantage. It depends on the data, so try a method on yours before you
+# believe its ranking.
+
 # %% tags=["drift"]
 spreads, by_beta = {}, {beta: migs[f"beta-VAE, beta = {beta:.0f}"] for beta in BETAS}
 for beta, mig_values in by_beta.items():
@@ -591,21 +606,7 @@ tc_reconstruction = min(terms["reconstruction"] for terms in tc_runs.values())
 assert tc_reconstruction > max(runs[BETAS[-1], seed]["reconstruction"] for seed in SEEDS), "the first part is not taxed"
 
 # %% [markdown]
-# The figure shows MIG against reconstruction, three points for each of four settings. Read it with three questions.
-#
-# *Does a higher $\beta$ give a higher MIG?* On average over the seeds, $\beta = 10$ beats $\beta = 1$. But the points
-# of neighbouring prices overlap: a lucky seed at $\beta = 1$ can beat an unlucky one at $\beta = 4$, and between
-# $\beta = 4$ and $\beta = 10$ the spread of the seeds is larger than the difference of their averages. "More beta,
-# more disentanglement" holds on average here and promises nothing for a single run. The reconstruction pays at every
-# step, in every run.
-#
-# *Does the beta-TCVAE do better?* At the same price it reconstructs far better, as equation 7.7 promises. On the
-# sprites its MIG lies in the same range as that of the beta-VAE, and three seeds cannot separate the two. On the
-# faces it is another story: set `DATASET = "faces"`, and in our runs all three of its points lie far above all
-# others. Chen et al. (2018) report such an advantage. It depends on the data, so try a method on yours before you
-# believe its ranking.
-#
-# *What decides the MIG, then?* Look at the printed lines. Within one price the losses agree to a few percent, and the
+# *What decides the MIG, then?* Look at the lines just printed. Within one price the losses agree to a few percent, and the
 # MIG of the same models can differ by as much as its own size. Locatello et al. (2019) trained more than twelve
 # thousand models and found the same: the seed and the price matter more than the kind of model, and nothing that is
 # known without labels tells the good runs from the bad ones. Three seeds are enough to see that the spread is large.
@@ -720,11 +721,6 @@ axes[1].plot(angles, turned_migs, "o-")
 axes[1].set(xlabel="angle in the plane of the two strongest (degrees)", ylabel="MIG", ylim=(0, None))
 plt.show()
 
-# %%
-free, dear = costs["two strongest latents"].max(), costs["strongest and weakest"].max()
-assert dear > free, "the diagonal posterior defends axes of different precision best"
-assert turned_migs.max() > turned_migs.min() + 0.01, "and the score depends on the rotation that costs little"
-
 # %% [markdown]
 # The figure shows, on the left, what a rotation costs: points are measured, dashed lines are equation 7.9 times
 # $\beta$. Turning the strongest latent into the weakest costs several nats. Turning the two strongest into each other
@@ -732,7 +728,13 @@ assert turned_migs.max() > turned_migs.min() + 0.01, "and the score depends on t
 # zero.) On the right is the MIG along that nearly free rotation: in our run it rises and falls by a large factor. We
 # took the seed with the lowest MIG on purpose. Somewhere along the way its axes are about as good as those of the other
 # seeds of this price, and the objective hardly sees the way.
-#
+
+# %%
+free, dear = costs["two strongest latents"].max(), costs["strongest and weakest"].max()
+assert dear > free, "the diagonal posterior defends axes of different precision best"
+assert turned_migs.max() > turned_migs.min() + 0.01, "and the score depends on the rotation that costs little"
+
+# %% [markdown]
 # On the sprites these two latents hold the place, $x$ and $y$. Both factors move a shape over the same distance, so
 # both deserve the same precision, and the diagonal posterior has no reason to prefer the directions that we call $x$
 # and $y$. Training stops at some angle, and the seed decides which.
