@@ -88,7 +88,7 @@ def restart(vae, *fresh):
 # on its line a model sits: it may spend nothing and miss much, or spend much and miss little.
 #
 # Two ends have names. At the *auto-decoding* limit the rate is zero: the decoder does all the work, and $z$ is noise. At the
-# *auto-encoding* limit the code says everything and the distortion is zero. What lies below is forbidden. Treat the training
+# *auto-encoding* limit the code says everything and the distortion is zero. Not every point is possible. Treat the training
 # images as all there is, each as likely as it occurs. Their entropy is then $H$, at most $\log N$, and
 #
 # $$ H - \mathcal D \;\le\; I_q(x; z) \;\le\; R, \qquad \text{so} \qquad R + \mathcal D \ge H. \tag{6.2} $$
@@ -151,9 +151,9 @@ plt.show()
 # line $R + \mathcal D = H$ lies well below all of them: part of the distance is a posterior and a decoder that are too simple,
 # and part is a training that is too short.
 #
-# The slope between two neighbouring points lies between their two betas, as the exchange rate promised. Note the left edge. The
-# largest beta sits at $R = 0$, and its slope is what the *first* nat of code would save. If that is less than $\beta$, no code is
-# bought at all. This is the whole mechanism of posterior collapse, and the rest of the chapter is about who sets the price.
+# The slope between two neighbouring points lies between their two betas, or close to one of them, as the exchange rate
+# promised. Note the left edge. The largest beta sits at $R = 0$, and its slope is what the *first* nat of code would save. If
+# that is less than $\beta$, no code is bought at all. This is the whole mechanism of posterior collapse, and the rest of the chapter is about who sets the price.
 #
 # ## 2. Collapse by a wrong price
 #
@@ -337,7 +337,7 @@ plt.show()
 # %% [markdown]
 # The figure shows ten samples; below them the same random numbers with another code, where most pictures hardly change; and below
 # those the same codes with other random numbers, where all of them do. The samples are crisp, since strokes are continued and not
-# averaged. But $z$ no longer steers them: the model has become a density model with an ornament.
+# averaged. But $z$ hardly steers them: the model has become a density model with an ornament.
 #
 # Is this a failure of training? The bound itself is content. Information in $z$ costs a nat a nat, and what earlier pixels
 # tell comes free. The code can win only by saying something about the image that the pixels cannot say in time, and at a profit after
@@ -399,10 +399,10 @@ assert found["both means"][1] < 0.05, "one code for all images tells nothing"
 # %% [markdown]
 # Read the table by rows. The honest model's rate is mostly information. With $\beta = 0.1$ the information is at the ceiling, and the
 # rest of the rate, many nats, is at most a mismatch with the prior: the codes of different images lie far apart, where the prior
-# has no mass. Both collapsed patients have no information.
+# has no mass. On the digits both collapsed patients have next to none.
 #
-# Now compare the last two columns for the pixel VAE. On the digits the count may still call some latents active, although all of them
-# together tell less than a tenth of a nat. The threshold of 0.01 is a habit and not a law. A posterior mean that wanders by 0.2
+# Now compare information and active units for the pixel VAE. On the digits the count may still call some latents active, although all of them
+# together tell next to nothing. The threshold of 0.01 is a habit and not a law. A posterior mean that wanders by 0.2
 # while the posterior is one unit wide is counted, and tells almost nothing. **Do not diagnose by the count alone.**
 
 # %% tags=["drift"]
@@ -493,7 +493,7 @@ partly
 #
 # ### Schedules, and a trap
 #
-# A schedule is a function from the epoch to $\beta$, and a callback of three lines obeys it.
+# A schedule is a function from the epoch to $\beta$, and a short callback obeys it.
 
 # %%
 def linear(epoch, warm_up=EPOCHS // 2):
@@ -711,7 +711,7 @@ plt.show()
 # %% [markdown]
 # Now the verdict, for the digits. *Every* one of the first four kinds of cure raises the rate, in every seed, far beyond the
 # differences between seeds: they do what they promise. *None* of them improves the log-likelihood by more than the seeds differ. With annealing and
-# free bits it stays about where it was, and the ELBO falls by a few tenths of a nat, because a code that is used must be inferred, and the
+# free bits it stays about where it was, and the ELBO falls by some tenths of a nat, because a code that is used must be inferred, and the
 # posterior is not exact. With $\beta = 0.5$ the log-likelihood falls clearly. More encoder steps help little here: the rate is
 # a few times larger, and still a few tenths of a nat. Look at the left panel once more. The annealed rates are still falling
 # in the last epoch, since from the moment when $\beta = 1$ the loss is that of the untreated model. Annealing postpones; free bits hold,
@@ -797,7 +797,8 @@ plt.show()
 # encoder is involved. Using that latent would make the data *less* likely.
 #
 # Now put the optimum into `models.VAE` by hand, with networks of a single linear layer, and ask whether its bound reaches the exact
-# evidence. As $\sigma$ we take four values: one above all eigenvalues, one in the widest gap among the first eight, and two more.
+# evidence. As $\sigma$ we take four values: one above all eigenvalues, one in the widest gap among the first eight (the largest
+# ratio of neighbours), one just below the eighth, and one that makes the data most likely.
 
 # %%
 flat = grey_train.reshape(len(grey_train), -1).astype("float64")

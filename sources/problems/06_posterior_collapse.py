@@ -48,6 +48,10 @@ assert preferred(rates, distortions, 2.0) == 3, "beta weighs the rate and not th
 for beta in (0.0, 0.4, 0.8, 1.5, 2.5, 3.0):
     assert preferred(rates, distortions, beta) == np.argmin([d + beta * r for r, d in zip(rates, distortions)]), "R and D"
 assert preferred(rates[::-1], distortions[::-1], 1.0) == 3, "the order of the models does not matter"
+for beta in (0.05, 0.5, 1.0, 3.0, 9.0):
+    some_rates, some_distortions = random.uniform(0, 20, 7), random.uniform(5, 25, 7)
+    sums = [d + beta * r for r, d in zip(some_rates, some_distortions, strict=True)]
+    assert preferred(some_rates, some_distortions, beta) == np.argmin(sums), "other models, other numbers"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -68,6 +72,8 @@ answer = collapse_beta(np.array([0.0, 4.0]), np.array([24.0, 12.0]))
 assert np.isclose(answer, 3), "four nats of rate save twelve of distortion: three nats for each"
 answer = collapse_beta(np.array([3.0, 0.0, 1.0]), np.array([10.0, 26.0, 24.0]))
 assert np.isclose(answer, 16 / 3), "the model with the smallest rate need not be the last: here 16 nats for 3, against 2 for 1"
+answer = collapse_beta(np.array([0.0, 0.1, 5.0]), np.array([20.0, 24.0, 10.0]))
+assert np.isclose(answer, 2), "the second model pays more and misses more than the collapsed one: it does not count, at any beta"
 answer = collapse_beta(rates, distortions)
 assert np.isclose(answer, 2.75), f"every other model must be beaten, so the last to give up decides; yours gives {answer}"
 assert preferred(rates, distortions, 1.01 * answer) == 1, "just above, the collapsed model should win"
@@ -120,6 +126,8 @@ uneven = np.array([[-1.0, -3.0], [-1.5, -0.5]])
 answer = surgery(uneven, np.array([-2.0, -1.0]))[1]
 expected = np.mean([-np.log(0.5 + 0.5 * np.exp(-2.0)), -np.log(0.5 + 0.5 * np.exp(-1.0))])
 assert np.isclose(answer, expected), "q(z_i) averages row i: code i under the posteriors of all images"
+rate, information, mismatch = surgery(np.array([[-3.0, -1.0], [-0.5, -1.5]]), np.zeros(2))
+assert information < 0 and mismatch < 0, "estimates from few codes may be below zero: report them as they are"
 ### BEGIN HIDDEN TESTS
 log_q, log_p = table(random.normal(size=40), 0.5, seed=1)
 answer = surgery(log_q, log_p)
@@ -128,6 +136,10 @@ assert np.isclose(answer[0], np.mean(np.diag(log_q) - log_p)), "the rate: each c
 assert np.isclose(answer[1], np.mean(np.diag(log_q) - np.log(q))), "the information: own posterior against q(z)"
 assert np.isclose(answer[2], np.mean(np.log(q) - log_p)), "the mismatch: q(z) against the prior"
 assert np.allclose(surgery(log_q - 5000, log_p - 5000), answer), "very small densities must not underflow"
+log_q, log_p = random.normal(size=(2, 2)) + np.array([[-4, 0], [0, -4]]), random.normal(size=2) + 3
+answer, q = surgery(log_q, log_p), np.exp(log_q).mean(axis=1)
+expected = np.mean(np.diag(log_q) - log_p), np.mean(np.diag(log_q) - np.log(q)), np.mean(np.log(q) - log_p)
+assert np.allclose(answer, expected), "estimates below zero are not cut off"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -160,6 +172,7 @@ kl, groups = random.uniform(0, 1, size=(30, 7)), np.array([2, 0, 1, 1, 0, 2, 2])
 for free_bits in (0.1, 0.9, 1.4, 3.0):
     sums = [kl[:, groups == group].sum(axis=1).mean() for group in range(3)]
     assert np.isclose(paid_kl(kl, groups, free_bits), sum(max(free_bits, s) for s in sums)), "the sum over groups of a maximum"
+assert np.isclose(paid_kl(kl, np.arange(7)[::-1], 0.5), np.maximum(kl.mean(axis=0), 0.5).sum()), "seven groups of one latent"
 ### END HIDDEN TESTS
 
 # %% [markdown]
