@@ -189,7 +189,7 @@ print({d: f"{share:.2g}" for d, share in shares.items()})
 
 # %% [markdown]
 # The figure shows the distribution of the norm, for draws (solid) and for midpoints of two draws (dashed), in 2, 10 and
-# 100 dimensions. In two they overlap almost entirely; in ten they are half apart; in a hundred they do not touch. The
+# 100 dimensions. In two they overlap for the most part; in ten they are half apart; in a hundred they hardly touch. The
 # printed numbers are the shares of the prior that lie within the typical midpoint's radius: over a third, about a tenth, and
 # far less than one in ten thousand.
 #
@@ -250,7 +250,7 @@ plt.show()
 # The figure shows three ways from one picture to another. The cross-fade is a double exposure: both pictures at once.
 # You may have hoped that the latent walks would deform one picture smoothly into the other. On the faces, look at the middle
 # of the walks for this pair, which differs most: there are ghosts of both pictures, and traces of a third thing that is in neither.
-# Between straight and spherical you have to look for the difference.
+# The spherical walk has more contrast in the middle, since its codes are longer; its ghosts are sharper, not fewer.
 
 # %% tags=["drift"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -297,8 +297,8 @@ print(f"rate {rate:.0f} nats, log N {log_n:.1f} nats: KL(q(z) || p(z)) is at lea
 assert rate > 1.5 * log_n, "the aggregate posterior is far from the prior"
 
 # %% [markdown]
-# A rate that far above $\log N$ says that all the posteriors together fill only a tiny part of the prior. The
-# aggregate posterior is a sea with small islands, and both a draw from the prior and the middle of a walk mostly fall into
+# A rate that far above $\log N$ says that all the posteriors together fill only a tiny part of the prior. Think of the
+# prior as a sea and of the posteriors as small islands: a draw from the prior and the middle of a walk mostly fall into
 # the water. There the decoder was never asked anything, and it mixes what it knows from the shores. That is the price of
 # $\sigma = 0.1$, which made sharp details worth so many nats. A larger $\sigma$ or $\beta$ makes larger islands and blurred
 # pictures (chapter 07); a prior that learns where the islands are is another way out.
@@ -337,8 +337,8 @@ assert min(moved) > 0.01, "each of these latents changes the picture"
 # %% [markdown]
 # The figure shows six rows. Each starts from the same real picture and moves a single latent. On the faces nearly every
 # row changes several things at once: the head turns a little *and* the light moves *and* the hair gets fairer. The axes
-# of this space have no names, and towards the ends of a row the pictures fall apart. That does not mean that the space has no directions with names; they are just not the
-# axes. Chapter 07 asks what could make them so. Here we look for the directions instead, with the help of labels.
+# of this space have no names, and towards the ends of a row the pictures fall apart. There may well be directions with
+# names; they are just not the axes. Chapter 07 asks what could make them so. Here we look for the directions instead, with the help of labels.
 
 # %% [markdown]
 # ## 4. How do you make it smile?
@@ -396,7 +396,7 @@ assert on_decoded[1] > 2 * on_real[1] and on_decoded.argmax() == 1, "it is the V
 assert on_decoded[[0, 2]].max() < 0.1, "orientation and lighting pass through the VAE"
 
 # %% [markdown]
-# On real faces the reader errs by a tenth of the half range at most. On reconstructions it still reads orientation and
+# On real faces the reader errs by about a tenth of the half range at most. On reconstructions it still reads orientation and
 # lighting well, and the expression badly. It may be a little lost on blurred mouths, but the blur itself is the VAE's. A
 # mouth is a few pixels, and at $\sigma = 0.1$ the VAE spends its nats on what moves more pixels. Keep this in mind: no edit of the expression can be better than
 # what the decoder can show.
@@ -460,8 +460,8 @@ assert 0.15 < change["least squares"][1] < ceiling[1] < 1, "a smile, but smaller
 
 # %% [markdown]
 # The figure shows how much each factor's reading changes when we ask for a smile of 1, averaged over 150 faces; the
-# thin bars are the spread over five draws of the labels. The difference of means moves the *lighting* as much as the
-# expression. Least squares, with the same 300 labels, leaves the lighting alone. Neither smiles as much as it was
+# thin bars are the spread over five draws of the labels. The difference of means moves the *lighting* at least as much as
+# the expression. Least squares, with the same 300 labels, leaves the lighting alone. Neither smiles as much as it was
 # asked to. The third bar is the true edited face sent through the VAE, so it is what this VAE can show: about
 # seven tenths. Least squares reaches a part of that.
 #
@@ -527,11 +527,12 @@ plt.show()
 
 # %% [markdown]
 # The figure shows one face turned from $-45$ to $45$ degrees in steps of 15: by the line, by the curve, as well as
-# this decoder can, and in truth. The table above it gives the errors. Relighting works: the curve removes well over half of the
+# this decoder can, and in truth. The line soon dissolves the face. The curve smears it on the way, and arrives at a face
+# that looks the right way. The table above the figure gives the errors. Relighting works: the curve removes a large part of the
 # error. A smile changes few pixels, so doing nothing is a strong rival; the line is only a little better than
 # it in pixels, though the readings moved in the right direction. A turn is the hardest. A turning head moves *every* edge, the set
-# of all turned heads is a strongly curved path in latent space, and a straight vector leaves it. The curve stays nearer, and is
-# still several times worse than the best. Do not sell such an edit as a rotation.
+# of all turned heads is a strongly curved path in latent space, and a straight vector leaves it. The curve stays nearer, and its
+# error is still more than twice that of the best. Do not sell such an edit as a rotation.
 #
 # ## 5. Do generated pictures help a classifier?
 #
@@ -671,7 +672,7 @@ def pseudo_gibbs(x, visible, start, steps, seed=0):
 # best objective. Pseudo-Gibbs runs eight chains of 20 steps, which start from the hidden parts of random training
 # images; as one guess we take the average of the eight. All are scored against the truth, on the hidden pixels only.
 #
-# **Predict.** One rival needs no model. How close will it come?
+# **Predict.** The nearest training image needs no model. How close will it come?
 
 # %%
 mean_face = faces.x_train.mean(axis=0, keepdims=True)
@@ -717,8 +718,8 @@ assert mouth["pseudo-Gibbs"] < 0.9 * mouth["encoder, once"], "repeating the enco
 assert mouth["mean image"] > 3 * mouth["latent search"], "the mouth can be guessed well"
 
 # %% [markdown]
-# The figure shows the errors for both masks. Latent search is at or near the top both times. Using the encoder once is poor: it
-# never saw a face with an average mouth pasted in. Repeating it helps much. The nearest training image is a hard rival:
+# The figure shows the errors for both masks. Latent search has the smallest error both times, or nearly so. Using the encoder
+# once is poor: it never saw a face with an average mouth pasted in. Repeating it helps, most of all with the mouth. The nearest training image is a hard rival:
 # these faces come from a full grid of factors, so there is nearly always a close relative. With
 # fewer or more varied data it falls back. Always show it, or nobody knows what a model contributed.
 #
@@ -750,7 +751,7 @@ plt.show()
 # %% [markdown]
 # The figure shows three faces whose upper part is hidden: the truth, what is given, the answer of latent search, and
 # five chains of pseudo-Gibbs after 20 steps. Below the bar all are alike. Above it, the chains differ in the hair: dark,
-# brown or fair. Latent search gives one answer: the best of its eight starts.
+# grey or fair. Latent search gives one answer: the best of its eight starts.
 
 # %% tags=["drift"]
 for name in masks:
@@ -769,9 +770,10 @@ assert hair[100][4] < 0.8 * hair[20][4], "with more steps the chains agree, whic
 # hidden mouth; orientation and lighting are fixed by what is visible. Where the data allow several answers, the chains give several. Latent search notices it in its own
 # way: with a hidden mouth all starts end at the same objective, and with hidden hair some stop at a lower one.
 #
-# Now the second lines. After 100 steps the spread has *shrunk*, although nothing new was learnt about the hair. A
-# correct sampler would keep it, or let it grow. This is the "pseudo" in the name: small errors of $q_\phi$ push every chain
-# towards pictures on which encoder and decoder agree, and step by step all chains drift there. Do not read the spread of
+# Now the second lines. After 100 steps the spread of the hair has *shrunk*, although nothing new was learnt about it. The
+# chains start from the hair of random faces, and the visible part says nothing about hair, so they start with the right
+# spread. A correct sampler would keep it. This is the "pseudo" in the name: $q_\phi$ is not quite the posterior. One
+# explanation is that its small errors push every chain towards pictures on which encoder and decoder agree. Do not read the spread of
 # pseudo-Gibbs chains as a probability. Mattei and Frellsen (2018) mend it with a Metropolis step.
 #
 # ## 7. Is this picture odd?
@@ -830,9 +832,10 @@ assert auc["blurred"] < 0.4 and auc["half-way to the mean"] < 0.2, "pale and blu
 assert auc["the mean image"] < 0.05, "the mean image of all digits is no digit, and it beats nearly all of them"
 
 # %% [markdown]
-# The figure shows the scores as boxes: the middle half of each group, with whiskers for the rest. Noise is far to the right.
-# About half of the upside-down and of the double digits are caught. The last three groups lie to the *left* of the real
-# digits: they are odd, and the model finds them more probable than real data.
+# The figure shows the scores as boxes: the middle half of each group, with whiskers for most of the rest. A score may be
+# negative, since the likelihood is a density (chapter 04). Noise is far to the right.
+# About half of the upside-down and of the double digits are caught. The last three groups lie mostly to the *left* of the
+# real digits: they are odd, and the model gives them a higher bound than real data.
 #
 # There is no bug. A density is high where data are easy to explain, and a blurred picture, or the mean image, has none of the
 # small strokes that the decoder must pay for. Nalisnick et al. (2019) found the same with large models: trained on photographs of
@@ -847,6 +850,9 @@ print(f"{100 * false_alarms:.1f} % of {len(digits.x_test)} test digits raise a f
 assert false_alarms < 0.12, "a threshold from validation images holds on other normal images"
 
 # %% [markdown]
+# About as often, as far as a few hundred digits can tell: such a share has a standard error of more than a point, and the
+# threshold, which comes from as few digits, is not exact either.
+#
 # ## Summary
 #
 # You have
@@ -873,7 +879,7 @@ assert false_alarms < 0.12, "a threshold from validation images holds on other n
 # ## Exercises
 #
 # [Exercises 05](../exercises/05_latent_space/05_latent_space.ipynb): the mass of a shell, the spherical path, a direction
-# without leakage, hidden pixels in a linear model, and a published attribute vector to repair.
+# without leakage, hidden pixels in a linear model, a report to doubt, and an alarm to repair.
 #
 # ## Further reading
 #

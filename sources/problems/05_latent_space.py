@@ -110,6 +110,8 @@ for d in (3, 12):
         assert np.isclose(np.linalg.norm(z), (1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b)), "the norm goes evenly"
         assert np.isclose(np.arccos(a @ z / np.linalg.norm(a) / np.linalg.norm(z)), t * whole), "the angle goes evenly"
     assert np.allclose(path(a, 3 * a, 0.25), 1.5 * a), "the same direction, in any dimension"
+a, near, half = (2 * np.array([np.cos(angle), np.sin(angle)]) for angle in (0, 0.1, 0.05))
+assert np.allclose(path(a, near, 0.5), half), "a small angle is an angle, too"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -140,8 +142,8 @@ directions = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, -1.0], [0.5, 0.0, 1
 z, u = labelled_codes(200, directions)
 answer = attribute_vector(z, u, 0)
 assert np.shape(answer) == (4,), "one direction in the space of codes, so [d]"
-assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, "another factor leaks in: are all factors, and the constant c, in one equation?"
-assert np.allclose(answer, directions[0]), "no leak, but the step is not right: a factor that grows by 1, in its own units"
+assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, "another factor leaks in: are all factors in one equation, and is it the row of this factor?"
+assert np.allclose(answer, directions[0]), "no leak, but a wrong step: is the constant c in the equation, and does the factor grow by 1?"
 assert np.allclose(attribute_vector(z, u, 2), directions[2]), "and the right one for another factor"
 shifted = attribute_vector(z, 10 * u, 0)
 assert np.allclose(shifted, directions[0] / 10), "if the factor counts in tenths, a step of 1 is a tenth as long: do not rescale"
@@ -184,7 +186,7 @@ assert np.allclose(posterior_of_visible(changed, visible, W, b, 0.5)[0], m), "th
 nothing = posterior_of_visible(x, np.zeros(8, bool), W, b, 0.5)
 assert np.allclose(nothing[0], 0) and np.allclose(nothing[1], np.eye(3)), "if nothing is visible, the prior N(0, I) remains"
 slope = W[visible].T @ (x[visible] - b[visible] - W[visible] @ m) / 0.5**2 - m
-assert np.allclose(slope, 0), "m is where latent search ends: the gradient of log p(x_v|z) + log p(z) is zero there"
+assert np.allclose(slope, 0), "at m the gradient of log p(x_v|z) + log p(z) is zero: are sigma squared and b_v in it?"
 one = posterior_of_visible(np.array([3.0]), np.array([True]), np.array([[1.0]]), np.array([1.0]), 2.0)
 assert np.allclose(one[0], 0.4) and np.allclose(one[1], 0.8), "one pixel: S = 1 / (1 + 1/4), m = S (3 - 1) / 4"
 ### BEGIN HIDDEN TESTS
@@ -230,6 +232,11 @@ assert np.allclose(spread, without_noise + sigma**2 * np.eye(3), atol=0.08), "hi
 drawn = completions(x, ~visible, W, b, 0.3, 20000, np.random.default_rng(2))
 m, S = posterior_of_visible(x, ~visible, W, b, 0.3)
 assert np.allclose(np.cov(drawn[:, visible].T), W[visible] @ S @ W[visible].T + 0.09 * np.eye(3), atol=0.08), "for any mask"
+W, visible = np.array([[3.0, 3.0], [1.0, 1.0], [1.0, -1.0]]), np.array([True, False, False])
+one, two = [completions(x[:3], visible, W, b[:3], 0.5, 20000, np.random.default_rng(seed)) for seed in (3, 4)]
+S = posterior_of_visible(x[:3], visible, W, b[:3], 0.5)[1]
+assert np.allclose(np.cov(one[:, 1:].T), W[1:] @ S @ W[1:].T + 0.25 * np.eye(2), atol=0.15), "the latents of S are correlated"
+assert not np.allclose(one[:, 1:], two[:, 1:]), "another generator, other draws"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -288,7 +295,7 @@ threshold, precision, recall = alarm_report(train_elbo, valid_elbo, test_elbo, i
 assert np.isclose(np.mean(valid_elbo < threshold), 0.05, atol=0.005), "5 % of unseen normal pictures should raise an alarm"
 twice = alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, rate=0.1)
 assert np.isclose(np.mean(valid_elbo < twice[0]), 0.1, atol=0.005), "the rate is an argument: at 0.1 twice as many"
-assert recall < twice[2], "more false alarms allowed, more odd pictures caught: is the alarm below the threshold?"
+assert recall < twice[2], "more false alarms, more odd pictures caught: is the alarm below the threshold, and recall last?"
 found = np.array([-40.0, -40.0, -40.0, -10.0, -10.0, -10.0, -10.0, -10.0])  # three alarms
 odd = np.array([True, False, False, True, True, True, False, False])
 small = alarm_report(train_elbo, valid_elbo, found, odd)
@@ -301,6 +308,9 @@ low = test_elbo < np.quantile(valid_elbo, 0.02)
 assert np.allclose(alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, 0.02)[1:], (is_odd[low].mean(), low[is_odd].mean())), (
     "precision and recall at another rate"
 )
+skewed = -random.exponential(10, size=1000)
+limit = alarm_report(train_elbo, skewed, test_elbo, is_odd)[0]
+assert np.isclose(np.mean(skewed < limit), 0.05, atol=0.005), "a share of the bounds, whatever their distribution"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -338,8 +348,6 @@ def aucs(score, real=judged):
         values = np.concatenate([normal, score(np.ascontiguousarray(pictures))])
         result[kind] = roc_auc_score(np.repeat([0, 1], len(normal)), values)
     return result
-
-
 
 
 def bound_score(x):
