@@ -660,16 +660,6 @@ for row, (name, images) in zip(axes, pictures.items(), strict=True):
 figure.colorbar(picture, ax=axes, label="movement of the factor")
 plt.show()
 
-# %% tags=["drift"]
-faces_alone, faces_below = moves["faces"].values()
-assert pixel_change["faces"][0] > 3 * pixel_change["faces"][1:].max(), "the top changes far more than the rest"
-assert np.all(faces_alone[0] >= faces_alone[1:].max(axis=0)), "and it moves every factor most"
-assert faces_below[2:].max() < 0.2, "the two lowest groups of the faces decide no factor"
-sprite_names = np.array(pictures["sprites"].factor_names)[seen["sprites"]]
-after_top = dict(zip(sprite_names, moves["sprites"]["this group and all below"][1], strict=True))  # group 1 is kept
-assert after_top["shape"] == max(after_top.values()), "on the sprites the shape is what the top leaves open most"
-assert pixel_change["sprites"][1:].max() > 0.2 * pixel_change["sprites"][0], "and lower groups still change many pixels"
-
 # %% [markdown]
 # The figure shows how far each factor moves, for the faces above and the sprites below: on the left when one group is
 # redrawn and all others are kept, on the right when the groups below it are redrawn too. The first row on the right is a
@@ -690,6 +680,16 @@ assert pixel_change["sprites"][1:].max() > 0.2 * pixel_change["sprites"][0], "an
 # writes what. In the VDVAE and in NVAE (Vahdat and Kautz, 2020) the groups live at different *resolutions*: the top ones
 # see an image of a few pixels, and cannot draw detail. The order of scales that their figures show was built in. Zhao et
 # al. (2017) have more on what a hierarchy does not learn by itself.
+
+# %% tags=["drift"]
+faces_alone, faces_below = moves["faces"].values()
+assert pixel_change["faces"][0] > 3 * pixel_change["faces"][1:].max(), "the top changes far more than the rest"
+assert np.all(faces_alone[0] >= faces_alone[1:].max(axis=0)), "and it moves every factor most"
+assert faces_below[2:].max() < 0.2, "the two lowest groups of the faces decide no factor"
+sprite_names = np.array(pictures["sprites"].factor_names)[seen["sprites"]]
+after_top = dict(zip(sprite_names, moves["sprites"]["this group and all below"][1], strict=True))  # group 1 is kept
+assert after_top["shape"] == max(after_top.values()), "on the sprites the shape is what the top leaves open most"
+assert pixel_change["sprites"][1:].max() > 0.2 * pixel_change["sprites"][0], "and lower groups still change many pixels"
 
 # %% [markdown]
 # ## 6. Is the hierarchy a better model?
