@@ -23,6 +23,7 @@
 
 # %%
 import tempfile
+import time
 
 # vae_course comes before Keras: it chooses TensorFlow's settings.
 from vae_course import datasets, fidelity, models, networks, plots
@@ -733,11 +734,13 @@ rivals = {
     "VAE-GAN": vae_gans[0.1],
 }
 rivals["VAE"].compile(keras.optimizers.Adam(2e-3))
-samples, results, records, copies = {}, {}, {}, {}
+samples, results, records, copies, seconds = {}, {}, {}, {}, {}
 for name, model in rivals.items():
     for seed in SEEDS:
         restart(model, seed)
+        began = time.perf_counter()
         records[name, seed] = model.fit(x_train, batch_size=64, epochs=EPOCHS, verbose=0).history
+        seconds[name, seed] = time.perf_counter() - began
         samples[name, seed] = model.sample(EVALUATION_SIZE, seed=100 + seed).clip(0, 1)
         results[name, seed] = scores(samples[name, seed])
         if name != "GAN":
@@ -751,6 +754,9 @@ for name in rivals:
     print(f"{name:10s}" + "".join(f"{m:8.2f} +- {s:4.2f}" for m, s in zip(means[name], spreads[name], strict=True)))
 truth = verdicts["real images"]
 print(f"{'real':10s}" + "".join(f"{value:8.2f}        " for value in truth))
+for name, model in rivals.items():
+    shortest = min(seconds[name, seed] for seed in SEEDS)
+    print(f"cost of {name}: {model.count_params()} weights, {shortest:.1f} s for {EPOCHS} epochs")
 if DATASET == "faces":
     best = min(means["VAE"][0], means["GAN"][0])
     assert means["VAE-GAN"][0] < 0.75 * best, "the VAE-GAN has the smallest Fréchet distance"
@@ -774,7 +780,7 @@ plt.show()
 # - The **VAE-GAN** has by far the smallest Fréchet distance and the highest recall, and gives up a little precision. It has some grain too.
 #
 # This is a comparison at equal epochs, with weights found by a short search for one of the three. It does not say what each could become with
-# more of either.
+# more of either. Nor are equal epochs an equal bill: the last lines of the table count weights and seconds, and a second player costs both.
 #
 # What does each model leave out? Let the reader read the factors off the samples, and compare their spread with that of real faces. The reader
 # may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. And a question that only a model with
