@@ -780,7 +780,7 @@ plt.show()
 # - The **VAE-GAN** has by far the smallest Fréchet distance and the highest recall, and gives up a little precision. It has some grain too.
 #
 # This is a comparison at equal epochs, with weights found by a short search for one of the three. It does not say what each could become with
-# more of either. Nor are equal epochs an equal bill: the last lines of the table count weights and seconds, and a second player costs both.
+# more of either. Nor are equal epochs an equal bill: the last lines count weights and seconds, and the VAE-GAN, with three networks, is the dearest.
 #
 # What does each model leave out? Let the reader read the factors off the samples, and compare their spread with that of real faces. The reader
 # may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. And a question that only a model with
