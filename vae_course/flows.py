@@ -49,7 +49,8 @@ class Planar(Flow):
 
     def __init__(self, latent_size, context_size=0, **kwargs):
         super().__init__(latent_size, context_size, **kwargs)
-        _refuse_context(self)
+        if context_size:
+            raise ValueError(f"Planar takes no context. Received: context_size={context_size}")
         self.w = self.add_weight(name="w", shape=(latent_size,), initializer=_normal(0.5))
         self.u = self.add_weight(name="u", shape=(latent_size,), initializer=_normal(0.5))
         self.b = self.add_weight(name="b", shape=(), initializer="zeros")
@@ -117,24 +118,21 @@ class Coupling(Flow):
             return _shift_and_log_scale(_apply(self.network, still))
 
         step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
-        if not self.flip:
-            return step
-        turn = tfb.Permute(np.arange(self.latent_size)[::-1].copy())
-        return tfb.Chain([turn, step, turn])
+        return _reversed(step, self.latent_size) if self.flip else step
 
     def get_config(self):
         return {**super().get_config(), "hidden": self.hidden, "flip": self.flip}
 
 
 class _MaskedDense(keras.layers.Dense):
-    """A dense layer some of whose weights are held at zero: mask [inputs, units]."""
+    """A dense layer some of whose weights are held at zero, before its activation: mask [inputs, units]."""
 
     def __init__(self, units, mask, **kwargs):
         super().__init__(units, **kwargs)
         self.mask = np.asarray(mask, "float32")
 
     def call(self, x):
-        return self.activation(tf.matmul(x, self.kernel * self.mask) + self.bias)
+        return tf.matmul(x, self.kernel * self.mask) + self.bias
 
 
 @keras.saving.register_keras_serializable("vae_course")
@@ -172,7 +170,7 @@ class Autoregressive(Flow):
     def network(self, z, context=None):
         """MADE: z [..., latent_size] -> shift and log-scale, [..., 2 * latent_size]; output i depends on z_<i."""
         for number, layer in enumerate(self.masked):
-            raw = tf.matmul(z, layer.kernel * layer.mask) + layer.bias
+            raw = layer.call(z)  # and not layer(z), which mixed precision would turn to float16
             if number == 0 and context is not None:
                 raw += _spread(self.from_context(context), raw)
             z = layer.activation(raw)
@@ -183,10 +181,7 @@ class Autoregressive(Flow):
         step = tfb.MaskedAutoregressiveFlow(lambda z, **_: _shift_and_log_scale(self.network(z, context)))
         if self.direction == "sampling":
             step = tfb.Invert(step)
-        if not self.flip:
-            return step
-        turn = tfb.Permute(np.arange(self.latent_size)[::-1].copy())
-        return tfb.Chain([turn, step, turn])
+        return _reversed(step, self.latent_size) if self.flip else step
 
     def get_config(self):
         own = {"hidden": self.hidden, "direction": self.direction, "flip": self.flip}
@@ -202,6 +197,12 @@ def _dense(x, hidden, outputs):
     for units in hidden:
         x = keras.layers.Dense(units, activation="relu")(x)
     return keras.layers.Dense(outputs, kernel_initializer=_normal())(x)
+
+
+def _reversed(step, size):
+    """The step, done to the latents in the opposite order."""
+    turn = tfb.Permute(np.arange(size)[::-1].copy())
+    return tfb.Chain([turn, step, turn])
 
 
 def _shift_and_log_scale(outputs):
@@ -227,11 +228,6 @@ def _checked(flow, context):
             f"{'a' if flow.context_size else 'no'} context. Received: {None if context is None else context.shape}"
         )
     return context
-
-
-def _refuse_context(flow):
-    if flow.context_size:
-        raise ValueError(f"{type(flow).__name__} takes no context. Received: context_size={flow.context_size}")
 
 
 def chain(flows, context=None):

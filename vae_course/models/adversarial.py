@@ -1,5 +1,6 @@
 """Models with a critic: the GAN and the VAE-GAN. Two players, two optimizers, one `fit`."""
 
+from vae_course import bounds
 from vae_course.distributions import lookup
 from vae_course.models.base import CourseModel, in_batches, pixels
 from vae_course.models.vae import VAE
@@ -7,9 +8,6 @@ from vae_course.models.vae import VAE
 import keras
 import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfd = tfp.distributions
 
 # name: (what the discriminator pays for the logits of real and of generated images, what the generator pays); [batch]
 ADVERSARIAL_LOSSES = {
@@ -66,12 +64,14 @@ class _Adversarial(CourseModel):
     def _logits(self, x, training=False):
         return tf.cast(self.discriminator(x, training=training), tf.float32)[:, 0]
 
-    def _discriminator_loss(self, x, real, fake):
-        """Mean over the batch, with smoothed labels and the gradient penalty R1 where they were asked for."""
-        pays = self._discriminator_pays(real, fake)
-        if self.label_smoothing:  # one-sided: a real image counts as generated with this probability
-            pays += self.label_smoothing * (self._discriminator_pays(-real, fake) - pays)
-        loss = tf.reduce_mean(pays)
+    def _discriminator_loss(self, x, real, *fakes):
+        """Mean over the batch and over kinds of fakes, with smoothed labels and the penalty R1 where asked for."""
+        loss = 0.0
+        for fake in fakes:
+            pays = self._discriminator_pays(real, fake)
+            if self.label_smoothing:  # one-sided: a real image counts as generated with this probability
+                pays += self.label_smoothing * (self._discriminator_pays(-real, fake) - pays)
+            loss += tf.reduce_mean(pays) / len(fakes)
         if self.r1:
             with tf.GradientTape() as tape:
                 tape.watch(x)
@@ -225,18 +225,16 @@ class VAEGAN(_Adversarial, VAE):
     def _both_losses(self, x, training):
         posterior = self.posterior(x)
         z, count = posterior.sample(seed=self._seed()), tf.shape(x)[0]
-        terms = VAE.bound(self, x, z, posterior)
         seen, real = self._critique(x, training)
         imitated, reconstructed = self._critique(self._picture(z), training)
         _, invented = self._critique(self._picture(self.prior().sample(count, seed=self._seed())), training)
-        kl = tf.reduce_mean(terms["kl"])
+        kl = tf.reduce_mean(bounds.kl(posterior, self.prior(), z))
         feature_loss = 0.5 * tf.reduce_mean(tf.reduce_sum((seen - imitated) ** 2, axis=-1))
         generator_loss = 0.5 * tf.reduce_mean(self._generator_pays(reconstructed) + self._generator_pays(invented))
-        both = 0.5 * (self._discriminator_loss(x, real, reconstructed) + self._discriminator_loss(x, real, invented))
         return {
             "encoder_loss": self.kl_weight * kl + feature_loss,
             "decoder_loss": self.gamma * feature_loss + generator_loss,
-            "discriminator_loss": both,
+            "discriminator_loss": self._discriminator_loss(x, real, reconstructed, invented),
             "generator_loss": generator_loss,
             "feature_loss": feature_loss,
             "kl": kl,
