@@ -77,6 +77,7 @@ VAES = {
     "vae_logistic": lambda: vae(likelihood="discretized_logistic"),
     "vae_categorical": lambda: vae(likelihood="categorical"),
     "vae_mixture_prior": lambda: vae(prior=priors.GaussianMixture(LATENT_SIZE, components=4)),
+    "vae_binarized": lambda: vae(augmentation=networks.Binarize()),
     "iwae": lambda: vae(IWAE, k=4),
     "vae_free_bits": lambda: vae(FreeBitsVAE, free_bits=0.1),
     "vae_tc": lambda: vae(TCVAE, train_size=96, beta=6.0),

@@ -90,11 +90,11 @@ class _Adversarial(CourseModel):
         return self._trackers
 
     def train_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._look_up("train", data))
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._batch("train", data))
         return self._report(self._learn(pixels(x)))
 
     def test_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._look_up("valid", data))
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._batch("valid", data))
         return self._report(self._both_losses(pixels(x), training=False))
 
     def _adversarial_config(self):

@@ -111,10 +111,10 @@ class DenoisingAutoencoder(Autoencoder):
         self.corruption = corruption
 
     def train_step(self, data):
-        return super().train_step(self._corrupted(self._look_up("train", data)))
+        return super().train_step(self._corrupted(self._batch("train", data)))
 
     def test_step(self, data):
-        return super().test_step(self._corrupted(self._look_up("valid", data)))
+        return super().test_step(self._corrupted(self._batch("valid", data)))
 
     def _corrupted(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

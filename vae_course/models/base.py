@@ -128,8 +128,8 @@ class CourseModel(keras.Model):
         if shapes[0] != shapes[1]:
             raise ValueError(f"fresh must have the same weights as {self.name}. Received: {shapes[1]}, not {shapes[0]}")
         self.set_weights(fresh.get_weights())
-        if self._seeds is not None:
-            self._seeds.state.assign(fresh._seeds.state)
+        for state, begun in zip(_seed_states(self), _seed_states(fresh)):
+            state.assign(begun)
         for optimizer in filter(None, (self.optimizer, getattr(self, "discriminator_optimizer", None))):
             for variable in optimizer.variables:
                 if variable is not optimizer.learning_rate:
@@ -210,10 +210,10 @@ class CourseModel(keras.Model):
         return super().predict(x, *args, **kwargs)
 
     def train_step(self, data):
-        return super().train_step(self._look_up("train", data))
+        return super().train_step(self._batch("train", data))
 
     def test_step(self, data):
-        return super().test_step(self._look_up("valid", data))
+        return super().test_step(self._batch("valid", data))
 
     def make_train_function(self, force=False):
         """Keras's; but under XLA the steps between two visits to Python become one program."""
@@ -263,7 +263,8 @@ class CourseModel(keras.Model):
             self.train_function = self.test_function = None  # the traced steps hold the old arrays
         return row_batches(len(data[0]), batch_size, shuffle, drop_last)
 
-    def _look_up(self, part, data):
+    def _batch(self, part, data):
+        """What a step works on: the resident rows that `data` names, or `data` itself. part: "train" or "valid"."""
         if not isinstance(data, Rows):
             return data
         table, present = self._resident[part]
@@ -276,6 +277,11 @@ class CourseModel(keras.Model):
         Keras's own losses are shared out already; only a loss that a model computes itself needs this.
         """
         return loss / self.distribute_strategy.num_replicas_in_sync
+
+
+def _seed_states(model):
+    """The states of all random draws: the model's own, and those of layers such as dropout."""
+    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
 
 
 def _suits_xla(model):

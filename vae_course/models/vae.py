@@ -21,6 +21,7 @@ class VAE(_Coder):
     likelihood: "bernoulli", "gaussian", "gaussian_per_pixel", "discretized_logistic" or "categorical".
     scale: standard deviation of the "gaussian" likelihood: a number, or "learned" for one learned number.
     beta: weight of the KL in the loss. `vae.beta = 4.0` between two fits is obeyed.
+    augmentation: a Keras layer that changes x in training only, anew in each step: `networks.Binarize()`, RandomFlip...
 
     The model itself, `vae(x)` or `vae.predict(x)`, gives the terms of the bound: a dictionary of [batch] in nats, with
     elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl).
@@ -40,9 +41,13 @@ class VAE(_Coder):
         likelihood="bernoulli",
         scale=1.0,
         beta=1.0,
+        augmentation=None,
         **kwargs,
     ):
         super().__init__(encoder, decoder, **kwargs)
+        if augmentation is not None and not isinstance(augmentation, keras.Layer):
+            raise ValueError(f"augmentation must be a Keras layer, or None. Received: {augmentation!r}")
+        self.augmentation = augmentation
         self.likelihood_name = likelihood
         self._likelihood = lookup(distributions.LIKELIHOODS, likelihood, "likelihood")
         self._choose_posterior(posterior)
@@ -173,6 +178,13 @@ class VAE(_Coder):
         z = posterior.sample(k, seed=self._seed() if seed is None else seed)
         return bounds.log_weights(x, z, self.prior(), self.likelihood(z), posterior)
 
+    def _batch(self, part, data):
+        data = super()._batch(part, data)
+        if part == "valid" or self.augmentation is None:
+            return data
+        x, *rest = keras.utils.unpack_x_y_sample_weight(data)
+        return self.augmentation(pixels(x), training=True), *rest
+
     # --- numpy in, numpy out ---
 
     def sample(self, n, seed=None):
@@ -214,6 +226,7 @@ class VAE(_Coder):
             "likelihood": self.likelihood_name,
             "scale": self.scale,
             "beta": self.beta,
+            "augmentation": keras.saving.serialize_keras_object(self.augmentation),
         }
 
 
