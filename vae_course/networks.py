@@ -1,4 +1,4 @@
-"""Encoders and decoders: Keras functional models from tensors to tensors, whose last layer is linear. And an augmentation.
+"""Encoders and decoders: Keras models from tensors to tensors, whose last layer is linear. And one augmentation.
 
 An encoder ends in `outputs` numbers: `latent_size` for an autoencoder, 2 * latent_size (mean and raw scale) for a VAE
 with a diagonal posterior. A decoder ends in the shape of its likelihood's parameters: logits or means.
@@ -67,6 +67,14 @@ def _check_image(shape):
         raise ValueError(f"A convolutional network needs images [height, width, channels]. Received: {tuple(shape)}")
 
 
+def next_seed(generator):
+    """The next seed of a `keras.random.SeedGenerator`, [2]. Under a tf.distribute strategy each device has its own."""
+    seed, replica = tf.cast(generator.next(), tf.int32), tf.distribute.get_replica_context()
+    if replica is not None and replica.num_replicas_in_sync > 1:  # all of them hold one generator
+        seed += tf.stack([replica.replica_id_in_sync_group, 0])
+    return seed
+
+
 @keras.saving.register_keras_serializable("vae_course")
 class Binarize(layers.Layer):
     """Dynamic binarization: a pixel of grey value v in [0, 1] becomes 1 with probability v, else 0. In chapter 04.
@@ -84,8 +92,8 @@ class Binarize(layers.Layer):
     def call(self, x, training=False):
         if not training:
             return x
-        seed = tf.cast(self._seeds.next(), tf.int32)
-        return tf.cast(tf.random.stateless_uniform(tf.shape(x), seed, alg="philox") < x, x.dtype)
+        draws = tf.random.stateless_uniform(tf.shape(x), next_seed(self._seeds), alg="philox")
+        return tf.cast(draws < x, x.dtype)
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}

@@ -159,9 +159,10 @@ class GAN(_Adversarial):
         """Both players move at once, each along its own loss."""
         with tf.GradientTape(persistent=True) as tape:
             losses = self._both_losses(x, training=True)
+            shares = {name: self._over_replicas(loss) for name, loss in losses.items()}
         own, critic = self._players()
-        self.optimizer.apply(tape.gradient(losses["generator_loss"], own), own)
-        self.discriminator_optimizer.apply(tape.gradient(losses["discriminator_loss"], critic), critic)
+        self.optimizer.apply(tape.gradient(shares["generator_loss"], own), own)
+        self.discriminator_optimizer.apply(tape.gradient(shares["discriminator_loss"], critic), critic)
         return losses
 
     def decode(self, z):
@@ -244,13 +245,14 @@ class VAEGAN(_Adversarial, VAE):
         """Each network moves along its own loss only: no gradient of one reaches another's weights."""
         with tf.GradientTape(persistent=True) as tape:
             losses = self._both_losses(x, training=True)
+            shares = {name: self._over_replicas(loss) for name, loss in losses.items()}
         own, critic = self._players()
         decoder = {id(variable) for variable in self.decoder.trainable_variables}
         by_decoder = [variable for variable in own if id(variable) in decoder]
         others = [variable for variable in own if id(variable) not in decoder]  # the encoder, and a prior that learns
-        gradients = tape.gradient(losses["encoder_loss"], others) + tape.gradient(losses["decoder_loss"], by_decoder)
+        gradients = tape.gradient(shares["encoder_loss"], others) + tape.gradient(shares["decoder_loss"], by_decoder)
         self.optimizer.apply(gradients, others + by_decoder)
-        self.discriminator_optimizer.apply(tape.gradient(losses["discriminator_loss"], critic), critic)
+        self.discriminator_optimizer.apply(tape.gradient(shares["discriminator_loss"], critic), critic)
         return losses
 
     def get_config(self):

@@ -6,6 +6,7 @@ Nothing else about `fit` changes: epochs, callbacks, validation and history are 
 import itertools
 
 from vae_course.models.resident import Rows, Table, can_reside, row_batches
+from vae_course.networks import next_seed
 
 import keras
 import numpy as np
@@ -66,7 +67,7 @@ class CourseModel(keras.Model):
     # --- random draws, saving ---
 
     def _seed(self):
-        return tf.cast(self._seeds.next(), tf.int32)
+        return next_seed(self._seeds)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -272,7 +273,7 @@ class CourseModel(keras.Model):
         return tuple(tf.gather(next(columns), data.index) if here else None for here in present)
 
     def _over_replicas(self, loss):
-        """A mean over this replica's batch as its share of the whole: MirroredStrategy sums the gradients.
+        """A mean over this device's batch as its share of the whole: MirroredStrategy sums the gradients.
 
         Keras's own losses are shared out already; only a loss that a model computes itself needs this.
         """
