@@ -6,13 +6,19 @@ import math
 import os
 import platform
 import statistics
+import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
-BASE = "torch_example"
-GOALS = {("mlp", BASE): 6.0, ("conv", BASE): 2.5}  # against all others the goal is 1: not slower
+# What the others are compared with: the example, or pythae where there is none. name -> its name in a column's head
+BASES = {"mlp": "torch_example", "conv": "torch_example", "hierarchical": "pythae", "flow": "pythae"}
+HEADS = {"torch_example": "the PyTorch example", "pythae": "pythae"}
+GOALS = {("mlp", "torch_example"): 6.0, ("conv", "torch_example"): 2.5}  # against all others the goal is 1: not slower
 TITLES = {
     "mlp": "MLP VAE, 784-400-20-400-784",
     "conv": "Convolutional VAE of keras.io, two latents",
+    "hierarchical": "Hierarchical VAE, top-down, 784-400-64, groups of 8, 8 and 8 latents, 64-400-784",
+    "flow": "VAE with two inverse autoregressive steps, 784-400-20-400-784, masked networks of 3 x 128",
 }
 
 
@@ -27,14 +33,18 @@ def ratios(worker, other):
     return [b / a for a, b in zip(worker.rounds[1:], other.rounds[1:])]
 
 
-def report(kind, workers, examples):
+def report(kind, piece, examples):
     """The table of one architecture and, in words, every comparison of this library: won and lost."""
+    workers = [SimpleNamespace(**worker) for worker in piece["workers"]]
     done = {worker.name: worker for worker in workers if not worker.failure}
-    base, ours = done.get(BASE), done.get("vae_course")
+    base, ours = done.get(BASES[kind]), done.get("vae_course")
+    origin = "taken from the run of" if piece.get("taken") else "measured on"
     lines = [
         f"### {TITLES[kind]}",
         "",
-        "| | examples/s | times the PyTorch example | vae_course is faster by | CPU s per 10 000 | first round, s "
+        f"{origin} {piece['date']}; load before the start {piece['load']:.1f}".capitalize(),
+        "",
+        f"| | examples/s | times {HEADS[BASES[kind]]} | vae_course is faster by | CPU s per 10 000 | first round, s "
         "| loss before, after |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -47,12 +57,21 @@ def report(kind, workers, examples):
         cpu = statistics.median(worker.cpu[1:]) / examples * 1e4
         cells += [f"{cpu:.2f}", f"{worker.rounds[0]:.1f}", ", ".join(f"{loss:.1f}" for loss in worker.losses)]
         lines.append(f"| {worker.title} | {speed} | {' | '.join(cells)} |")
-    lines += ["", *(f"- {worker.title}: {worker.about}" for worker in done.values())]
+    lines.append("")
+    for worker in done.values():
+        lines.append(f"- {worker.title}: {worker.about['device']}, {worker.about['how']}")
     for other in done.values():
         if ours and other is not ours:
             found, goal = ratios(ours, other), GOALS.get((kind, other.name), 1.0)
             verdict = "reached" if statistics.median(found) >= goal else "NOT reached"
             lines.append(f"- vae_course against {other.title}: {spread(found)}; goal {goal:g}: {verdict}")
+    weights = {worker.title: worker.about["weights"] for worker in done.values()}
+    if len(set(weights.values())) == 1:
+        lines.append(f"- trainable weights: {next(iter(weights.values())):,}{', equal for all' * (len(weights) > 1)}")
+    elif weights:
+        lines.append(f"- trainable weights: NOT equal: {', '.join(f'{t} {n:,}' for t, n in weights.items())}")
+    if len({worker.about["device"] == "CPU" for worker in done.values()}) > 1:
+        lines.append("- NOT one device: some ran on a GPU and some on the CPU, so their ratios mean nothing")
     if len(done) > 1:
         before, after = ([worker.losses[when] for worker in done.values()] for when in (0, -1))
         same = "the same objective" if max(before) - min(before) < 0.05 * min(before) else "NOT one objective"
@@ -64,8 +83,21 @@ def report(kind, workers, examples):
     return "\n".join(lines) + "\n"
 
 
-def surroundings(settings):
-    """Machine, versions and settings, a line each; settings: what else to say."""
+def accelerator():
+    """The GPUs that NVIDIA's driver names; what each contestant ran on is told under its table."""
+    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+    try:
+        names = subprocess.run(query, capture_output=True, text=True, check=True).stdout.strip().splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        names = []
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    note = "" if visible is None else f" (CUDA_VISIBLE_DEVICES={visible})"
+    found = [f"GPU {name}".replace(", ", ", driver ") for name in names]
+    return ("; ".join(found) or "no NVIDIA GPU") + note
+
+
+def machine():
+    """Machine, versions and threads: results of two runs are compared only where these are the same."""
     model = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         entries = [line.split(":", 1) for line in open("/proc/cpuinfo") if ":" in line]
@@ -81,8 +113,12 @@ def surroundings(settings):
             versions.append(f"{package} not installed")
     threads = os.environ.get("OMP_NUM_THREADS", "each tool's default")
     return (
-        f"- {datetime.date.today()}, {model}, {cores} cores, {memory:.0f} GiB, {platform.system()}; "
-        f"load before the start {os.getloadavg()[0]:.1f}\n"
-        f"- Python {platform.python_version()}, {', '.join(versions)}\n"
-        f"- {settings}, Adam 1e-3, float32, threads: {threads}\n"
+        f"{model}, {cores} cores, {memory:.0f} GiB, {platform.system()}; {accelerator()}\n"
+        f"- Python {platform.python_version()}, {', '.join(versions)}; threads: {threads}"
     )
+
+
+def surroundings(settings):
+    """Date, machine, versions and settings, a line each; settings: what else to say."""
+    load = f"load before the start {os.getloadavg()[0]:.1f}"
+    return f"- {datetime.date.today()}, {load}\n- {machine()}\n- {settings}, Adam 1e-3, float32\n"

@@ -1,6 +1,7 @@
 """The contestants of the speed benchmark: those of Keras here, the others in workers_torch.py; one to a process.
 
-`workers.py NAME mlp|conv FOLDER SEED` trains a round for every line on stdin; `speed.py` holds the other end.
+`workers.py NAME KIND FOLDER SEED` trains a round for every line on stdin; `speed.py` holds the other end and lists the
+kinds: mlp, conv, hierarchical (a top-down VAE of three groups) and flow (two inverse autoregressive steps).
 All train 128 examples a step with Adam 1e-3 in float32 on the mean negative ELBO in nats. x and valid: bytes
 0..255, [n, 28, 28, 1]. Each is written as its users would write it; benchmarks/README.md tells what and why.
 """
@@ -16,11 +17,17 @@ from typing import NamedTuple
 import numpy as np
 
 BATCH = 128
-LATENT = {"mlp": 20, "conv": 2}
+ENCODED = {"mlp": 40, "conv": 4, "hierarchical": 64, "flow": 40}  # numbers that the encoder gives, all heads together
+DECODED = {"mlp": 20, "conv": 2, "hierarchical": 64, "flow": 20}  # numbers that the decoder takes: a code, or the state
+GROUPS, HIDDEN = (8, 8, 8), 64  # hierarchical: latents of each group, units of its small networks
+MADE = (128, 128, 128)  # flow: hidden units of each step's masked network, pythae's default
 
 
 class Contestant(NamedTuple):
-    """`train()` is one round, `loss()` the negative ELBO in nats on held-out images, `about()` how it ran."""
+    """`train()` is one round, `loss()` the negative ELBO in nats on held-out images.
+
+    `about()` tells how it ran: a dictionary of its device, its number of trainable weights and how else.
+    """
 
     train: Callable
     loss: Callable
@@ -34,7 +41,7 @@ def keras_networks(kind, heads):
     from keras import layers
 
     x = inputs = keras.Input((28, 28, 1))
-    if kind == "mlp":
+    if kind != "conv":
         x = layers.Dense(400, activation="relu")(layers.Flatten()(x))
         tail = [layers.Dense(400, activation="relu"), layers.Dense(784), layers.Reshape((28, 28, 1))]
     else:
@@ -47,7 +54,7 @@ def keras_networks(kind, heads):
     encoder = keras.Model(
         inputs, [layers.Dense(size)(x) for size in heads] if len(heads) > 1 else layers.Dense(*heads)(x)
     )
-    return encoder, keras.Sequential([keras.Input((LATENT[kind],)), *tail])
+    return encoder, keras.Sequential([keras.Input((DECODED[kind],)), *tail])
 
 
 def tensorflow_about(model):
@@ -56,17 +63,28 @@ def tensorflow_about(model):
     gpus = tf.config.list_physical_devices("GPU")
     device = tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU") if gpus else "CPU"
     threads = tf.config.threading.get_intra_op_parallelism_threads() or "as many as cores"
-    return f"{device}, threads: {threads}, XLA: {model.jit_compile}, steps at once: {model.steps_per_execution}"
+    how = f"threads: {threads}, XLA: {model.jit_compile}, steps at once: {model.steps_per_execution}"
+    weights = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
+    return {"device": device, "weights": weights, "how": how}
 
 
 def vae_course(kind, x, valid, seed):
     """What a learner writes, with images as `datasets.load("mnist", dtype="uint8")` gives them."""
-    from vae_course import models
+    from vae_course import flows, models
 
     import keras
 
     keras.utils.set_random_seed(seed)
-    vae = models.VAE(*keras_networks(kind, [2 * LATENT[kind]]))
+    encoder, decoder = keras_networks(kind, [ENCODED[kind]])
+    if kind == "hierarchical":
+        vae = models.HierarchicalVAE(encoder, decoder, latent_sizes=GROUPS, hidden=HIDDEN)
+    elif kind == "flow":
+        size = DECODED[kind]
+        # The order turns round before each step, as in pythae: turn, step, turn, step.
+        steps = [flows.Autoregressive(size, hidden=MADE, direction="sampling", flip=flip) for flip in (True, False)]
+        vae = models.VAE(encoder, decoder, posterior=flows.FlowPosterior(size, steps))
+    else:
+        vae = models.VAE(encoder, decoder)
     vae.compile()
 
     def train():
@@ -120,7 +138,7 @@ def keras_io(kind, x, valid, seed):
             return {tracker.name: tracker.result() for tracker in self.trackers}
 
     keras.utils.set_random_seed(seed)
-    encoder, decoder = keras_networks(kind, [LATENT[kind]] * 2)
+    encoder, decoder = keras_networks(kind, [ENCODED[kind] // 2] * 2)
     decoder.add(layers.Activation("sigmoid"))
     model = Pattern(encoder, decoder)
     model.compile(optimizer=keras.optimizers.Adam())

@@ -19,14 +19,18 @@ def speed(*options, environment=None):
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Two contestants, a few steps on noise: {title: cells} and the whole text."""
-    file = tmp_path_factory.mktemp("speed") / "speed.md"
+    folder = tmp_path_factory.mktemp("speed")
+    file = folder / "speed.md"
     small = ("--data", "synthetic", "--only", "mlp", "--examples", "600", "--rounds", "2", "--markdown", str(file))
-    done = speed(*small, "--contestants", "vae_course", "keras_io")
+    done = speed(*small, "--contestants", "vae_course", "keras_io", "--store", str(folder))
     assert done.returncode == 0, done.stderr[-2000:]
     text = file.read_text()
     assert text.strip() == done.stdout.strip()
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
-    return {row[0]: row[1:] for row in rows[2:]}, text
+    return {row[0]: row[1:] for row in table_rows(text)[2:]}, text
+
+
+def table_rows(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
 
 
 def test_every_contestant_has_finite_positive_figures(table):
@@ -61,6 +65,43 @@ def test_data_that_is_damaged_is_told_with_what_to_do(tmp_path):
     folder.mkdir()
     for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (folder / f"{part}-ubyte.gz").write_bytes(b"nothing")
-    done = speed("--rounds", "1", environment={**os.environ, "VAE_COURSE_DATA": str(tmp_path)})
+    environment = {**os.environ, "VAE_COURSE_DATA": str(tmp_path)}
+    done = speed("--rounds", "1", "--store", str(tmp_path / "store"), environment=environment)
     assert done.returncode == 1
     assert "damaged" in done.stderr and "--data synthetic" in done.stderr and "Traceback" not in done.stderr
+
+
+def dense(*sizes):
+    """Weights and biases of a chain of dense layers."""
+    return sum(inputs * units + units for inputs, units in zip(sizes, sizes[1:]))
+
+
+# Encoder and decoder; then the networks of the groups, or two masked networks.
+WEIGHTS = {
+    "hierarchical": dense(784, 400, 64)
+    + dense(64, 400, 784)
+    + (dense(64, 64, 16) + 2 * dense(64 + 64, 64, 16))  # posteriors
+    + 2 * dense(64, 64, 16)  # priors
+    + (dense(8, 64, 64) + 2 * dense(8 + 64, 64, 64)),  # merges
+    "flow": dense(784, 400, 40) + dense(20, 400, 784) + 2 * dense(20, 128, 128, 128, 40),
+}
+
+
+def test_a_run_goes_on_where_it_was_cut_off_and_a_finished_one_is_only_told_again(tmp_path):
+    small = ("--data", "synthetic", "--examples", "640", "--rounds", "1", "--contestants", "vae_course")
+    first, second, third = (
+        speed(*small, "--store", str(tmp_path), "--only", *kinds)
+        for kinds in (["flow"], ["hierarchical", "flow"], ["hierarchical", "flow"])
+    )
+    for done in (first, second, third):
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert "aken from" not in first.stdout
+    assert second.stdout.count("Taken from the run of 20") == 1 and "hierarchical: train" in second.stderr
+    assert third.stdout.count("Taken from the run of 20") == 2 and "train" not in third.stderr
+    assert table_rows(second.stdout) == table_rows(third.stdout)
+    assert table_rows(first.stdout)[2] == table_rows(second.stdout)[5]
+    for row in table_rows(second.stdout)[2::3]:
+        before, after = (float(loss) for loss in row[-1].split(","))
+        assert 530 < before < 580 and after < before
+    for weights in WEIGHTS.values():
+        assert f"trainable weights: {weights:,}" in third.stdout
