@@ -1,4 +1,4 @@
-# make lab | test | check | notebooks | slides | bench. The first run makes the environment .venv; later runs work offline.
+# make lab | test | check | notebooks | slides | bench | bench-full. The first run makes the environment .venv; later runs work offline.
 
 # The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -13,7 +13,7 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: help lab test check notebooks slides bench
+.PHONY: help lab test check notebooks slides bench bench-full
 
 help:
 	@echo "make lab        JupyterLab on the first chapter"
@@ -21,7 +21,8 @@ help:
 	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
 	@echo "make slides     the chapters as slides, in .build/slides/"
-	@echo "make bench      speed beside PyTorch, in an environment of its own (.venv-bench)"
+	@echo "make bench      under 20 minutes: some published results, and speed beside PyTorch (in .venv-bench)"
+	@echo "make bench-full all of them, about two hours, and how cost grows; goes on where it was interrupted"
 
 lab: $(INSTALLED)
 	$(ACTIVATE) jupyter lab --LabApp.default_url=/lab/tree/chapters/01_autoencoders.ipynb $(LAB_FLAGS)
@@ -45,8 +46,19 @@ notebooks: $(INSTALLED)
 slides: $(INSTALLED)
 	$(ACTIVATE) jupyter nbconvert --to slides --output-dir .build/slides chapters/*.ipynb
 
+# The later programs run even if an earlier one has failed; any failure fails the whole.
 bench: .venv-bench/.installed
-	.venv-bench/bin/python benchmarks/speed.py
+	@failed=0; \
+	.venv-bench/bin/python benchmarks/yardsticks.py --quick || failed=1; \
+	.venv-bench/bin/python benchmarks/speed.py --quick || failed=1; \
+	exit $$failed
+
+bench-full: .venv-bench/.installed
+	@failed=0; \
+	.venv-bench/bin/python benchmarks/yardsticks.py --markdown benchmarks/yardsticks.md || failed=1; \
+	.venv-bench/bin/python benchmarks/growth.py || failed=1; \
+	.venv-bench/bin/python benchmarks/speed.py --markdown benchmarks/speed.md || failed=1; \
+	exit $$failed
 
 # ---- the environments ----
 comma := ,

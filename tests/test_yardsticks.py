@@ -1,0 +1,122 @@
+"""The table of published results: its words and verdicts, and that each row runs. No figure is tested here."""
+
+import importlib
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """The modules rows, store and yardsticks."""
+    sys.path.insert(0, str(FOLDER))
+    yield [importlib.import_module(name) for name in ("rows", "store", "yardsticks")]
+    sys.path.remove(str(FOLDER))
+
+
+def trial(*options):
+    command = [sys.executable, str(FOLDER / "yardsticks.py"), "--trial", *map(str, options)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory):
+    """All rows, on noise, one epoch each: the text and the folder of what is stored."""
+    folder = tmp_path_factory.mktemp("yardsticks")
+    done = trial("--store", folder, "--markdown", folder / "table.md")
+    assert done.returncode == 0, done.stderr[-2000:]
+    return (folder / "table.md").read_text(), folder
+
+
+def test_every_row_runs_and_has_its_lines_in_the_table(tried, programs):
+    text, _ = tried
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    assert {len(cells) for cells in lines} == {7}, "an even table"
+    assert [*dict.fromkeys(cells[0] for cells in lines[2:])] == [row.name for row in programs[0].rows()]
+    assert "NOT TO BE QUOTED" in text
+    assert "nan" not in text
+
+
+def test_noise_is_no_success(tried):
+    """The verdicts can fail: on noise, no row of training reaches anything but its budget and its limits in general."""
+    text, _ = tried
+    for quantity in ("Y1 | test NLL", "after 15 epochs", "VampPrior is better by", "MIG, beta 4"):
+        line = next(line for line in text.splitlines() if quantity in line)
+        assert "NOT reached" in line or "BEYOND THE LIMIT" in line, line
+
+
+def test_what_is_finished_is_not_measured_again(tried):
+    text, folder = tried
+    stored = {file: file.stat().st_mtime_ns for file in folder.rglob("*.json")}
+    one = next(file for file in stored if file.name.startswith("Y1"))
+    entry = json.loads(one.read_text())
+    entry["found"]["nll"] = 91.234
+    one.write_text(json.dumps(entry))
+    lost = next(file for file in stored if file.name.startswith("exact"))
+    lost.unlink()  # as if the run had been cut off before this piece
+    done = trial("--store", folder, "--only", "exact", "Y1")
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "91.23" in done.stdout, "the stored number is used"
+    assert lost.exists(), "the missing piece was measured"
+    assert all(f.stat().st_mtime_ns == time for f, time in stored.items() if f not in (one, lost))
+
+
+def test_stored_pieces_are_forgotten_when_the_code_changes(programs, tmp_path):
+    store, program = programs[1], tmp_path / "program.py"
+    program.write_text("a = 1")
+    first = store.Store("x", program, folder=tmp_path)
+    first["seed=0"] = {"nll": 1.5}
+    assert first["seed=0"] == {"nll": 1.5} and "seed=1" not in first
+    assert "seed=0" in store.Store("x", program, folder=tmp_path)
+    program.write_text("a = 2")
+    assert "seed=0" not in store.Store("x", program, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "reach", "limit", "expected"),
+    [
+        ([93.0, 96.0], 95, 88, "reached"),  # the mean counts
+        ([96.0], 95, 88, "NOT reached"),
+        ([95.0, 87.9], 95, 88, "BEYOND THE LIMIT"),  # a single value beyond it is enough
+        ([88.0], 95, 88, "reached"),
+        ([1.2], 0.5, 3, "reached"),  # more is better where the limit lies above
+        ([0.4], 0.5, 3, "NOT reached"),
+        ([1.0, 3.1], 0.5, 3, "BEYOND THE LIMIT"),
+        ([math.nan], 95, 88, "NOT reached: not a number"),
+    ],
+)
+def test_verdicts(programs, values, reach, limit, expected):
+    rows, _, yardsticks = programs
+    assert yardsticks.verdict(rows.Claim("what", "", values, reach, limit)) == expected
+
+
+@pytest.mark.parametrize("nll", [120.0, 50.0])
+def test_a_bad_result_and_one_that_is_too_good_fail_the_run(programs, nll, tmp_path, monkeypatch, capsys):
+    rows, _, yardsticks = programs
+    row = rows.Row(
+        "Y1", lambda run, seed: {"nll": nll}, [{"seed": 0}], lambda r: [rows.Claim("NLL", "88.7", [nll], 95, 88)], True
+    )
+    row.measure.__doc__ = "A protocol."
+    monkeypatch.setattr(rows, "rows", lambda: [row])
+    monkeypatch.setattr(sys, "argv", ["yardsticks.py", "--store", str(tmp_path), "--markdown", str(tmp_path / "t.md")])
+    with pytest.raises(SystemExit, match="FAILED:\nY1, NLL: .*88.00 to 95.00"):
+        yardsticks.main()
+    assert "A protocol." in (tmp_path / "t.md").read_text(), "the table is written all the same"
+
+
+def test_data_that_is_damaged_is_told_with_what_to_do(tmp_path, monkeypatch):
+    for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        file = tmp_path / "mnist" / f"{part}-ubyte.gz"
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"nothing")
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+    command = [sys.executable, str(FOLDER / "yardsticks.py"), "--only", "Y2", "--store", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    assert "damaged" in done.stderr and "--trial" in done.stderr and "Traceback" not in done.stderr
