@@ -1,5 +1,6 @@
 """The growth benchmark runs and counts what it says; nothing here depends on how fast anything is."""
 
+import importlib
 import math
 import re
 import subprocess
@@ -13,13 +14,20 @@ BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 
 
 @pytest.fixture(scope="module")
-def growth():
+def programs():
     sys.path.insert(0, str(BENCHMARKS))
-    try:
-        import growth
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return growth
+    yield
+    sys.path.remove(str(BENCHMARKS))
+
+
+@pytest.fixture(scope="module")
+def growth(programs):
+    return importlib.import_module("growth")
+
+
+@pytest.fixture(scope="module")
+def theory(programs):
+    return importlib.import_module("growth_theory")
 
 
 def run(folder):
@@ -68,27 +76,27 @@ def uses(layer):
 
 
 @pytest.mark.parametrize("axis", ["latent", "side", "conv", "batch", "flow", "groups"])
-def test_counts_are_those_of_the_models_own_layers(growth, axis):
+def test_counts_are_those_of_the_models_own_layers(growth, theory, axis):
     for value in list(growth.AXES[axis][2])[1:3]:
         vae = growth.build(axis, value)
         parts = {id(layer): layer for layer in vae._flatten_layers()}
         if axis == "flow":
             parts |= {id(layer): layer for flow in vae.posterior_layer.flows for layer in flow.masked}
         counted = sum(uses(layer) for layer in parts.values())
-        assert growth.multiply_adds(axis, value) == counted, (axis, value)
+        assert theory.multiply_adds(axis, value) == counted, (axis, value)
         weights = sum(math.prod(weight.shape) for weight in vae.trainable_weights)
-        size = growth.sizes(axis, value)
+        size = theory.sizes(axis, value)
         # the images by themselves, then the weights: what is left goes with the batch
-        images = growth.megabytes(axis, value, 1000) - growth.megabytes(axis, value, 0)
+        images = theory.megabytes(axis, value, 1000) - theory.megabytes(axis, value, 0)
         assert images == pytest.approx(1000 * math.prod(vae.example_shape) / 1e6)
-        assert sum((inputs + 1) * outputs for inputs, outputs, *_ in growth.layers(axis, value)) == weights
-        assert growth.megabytes(axis, value, 0) > 16 * weights / 1e6 and size["batch"] > 0
+        assert sum((inputs + 1) * outputs for inputs, outputs, *_ in theory.layers(axis, value)) == weights
+        assert theory.megabytes(axis, value, 0) > 16 * weights / 1e6 and size["batch"] > 0
 
 
-def test_every_axis_has_whole_batches_and_rising_values(growth):
+def test_every_axis_has_whole_batches_and_rising_values(growth, theory):
     for axis, (_, _, examples, *_) in growth.AXES.items():
         assert list(examples) == sorted(examples)
-        assert all(count % growth.sizes(axis, value)["batch"] == 0 for value, count in examples.items()), axis
+        assert all(count % theory.sizes(axis, value)["batch"] == 0 for value, count in examples.items()), axis
 
 
 def points(growth, axis, seconds, above=100.0):
@@ -97,18 +105,18 @@ def points(growth, axis, seconds, above=100.0):
     return {value: {**made, "seconds": [seconds(value)] * 3, "above": above} for value in values}
 
 
-def test_theory_is_scaled_once_and_never_fitted(growth):
-    exact = points(growth, "latent", lambda latent: 1e-6 * growth.multiply_adds("latent", latent))
-    values, theory, real = growth.curves("latent", exact)["seconds"]
-    np.testing.assert_allclose(theory, real)
-    expected = growth.slopes(values, theory)
-    assert expected[0] < 0.01 and 0.6 < expected[1] < 1.0
-    other = growth.curves("latent", points(growth, "latent", lambda latent: 1.0 + 0 * latent))["seconds"]
-    assert growth.slopes(values, other[1]) == pytest.approx(expected), "the shape does not follow what is measured"
-    side = growth.curves("side", points(growth, "side", float))["seconds"]
-    assert growth.slopes(*side[:2])[1] == pytest.approx(2, abs=0.01)
-    batch = growth.curves("batch", points(growth, "batch", lambda batch: 1.0 + 100 / batch))["seconds"]
-    assert growth.slopes(*batch[:2]) == pytest.approx([-1, 0])
+def test_theory_is_scaled_once_and_never_fitted(growth, theory):
+    exact = points(growth, "latent", lambda latent: 1e-6 * theory.multiply_adds("latent", latent))
+    values, expected, real = theory.curves("latent", exact)["seconds"]
+    np.testing.assert_allclose(expected, real)
+    slopes = theory.slopes(values, expected)
+    assert slopes[0] < 0.01 and 0.6 < slopes[1] < 1.0
+    other = theory.curves("latent", points(growth, "latent", lambda latent: 1.0 + 0 * latent))["seconds"]
+    assert theory.slopes(values, other[1]) == pytest.approx(slopes), "the shape does not follow what is measured"
+    side = theory.curves("side", points(growth, "side", float))["seconds"]
+    assert theory.slopes(*side[:2])[1] == pytest.approx(2, abs=0.01)
+    batch = theory.curves("batch", points(growth, "batch", lambda batch: 1.0 + 100 / batch))["seconds"]
+    assert theory.slopes(*batch[:2]) == pytest.approx([-1, 0])
 
 
 def test_disagreement_is_told(growth):

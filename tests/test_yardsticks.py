@@ -89,6 +89,9 @@ def test_stored_pieces_are_forgotten_when_the_code_changes(programs, tmp_path):
         ([0.4], 0.5, 3, "NOT reached"),
         ([1.0, 3.1], 0.5, 3, "BEYOND THE LIMIT"),
         ([math.nan], 95, 88, "NOT reached: not a number"),
+        ([99.0], math.inf, 88, "told"),
+        ([87.0], math.inf, 88, "BEYOND THE LIMIT"),
+        ([0.7], -math.inf, 0.6, "BEYOND THE LIMIT"),
     ],
 )
 def test_verdicts(programs, values, reach, limit, expected):
