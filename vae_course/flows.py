@@ -137,10 +137,11 @@ class _MaskedDense(keras.layers.Dense):
 
 @keras.saving.register_keras_serializable("vae_course")
 class Autoregressive(Flow):
-    """z_i -> z_i exp(s_i) + t_i, where s_i and t_i depend on z_1 ... z_(i-1) only. Built in chapter 09.
+    """x_i = z_i exp(s_i) + t_i with s_i, t_i from x_<i, or x_i = (z_i - t_i) exp(-s_i) with both from z_<i. Chapter 09.
 
-    direction: "density" (MAF) gives f^-1 in one pass and f in latent_size passes, as a prior needs; "sampling" (IAF)
-    the other way round, as a posterior needs. hidden: units of the masked network (MADE); `flip` reverses the order.
+    direction: "density" (MAF), the first, gives f^-1 in one pass and f in latent_size passes, as a prior needs;
+    "sampling" (IAF), the second, the other way round, as a posterior needs. hidden: units of the masked network
+    (MADE); `flip` reverses the order.
     Source: Germain et al. (2015), "MADE"; Kingma et al. (2016) for IAF; Papamakarios et al. (2017) for MAF.
     """
 

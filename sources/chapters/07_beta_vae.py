@@ -610,7 +610,8 @@ assert tc_reconstruction > max(runs[BETAS[-1], seed]["reconstruction"] for seed 
 # MIG of the same models can differ by as much as its own size. Locatello et al. (2019) trained more than twelve
 # thousand models and found the same: the seed and the price matter more than the kind of model, and nothing that is
 # known without labels tells the good runs from the bad ones. Three seeds are enough to see that the spread is large.
-# They are too few to rank two methods by it.
+# They are too few to rank two methods by it. Row Y9 of [the course's benchmarks](../benchmarks/yardsticks.md) has the MIG of
+# two prices on dSprites, with three seeds each.
 #
 # ## 7. What can the bound not see?
 #

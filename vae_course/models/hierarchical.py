@@ -2,7 +2,7 @@
 
 from vae_course import bounds, distributions
 from vae_course.models.base import pixels
-from vae_course.models.vae import VAE
+from vae_course.models.vae import VAE, FreeBits
 
 import keras
 import tensorflow as tf
@@ -12,7 +12,7 @@ tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("vae_course")
-class HierarchicalVAE(VAE):
+class HierarchicalVAE(FreeBits, VAE):
     """p(z) = p(z_1) prod_l p(z_l|z_<l),  q(z|x) = q(z_1|x) prod_l q(z_l|z_<l, x): top-down. Built in chapter 08.
 
         state_0 = 0,   state_l = state_(l-1) + merge_l([state_(l-1), z_l]),   p(x|z) = likelihood(decoder(state_L))
@@ -36,8 +36,7 @@ class HierarchicalVAE(VAE):
             raise ValueError(f"latent_sizes must hold at least one size, each at least 1. Received: {latent_sizes}")
         self.terms = (*VAE.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
         super().__init__(encoder, decoder, **kwargs)
-        self._free_bits = self.add_weight(name="free_bits", shape=(), initializer="zeros", trainable=False)
-        self.free_bits = free_bits
+        self._make_free_bits(free_bits)
         state, features = self._decoder_size(), encoder.output_shape[-1]
         self.posteriors, self.priors, self.merges = [], [], []
         for group, size in enumerate(self.latent_sizes):
@@ -59,14 +58,6 @@ class HierarchicalVAE(VAE):
 
     def _decoder_size(self):
         return self.decoder.input_shape[-1]
-
-    free_bits = property(lambda self: float(self._free_bits.numpy()), doc="Nats that each group may use at no cost.")
-
-    @free_bits.setter
-    def free_bits(self, value):
-        if not value >= 0:
-            raise ValueError(f"free_bits must be at least 0 nats for each group. Received: {value}")
-        self._free_bits.assign(value)
 
     # --- the way down ---
 

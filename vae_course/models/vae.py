@@ -230,6 +230,25 @@ class VAE(_Coder):
         }
 
 
+class FreeBits:
+    """Beside a VAE: the weight `free_bits`, nats that each latent (or group of latents) may use at no cost."""
+
+    def _make_free_bits(self, value):
+        self._free_bits = self.add_weight(name="free_bits", shape=(), initializer="zeros", trainable=False)
+        self.free_bits = value
+
+    @property
+    def free_bits(self):
+        """Nats that each latent, or group of latents, may use at no cost."""
+        return float(self._free_bits.numpy())
+
+    @free_bits.setter
+    def free_bits(self, value):
+        if not value >= 0:
+            raise ValueError(f"free_bits must be at least 0 nats. Received: {value}")
+        self._free_bits.assign(value)
+
+
 @keras.saving.register_keras_serializable("vae_course")
 class IWAE(VAE):
     """A VAE trained on log (1/k) sum_k w_k, the importance-weighted bound. Built in chapter 04.

@@ -1,7 +1,7 @@
 """VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
 
 from vae_course import bounds
-from vae_course.models.vae import VAE
+from vae_course.models.vae import VAE, FreeBits
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ tfd = tfp.distributions
 
 
 @keras.saving.register_keras_serializable("vae_course")
-class FreeBitsVAE(VAE):
+class FreeBitsVAE(FreeBits, VAE):
     """A VAE whose first nats are free: loss = mean of -(reconstruction - beta * paid KL). Built in chapter 06.
 
         paid KL = sum_j max(free_bits, mean over the batch of KL(q(z_j|x) || p(z_j)))
@@ -27,19 +27,7 @@ class FreeBitsVAE(VAE):
 
     def __init__(self, encoder, decoder, free_bits=0.25, **kwargs):
         super().__init__(encoder, decoder, **kwargs)
-        self._free_bits = self.add_weight(name="free_bits", shape=(), initializer="zeros", trainable=False)
-        self.free_bits = free_bits
-
-    @property
-    def free_bits(self):
-        """Nats that each latent may use at no cost."""
-        return float(self._free_bits.numpy())
-
-    @free_bits.setter
-    def free_bits(self, value):
-        if not value >= 0:
-            raise ValueError(f"free_bits must be at least 0 nats for each latent. Received: {value}")
-        self._free_bits.assign(value)
+        self._make_free_bits(free_bits)
 
     def bound(self, x, z, posterior):
         per_latent = bounds.kl_per_latent(posterior, self.prior())
