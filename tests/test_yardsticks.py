@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -127,3 +128,49 @@ def test_data_that_is_damaged_is_told_with_what_to_do(tmp_path, monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 1
     assert "damaged" in done.stderr and "--trial" in done.stderr and "Traceback" not in done.stderr
+
+
+def rows_of(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
+
+
+def part_of_readme(title):
+    text = (FOLDER.parent / "README.md").read_text()
+    return text.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def test_the_readme_quotes_the_table():
+    table = rows_of((FOLDER / "yardsticks.md").read_text())
+    quoted = rows_of(part_of_readme("How it compares with published results"))[1:]
+    assert len(quoted) >= 6
+    for name, _, published, ours in quoted:
+        found = [cells for cells in table if cells[0] == name and cells[3] == ours]
+        assert found, f"README: {name}, {ours} is not in yardsticks.md"
+        assert any(published in (cells[2], "") for cells in found), f"README: {name}, published {published}"
+
+
+def test_the_readme_quotes_the_speed_that_was_measured():
+    measured = {(cells[0], cells[1]) for cells in rows_of((FOLDER / "speed.md").read_text())}
+    speeds = {speed for _, speed in measured}
+    quoted = [cells for cells in rows_of(part_of_readme("How fast it is"))[1:]]
+    assert len(quoted) >= 6
+    for title, *cells in quoted:
+        for cell in cells:
+            assert cell in speeds or cell == "-", f"README: {title}, {cell} is not in speed.md"
+
+
+def test_the_table_in_the_repository_is_whole_and_no_trial(programs):
+    text = (FOLDER / "yardsticks.md").read_text()
+    assert "NOT TO BE QUOTED" not in text
+    assert [*dict.fromkeys(cells[0] for cells in rows_of(text)[1:])] == [row.name for row in programs[0].rows()]
+    assert "BEYOND THE LIMIT" not in text
+
+
+@pytest.mark.parametrize("name", ["binarized_mnist", "mnist", "fashion_mnist"])
+def test_real_data_has_the_exact_values(programs, name):
+    if not Path(os.environ.get("VAE_COURSE_DATA") or "missing", name).is_dir():
+        pytest.skip(f"set VAE_COURSE_DATA to a folder that holds {name}")
+    rows, claims, _, yardsticks = programs
+    found = rows.measure_exact(yardsticks.Run(trial=False), name)
+    outcomes = {claim.what: yardsticks.verdict(claim) for claim in claims.exact([({"data": name}, found)])}
+    assert set(outcomes.values()) == {"reached"}, outcomes
