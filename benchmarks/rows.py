@@ -199,7 +199,7 @@ def measure_y9(run, model, seed):
 def rows():
     """All rows, in the order of the table."""
     pairs = [{"seed": seed, "model": model} for seed in SEEDS for model in ("VAE", "IWAE")]
-    vamps = [{"data": data, "seed": s, "model": m} for data in GREY for s in SEEDS for m in ("VAE", "VampVAE")]
+    vamps = [{"data": data, "seed": s, "model": m} for data in GREY for s in SEEDS[:2] for m in ("VAE", "VampVAE")]
     coders = []
     for data in GREY:
         coders += [{"data": data, "hidden": [], "size": size, "seed": 0} for size in PCA_SIZES]
