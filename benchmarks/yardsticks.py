@@ -95,7 +95,8 @@ def section(row, results):
         cells = [row.name, claim.what, claim.published, ours, str(len(claim.values)), bounds(claim), outcome]
         lines.append(f"| {' | '.join(cells)} |")
         if outcome not in ("reached", "told"):
-            failed.append(f"{row.name}, {claim.what}: {outcome}. Ours {ours}, reached if within {bounds(claim)}")
+            said = f"{row.name}, {claim.what}: {outcome}. Ours {ours}, reached if within {bounds(claim)}"
+            failed.append(f"{said}. {claim.tried}".rstrip(". "))
     return lines, failed
 
 
