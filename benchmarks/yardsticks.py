@@ -104,8 +104,9 @@ def budget(row, results):
     """One line on what a row costs: protocol, pieces, minutes of all cores together."""
     cpu = [entry["cpu"] for entry in results]
     protocol, days = " ".join(row.measure.__doc__.split()), sorted({entry["day"] for entry in results})
+    count = f"{len(results)} piece" + "s" * (len(results) > 1)
     return (
-        f"- **{row.name}**: {protocol} {len(results)} pieces, {sum(cpu) / 60:.1f} CPU-minutes in all, "
+        f"- **{row.name}**: {protocol} {count}, {sum(cpu) / 60:.1f} CPU-minutes in all, "
         f"{max(cpu) / 60:.1f} for the longest. Measured {' and '.join(days)}."
     )
 
