@@ -47,8 +47,11 @@ class Table:
 
 def row_batches(rows, batch_size, shuffle, drop_last):
     """A tf.data set of `Rows`: one epoch, in a fresh order each time if `shuffle`."""
+    # tf.data has nothing to tune here, and the thread that would do so can hold up the end of a fit for a second.
+    options = tf.data.Options()
+    options.autotune.enabled = False
     if not shuffle:
-        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(Rows)
+        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(Rows).with_options(options)
     steps = rows // batch_size
 
     def epoch(seed):
@@ -58,7 +61,7 @@ def row_batches(rows, batch_size, shuffle, drop_last):
     # Python's generator is one of those that keras.utils.set_random_seed sets.
     seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True)
     batches = seeds.batch(2).take(1).flat_map(epoch)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(Rows)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(Rows).with_options(options)
 
 
 def can_reside(data):
