@@ -59,6 +59,17 @@ def the_learning_curve_is_the_same():
     assert one["loss"][-1] < 0.8 * one["loss"][0], "the curve falls"
 
 
+def a_strategy_over_one_device_trains():
+    """The README's snippet on a machine with one GPU, or none."""
+    for strategy in (tf.distribute.MirroredStrategy(["CPU:0"]), tf.distribute.OneDeviceStrategy("CPU:1")):
+        for name in ("vae", "gan"):
+            with strategy.scope():
+                model = MODELS[name]()
+                model.compile()
+            losses = model.fit(images(), epochs=2, validation_data=(images(32),), verbose=0).history
+            assert np.isfinite([values[-1] for values in losses.values()]).all(), name
+
+
 def each_device_draws_its_own_noise():
     with TWO.scope():
         model, binarize = vae(), networks.Binarize(seed=0)
@@ -73,6 +84,7 @@ for check in (
     both_players_take_the_same_steps,
     the_learning_curve_is_the_same,
     each_device_draws_its_own_noise,
+    a_strategy_over_one_device_trains,
 ):
     print(check.__name__, file=sys.stderr)
     check()

@@ -37,6 +37,12 @@ def _checked(codes, factors):
             "There must be at least two factors, each with two values or more. "
             f"Received: factors with {(levels.max(axis=0) + 1).tolist()} values"
         )
+    most = int(levels.max()) + 1
+    if most > 20 and most > len(factors) / 4:
+        raise ValueError(
+            "Factors must have few values, each shared by several examples: sort continuous ones into bins first "
+            f"(numpy.digitize). Received: a factor with {most} different values in {len(factors)} examples"
+        )
     return (codes[:, kept] - codes[:, kept].mean(axis=0)) / spread[kept], levels
 
 

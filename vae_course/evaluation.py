@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vae_course import bounds
 from vae_course.distributions import lookup
-from vae_course.models.base import in_batches, pixels
+from vae_course.models.base import as_array, in_batches, pixels
 
 import numpy as np
 import tensorflow as tf
@@ -30,20 +30,23 @@ class ActiveUnits(NamedTuple):
     variances: np.ndarray  # [latent_size], the variance over the data of each posterior mean
 
 
-_compiled = weakref.WeakKeyDictionary()  # model -> its compiled sum, so that the next call need not compile again
+_compiled = weakref.WeakKeyDictionary()  # model -> (its parts, its compiled sum): the next call need not compile
 
 
 def _log_sum(model):
-    """log sum_k w_k for a batch, compiled once for each model (and, like Keras's own steps, traced once)."""
-    if model not in _compiled:
+    """log sum_k w_k for a batch, compiled once for each model; once more if a part of it was exchanged."""
+    names = ("encoder", "decoder", "prior_layer", "posterior_layer", "scale", "jit_compile")
+    parts = [getattr(model, name, None) for name in names]
+    before, _ = _compiled.get(model, ([], None))
+    if len(before) != len(parts) or any(old is not new and old != new for old, new in zip(before, parts)):
         reference = weakref.ref(model)  # a strong one would keep every model alive
 
         @tf.function(jit_compile=bool(model.jit_compile), reduce_retracing=True)
         def log_sum(batch, samples, seed):
             return tf.reduce_logsumexp(reference().log_weights(batch, samples, seed), axis=0)
 
-        _compiled[model] = log_sum
-    return _compiled[model]
+        _compiled[model] = parts, log_sum
+    return _compiled[model][1]
 
 
 def log_likelihood(model, x, k=500, batch_size=100, seed=0):
@@ -55,6 +58,9 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     """
     if k < 1:
         raise ValueError(f"k must be at least 1. Received: {k}")
+    if not hasattr(model, "log_weights"):
+        raise ValueError(f"log p(x) is defined for VAEs and their kin only. Received: {type(model).__name__}")
+    x = np.asarray(as_array(x))
     model.check(x)
     log_sum = _log_sum(model)
     batch_size, chunk = min(batch_size, len(x)), min(k, 50)

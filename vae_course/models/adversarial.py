@@ -2,8 +2,9 @@
 
 from vae_course import bounds
 from vae_course.distributions import lookup
+from vae_course.models.autoencoder import check_networks
 from vae_course.models.base import CourseModel, in_batches, pixels
-from vae_course.models.vae import VAE
+from vae_course.models.vae import VAE, no_loss
 
 import keras
 import numpy as np
@@ -20,6 +21,7 @@ class _Adversarial(CourseModel):
     """What GAN and VAE-GAN share: the discriminator's loss, its optimizer, and trackers named in `terms`."""
 
     def _set_up(self, discriminator, loss, r1, label_smoothing):
+        check_networks(discriminator=discriminator)
         if discriminator.output_shape[1:] != (1,):
             raise ValueError(
                 "The discriminator must put out one logit for each example, [batch, 1]. "
@@ -40,6 +42,7 @@ class _Adversarial(CourseModel):
 
     def compile(self, optimizer=None, discriminator_optimizer=None, **kwargs):
         """As for every model, with a second optimizer. Both are Adam(2e-4, beta_1=0.5) unless said otherwise."""
+        no_loss(self, kwargs.get("loss"), kwargs)
         usual = {"learning_rate": 2e-4, "beta_1": 0.5}  # Radford, Metz & Chintala (2016)
         super().compile(keras.optimizers.Adam(**usual) if optimizer is None else optimizer, **kwargs)
         if discriminator_optimizer is None:
@@ -90,12 +93,16 @@ class _Adversarial(CourseModel):
         return self._trackers
 
     def train_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._batch("train", data))
-        return self._report(self._learn(pixels(x)))
+        return self._report(self._learn(self._examples("train", data)))
 
     def test_step(self, data):
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(self._batch("valid", data))
-        return self._report(self._both_losses(pixels(x), training=False))
+        return self._report(self._both_losses(self._examples("valid", data), training=False))
+
+    def _examples(self, part, data):
+        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(self._batch(part, data))
+        if sample_weight is not None:
+            raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
+        return pixels(x)
 
     def _adversarial_config(self):
         return {
@@ -131,6 +138,7 @@ class GAN(_Adversarial):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_networks(generator=generator)
         self.generator, self.output_activation = generator, output
         self.latent_size, self.example_shape = generator.input_shape[-1], tuple(generator.output_shape[1:])
         self._activation = lookup({"sigmoid": tf.sigmoid, "linear": tf.identity}, output, "output")
@@ -139,9 +147,9 @@ class GAN(_Adversarial):
         self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
         self.built = True
 
-    def call(self, x):
+    def call(self, x, training=None):
         """The discriminator's logit for each example: [batch]."""
-        return self._logits(pixels(x))
+        return self._logits(pixels(x), training)
 
     def _fakes(self, n, training):
         z = tf.random.stateless_normal([n, self.latent_size], self._seed(), alg="philox")
@@ -193,12 +201,14 @@ class VAEGAN(_Adversarial, VAE):
         decoder         gamma * feature_loss + generator_loss, on reconstructions and on samples from the prior
         discriminator   discriminator_loss, and nothing else
 
-    The constants of the Gaussian are left out of feature_loss. The default weights were chosen in chapter 10: R1 keeps
-    the features small, so that a kl_weight of 1 comes near to a posterior collapse. The model still gives the terms of
-    the pixel ELBO when called: reported, and trained for only through the KL. Other options: as for VAE and GAN.
+    The constants of the Gaussian are left out of feature_loss. The default weights were chosen in chapter 10: features
+    have no unit, so kl_weight has no natural value, and 1 comes near to a posterior collapse there. The model still
+    gives the terms of the pixel ELBO when called: reported, and trained for only through the KL. Other options: as for
+    VAE and GAN.
     Source: Larsen et al. (2016), "Autoencoding beyond pixels using a learned similarity metric", algorithm 1.
     """
 
+    obeys_beta = False  # kl_weight is its name here
     terms = ("encoder_loss", "decoder_loss", "discriminator_loss", "generator_loss", "feature_loss", "kl")
 
     def __init__(
@@ -216,6 +226,12 @@ class VAEGAN(_Adversarial, VAE):
         VAE.__init__(self, encoder, decoder, **kwargs)
         self._set_up(discriminator, adversarial_loss, r1, label_smoothing)
         self.gamma, self.kl_weight = gamma, kl_weight
+        weighted = sum(bool(layer.weights) for layer in discriminator.layers)
+        if weighted < 2:
+            raise ValueError(
+                "The discriminator must have a hidden layer, whose features measure the likelihood. "
+                f"Received: {weighted} layer with weights"
+            )
         self._critic = keras.Model(discriminator.inputs, [discriminator.layers[-2].output, discriminator.outputs[0]])
 
     def _critique(self, x, training):
@@ -224,6 +240,13 @@ class VAEGAN(_Adversarial, VAE):
         return features, tf.cast(logits, tf.float32)[:, 0]
 
     def _both_losses(self, x, training):
+        self._training = training  # for the encoder and the decoder: no `call` of Keras's tells them
+        try:
+            return self._all_losses(x, training)
+        finally:
+            self._training = None
+
+    def _all_losses(self, x, training):
         posterior = self.posterior(x)
         z, count = posterior.sample(seed=self._seed()), tf.shape(x)[0]
         seen, real = self._critique(x, training)

@@ -1,10 +1,21 @@
 """Plain and denoising autoencoders: x -> code -> x."""
 
-from vae_course.models.base import CourseModel, in_batches, pixels
+from vae_course.models.base import CourseModel, as_array, in_batches, pixels
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+
+def check_networks(**networks):
+    """Raise a ValueError if a network does not know its shapes: a subclass of keras.Model, or one that is not built."""
+    for name, network in networks.items():
+        if not (getattr(network, "built", False) and hasattr(network, "input_shape")):
+            raise ValueError(
+                f"The {name} must be a keras.Sequential that starts with keras.Input, or keras.Model(inputs, outputs). "
+                f"Received: {type(network).__name__}, which does not know its shapes. Wrap it: "
+                f"inputs = keras.Input(shape); {name} = keras.Model(inputs, network(inputs))"
+            )
 
 
 def check_pair(encoder, decoder, code_size, output_shape):
@@ -26,13 +37,15 @@ class _Coder(CourseModel):
 
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(**kwargs)
+        check_networks(encoder=encoder, decoder=decoder)
         self.encoder, self.decoder = encoder, decoder
         self.example_shape = tuple(encoder.input_shape[1:])
 
     def encode(self, x):
         """Codes of examples: numpy [n, *shape] -> [n, latent_size]."""
+        x = np.asarray(as_array(x))
         self.check(x)
-        return in_batches(lambda part: self._code(pixels(part)), np.asarray(x))
+        return in_batches(lambda part: self._code(pixels(part)), x)
 
     def decode(self, z):
         """Examples from codes: numpy [n, latent_size] -> [n, *shape]."""

@@ -15,6 +15,13 @@ import tensorflow as tf
 MAX_STEPS_PER_EXECUTION = 32  # steps between two visits to Python; more gains nothing
 
 
+def as_array(x):
+    """numpy arrays for data frames and tensors, which Keras takes as well, so that they are checked; else x itself."""
+    if hasattr(x, "to_numpy"):
+        return x.to_numpy()
+    return x.numpy() if isinstance(x, tf.Tensor) and hasattr(x, "numpy") else x
+
+
 def pixels(x):
     """Whole-number images 0..255 as floats in [0, 1]; floats unchanged."""
     x = tf.convert_to_tensor(x)
@@ -51,11 +58,18 @@ class CourseModel(keras.Model):
             raise ValueError(f"{name} must have shape [{expected}]{hint}. Received: {list(x.shape)}")
         if len(x) == 0:
             raise ValueError(f"{name} must hold at least one example. Received: shape {list(x.shape)}")
+        if x.dtype.kind in "iu" and (x.min() < 0 or x.max() > 255):
+            raise ValueError(
+                f"Whole numbers in {name} are read as pixels 0..255 and divided by 255. Received: values from "
+                f"{x.min()} to {x.max()}. Pass anything else, such as counts, as floats: {name}.astype('float32')"
+            )
         if x.dtype.kind == "f" and not np.isfinite(x).all():
             bad = int((~np.isfinite(x)).sum())
             raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
 
-    def _check_all(self, x, y=None):
+    def _check_all(self, x, y=None, sample_weight=None, batch_size=None):
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1. Received: {batch_size}")
         if not self.compiled:
             raise ValueError(f"Call {self.name}.compile() first: it says how the model learns and is measured")
         if x is None:
@@ -63,6 +77,19 @@ class CourseModel(keras.Model):
         self.check(x)
         if isinstance(y, np.ndarray) and isinstance(x, np.ndarray) and len(x) != len(y):
             raise ValueError(f"x and y must have the same length. Received: {len(x)} and {len(y)}")
+        if (
+            sample_weight is not None
+            and isinstance(x, np.ndarray)
+            and np.shape(sample_weight)
+            not in (
+                (len(x),),
+                (len(x), 1),
+            )
+        ):
+            raise ValueError(
+                f"sample_weight must hold one number for each of the {len(x)} examples. "
+                f"Received: shape {list(np.shape(sample_weight))}"
+            )
 
     # --- random draws, saving ---
 
@@ -155,11 +182,15 @@ class CourseModel(keras.Model):
 
         x: examples [n, ...], floats or whole numbers 0..255; y: optional targets. Other arguments: as in Keras.
         """
+        x, y, sample_weight = as_array(x), as_array(y), as_array(sample_weight)
+        self._check_all(x, y, sample_weight, batch_size)
         batch_size = batch_size or 32
-        self._check_all(x, y)
+        if not isinstance(validation_data, (tuple, list)):
+            validation_data = as_array(validation_data)
         if isinstance(validation_data, np.ndarray):
             validation_data = (validation_data,)
-        valid = tuple(validation_data) if isinstance(validation_data, (tuple, list)) else ()
+        valid = tuple(map(as_array, validation_data)) if isinstance(validation_data, (tuple, list)) else ()
+        validation_data = valid or validation_data
         if valid:
             self.check(valid[0], "validation x")
         train = (x, y, sample_weight)
@@ -169,7 +200,7 @@ class CourseModel(keras.Model):
             "steps_per_epoch",
             "validation_steps",
         } & set(kwargs)
-        if plain and can_reside(train) and self.distribute_strategy.num_replicas_in_sync == 1:
+        if plain and can_reside(train) and not self._distributed():
             batch_size = min(batch_size, len(x))
             self._choose_steps(len(x) // batch_size)
             # Keras builds losses and metrics from the first batch it sees, which will be one of row numbers.
@@ -184,6 +215,7 @@ class CourseModel(keras.Model):
                 validation_data = self._reside("valid", valid, rows, shuffle=False, drop_last=False)
         elif isinstance(x, np.ndarray):
             self._choose_steps(max(1, len(x) // batch_size))
+            y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
         if isinstance(x, tf.data.Dataset):
             batch_size = validation_batch_size = None
             shuffle = False  # a tf.data set comes in its own order; Keras warns about anything else
@@ -200,15 +232,24 @@ class CourseModel(keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, *args, **kwargs):
         """Keras's evaluate; every example counts, the last partial batch included."""
-        self._check_all(x, y)
-        return super().evaluate(x, y, *args, **kwargs)
+        x, y, sample_weight = as_array(x), as_array(y), as_array(sample_weight)
+        self._check_all(x, y, sample_weight, batch_size)
+        y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
+        return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
         """Keras's predict: what `call` returns, for every example."""
+        x = as_array(x)
         self.check(x)
         return super().predict(x, *args, **kwargs)
+
+    def export(self, filepath, *args, input_signature=None, **kwargs):
+        """Keras's export, a SavedModel of `call`, for float32 examples [n, *example_shape] unless said otherwise."""
+        if input_signature is None:
+            input_signature = [keras.InputSpec(shape=(None, *self.example_shape), dtype="float32")]
+        return super().export(filepath, *args, input_signature=input_signature, **kwargs)
 
     def train_step(self, data):
         return super().train_step(self._batch("train", data))
@@ -249,8 +290,8 @@ class CourseModel(keras.Model):
 
     def _choose_steps(self, steps):
         if self.compiled and self._requested.get("steps_per_execution") == "auto":
-            several_devices = self.distribute_strategy.num_replicas_in_sync > 1  # where Keras fails with more than 1
-            steps = 1 if several_devices else min(MAX_STEPS_PER_EXECUTION, steps)
+            # Under a strategy Keras fails with more than one step at a time.
+            steps = 1 if self._distributed() else min(MAX_STEPS_PER_EXECUTION, steps)
             if steps != self.steps_per_execution:
                 self.steps_per_execution = steps
                 self.train_function = self.test_function = self.predict_function = None
@@ -272,6 +313,10 @@ class CourseModel(keras.Model):
         columns = iter(table.columns)
         return tuple(tf.gather(next(columns), data.index) if here else None for here in present)
 
+    def _distributed(self):
+        """Whether a tf.distribute strategy holds the weights, be it over a single device."""
+        return self._distribute_strategy is not None or tf.distribute.has_strategy()
+
     def _over_replicas(self, loss):
         """A mean over this device's batch as its share of the whole: MirroredStrategy sums the gradients.
 
@@ -286,7 +331,7 @@ def _seed_states(model):
 
 
 def _suits_xla(model):
-    if model.distribute_strategy.num_replicas_in_sync > 1:
+    if model._distributed():
         return False
     convolutions = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
     return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not convolutions)
@@ -301,5 +346,7 @@ def mean_over_batch(values, sample_weight=None):
 
 def in_batches(function, x, batch_size=1024):
     """Apply a tensor -> tensor function to a numpy array in pieces: [n, ...] -> numpy [n, ...]."""
+    if len(x) == 0:
+        raise ValueError(f"There must be at least one row. Received: shape {list(np.shape(x))}")
     pieces = [np.asarray(function(x[i : i + batch_size])) for i in range(0, len(x), batch_size)]
     return np.concatenate(pieces)

@@ -2,7 +2,7 @@
 
 from vae_course import bounds, distributions
 from vae_course.models.base import pixels
-from vae_course.models.vae import VAE, FreeBits
+from vae_course.models.vae import VAE, FreeBits, no_other_prior
 
 import keras
 import tensorflow as tf
@@ -35,6 +35,7 @@ class HierarchicalVAE(FreeBits, VAE):
         if not self.latent_sizes or min(self.latent_sizes) < 1:
             raise ValueError(f"latent_sizes must hold at least one size, each at least 1. Received: {latent_sizes}")
         self.terms = (*VAE.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
+        no_other_prior(self, kwargs.get("prior"))
         super().__init__(encoder, decoder, **kwargs)
         self._make_free_bits(free_bits)
         state, features = self._decoder_size(), encoder.output_shape[-1]
@@ -98,12 +99,12 @@ class HierarchicalVAE(FreeBits, VAE):
         return _TopDown(self, self._features(x))
 
     def _decoder_output(self, z):
-        flat = tf.reshape(z, [-1, self.latent_size])
+        flat = tf.reshape(tf.cast(z, tf.float32), [-1, self.latent_size])
         *_, (_, _, _, state) = self._descend(tf.shape(flat)[0], z=flat)
         output = tf.cast(self.decoder(state), tf.float32)
         return tf.reshape(output, tf.concat([tf.shape(z)[:-1], output.shape[1:]], axis=0))
 
-    def call(self, x):
+    def call(self, x, training=None):
         """The terms of the bound for x [batch, *shape], in one pass; the KL of a group is exact given those above."""
         x = pixels(x)
         path = list(self._descend(tf.shape(x)[0], self._features(x), seed=self._seed()))
@@ -127,6 +128,8 @@ class HierarchicalVAE(FreeBits, VAE):
         if not wanted <= set(range(len(self.latent_sizes))):
             raise ValueError(f"groups must lie in 1 to {len(self.latent_sizes)}. Received: {sorted(groups)}")
         z = tf.constant(z, tf.float32)
+        if z.shape[1:] != (self.latent_size,):
+            raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
         path = self._descend(len(z), z=z, drawn=wanted, seed=tf.constant([seed, 1]))
         return tf.concat([z_l for z_l, *_ in path], axis=-1).numpy()
 

@@ -1,5 +1,7 @@
 """The variational autoencoder: three distributions and one bound."""
 
+import numbers
+
 from vae_course import bounds, distributions, priors
 from vae_course.distributions import lookup
 from vae_course.models.autoencoder import _Coder, check_pair
@@ -20,17 +22,21 @@ class VAE(_Coder):
     posterior: "gaussian" (diagonal), "full_gaussian", or a layer such as `flows.FlowPosterior`.
     likelihood: "bernoulli", "gaussian", "gaussian_per_pixel", "discretized_logistic" or "categorical".
     scale: standard deviation of the "gaussian" likelihood: a number, or "learned" for one learned number.
-    beta: weight of the KL in the loss. `vae.beta = 4.0` between two fits is obeyed.
+    beta: weight of the KL in the loss. `vae.beta = 4.0` between two fits is obeyed. It is saved with the weights.
     augmentation: a Keras layer that changes x in training only, anew in each step: `networks.Binarize()`, RandomFlip...
+
+    Examples are floats; whole numbers are read as pixels 0..255 and divided by 255, so give counts as floats.
 
     The model itself, `vae(x)` or `vae.predict(x)`, gives the terms of the bound: a dictionary of [batch] in nats, with
     elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl).
-    To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)`; to change what is trained for,
-    `bound(x, z, posterior)` and `objective(terms)`.
+    To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)` (then any real x is accepted, and
+    pictures are its means); to change what is trained for, `bound(x, z, posterior)` and `objective(terms)`.
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; beta: Higgins et al. (2017), "beta-VAE".
     """
 
     terms = ("elbo", "reconstruction", "kl")
+    obeys_beta = True
+    _training = None  # whether this is training, where Keras does not know: it does within `call`
 
     def __init__(
         self,
@@ -66,6 +72,7 @@ class VAE(_Coder):
             received = getattr(prior, "latent_size", "a prior without the attribute latent_size")
             raise ValueError(f"The prior must have the posterior's {self.latent_size} latents. Received: {received}")
         self._make_scale(scale)
+        self._check_beta(beta)
         # A weight, because a Python attribute would be frozen into the compiled step.
         self._beta = self.add_weight(name="beta", shape=(), initializer=_constant(beta), trainable=False)
         self._seeds = keras.random.SeedGenerator()
@@ -92,14 +99,14 @@ class VAE(_Coder):
         return self.latent_size
 
     def _make_scale(self, scale):
-        self.scale = scale
-        learned = scale == "learned"
-        if not learned and not (isinstance(scale, (int, float)) and scale > 0):
+        learned = isinstance(scale, str) and scale == "learned"
+        if not learned and not (isinstance(scale, numbers.Real) and scale > 0):
             raise ValueError(f'scale must be a positive number or "learned". Received: {scale!r}')
         if learned and self.likelihood_name != "gaussian":
             raise ValueError(
                 f'scale="learned" belongs to the "gaussian" likelihood. Received: {self.likelihood_name!r}'
             )
+        self.scale = scale if learned else float(scale)
         if learned:
             self.log_scale = self.add_weight(name="log_scale", shape=(), initializer="zeros")
 
@@ -110,7 +117,12 @@ class VAE(_Coder):
 
     @beta.setter
     def beta(self, value):
+        self._check_beta(value)
         self._beta.assign(value)
+
+    def _check_beta(self, value):
+        if not self.obeys_beta and value != 1:
+            raise ValueError(f"{type(self).__name__} has no use for beta: leave it at 1. Received: {value}")
 
     # --- the three distributions ---
 
@@ -120,7 +132,7 @@ class VAE(_Coder):
 
     def posterior(self, x):
         """q(z|x) for x [batch, *shape], event [latent_size]."""
-        return self._posterior(tf.cast(self.encoder(pixels(x)), tf.float32))
+        return self._posterior(tf.cast(self._network(self.encoder, pixels(x)), tf.float32))
 
     def likelihood(self, z):
         """p(x|z) for z [..., latent_size], event [*shape]."""
@@ -131,17 +143,25 @@ class VAE(_Coder):
         scale = tf.exp(self.log_scale) if self.scale == "learned" else float(self.scale)
         return self._likelihood.distribution(output, len(self.example_shape), scale)
 
+    def _network(self, network, x):
+        return network(x) if self._training is None else network(x, training=self._training)
+
     def _decoder_output(self, z):
         """The decoder's output in float32, for codes with any number of leading axes."""
         if len(z.shape) == 2:
-            return tf.cast(self.decoder(z), tf.float32)
-        output = self.decoder(tf.reshape(z, [-1, self.latent_size]))
+            return tf.cast(self._network(self.decoder, z), tf.float32)
+        output = self._network(self.decoder, tf.reshape(z, [-1, self.latent_size]))
         shape = tf.concat([tf.shape(z)[:-1], output.shape[1:]], axis=0)
         return tf.cast(tf.reshape(output, shape), tf.float32)
 
     # --- the bound ---
 
-    def call(self, x):
+    def compile(self, optimizer="adam", loss=None, **kwargs):
+        """As for every model of the course. The loss is the model's own, and so is what it reports: see `terms`."""
+        no_loss(self, loss, kwargs)
+        super().compile(optimizer, loss, **kwargs)
+
+    def call(self, x, training=None):
         """The terms of the bound for x [batch, *shape]: a dictionary of [batch], in nats, from one sample of q(z|x)."""
         x = pixels(x)
         posterior = self.posterior(x)
@@ -195,13 +215,15 @@ class VAE(_Coder):
     def check(self, x, name="x"):
         super().check(x, name)
         support = self._likelihood
-        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or support.low is None:
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or self._own_likelihood():
             return
         low, high = float(x.min()), float(x.max())
-        if low < support.low or high > support.high:
+        lowest = -np.inf if support.low is None else support.low
+        highest = np.inf if support.high is None else support.high
+        if low < lowest or high > highest:
             hint = " (whole numbers 0..255 stored as floats? Divide by 255)" if 1 < high <= 255 and low >= 0 else ""
             raise ValueError(
-                f"{name} must lie in [{support.low:g}, {support.high:g}] for the {self.likelihood_name!r} "
+                f"{name} must lie in [{lowest:g}, {highest:g}] for the {self.likelihood_name!r} "
                 f"likelihood{hint}. Received: values from {low:g} to {high:g}"
             )
         if support.levels is not None:
@@ -216,7 +238,15 @@ class VAE(_Coder):
         return self.posterior(x).mean()
 
     def _picture(self, z):
-        return self._likelihood.mean(self._decoder_output(z), self.likelihood(z))
+        own = self.likelihood(z) if self._own_likelihood() else None
+        if hasattr(own, "mean"):
+            return own.mean()
+        output = self._decoder_output(z)
+        return self._likelihood.mean(output, self._likelihood_of(output))
+
+    def _own_likelihood(self):
+        """Whether a subclass has written its own p(x|z), whose support and mean are then not those of the name."""
+        return type(self).likelihood is not VAE.likelihood
 
     def get_config(self):
         return {
@@ -253,11 +283,13 @@ class FreeBits:
 class IWAE(VAE):
     """A VAE trained on log (1/k) sum_k w_k, the importance-weighted bound. Built in chapter 04.
 
-    k: samples of the posterior for each example. The history shows `iwae` beside the terms of the ELBO.
+    k: samples of the posterior for each example. There is no beta in this bound. The history shows `iwae` beside the
+    terms of the ELBO.
     Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders".
     """
 
     terms = ("iwae", *VAE.terms)
+    obeys_beta = False
 
     def __init__(self, encoder, decoder, k=5, **kwargs):
         if k < 1:
@@ -265,7 +297,7 @@ class IWAE(VAE):
         self.k = k
         super().__init__(encoder, decoder, **kwargs)
 
-    def call(self, x):
+    def call(self, x, training=None):
         x = pixels(x)
         posterior = self.posterior(x)
         z = posterior.sample(self.k, seed=self._seed())
@@ -283,6 +315,22 @@ class IWAE(VAE):
 
     def get_config(self):
         return {**super().get_config(), "k": self.k}
+
+
+def no_loss(model, loss, options):
+    """Raise a ValueError for compile's loss and metrics, which a model with an objective of its own would ignore."""
+    for name, value in {"loss": loss, **{key: options.get(key) for key in ("metrics", "weighted_metrics")}}.items():
+        if value is not None:
+            raise ValueError(
+                f"{type(model).__name__} trains for its own objective and reports its own terms: compile() takes no "
+                f"{name}. Override objective or bound, and name new terms in `terms`. Received: {name}={value!r}"
+            )
+
+
+def no_other_prior(model, prior):
+    """Raise a ValueError for a prior given to a model that makes its own."""
+    if not (prior is None or isinstance(prior, priors.StandardNormal)):
+        raise ValueError(f"{type(model).__name__} makes its own prior, so it takes none. Received: {prior!r}")
 
 
 def _constant(value):

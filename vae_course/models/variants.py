@@ -1,7 +1,7 @@
 """VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
 
 from vae_course import bounds
-from vae_course.models.vae import VAE, FreeBits
+from vae_course.models.vae import VAE, FreeBits, no_other_prior
 
 import keras
 import numpy as np
@@ -81,13 +81,18 @@ class VampVAE(VAE):
     """A VAE whose prior is its own posterior at invented images: p(z) = (1/K) sum_c q(z|u_c). Built in chapter 09.
 
     pseudo_inputs: images [K, *shape] to start from, for example a few of the training images; they are then learned.
-    components: K, if there are none to start from. Source: Tomczak & Welling (2018), "VAE with a VampPrior".
+    components: K, 50 unless said otherwise, if there are no images to start from.
+    Source: Tomczak & Welling (2018), "VAE with a VampPrior".
     """
 
     def __init__(self, encoder, decoder, pseudo_inputs=None, components=None, **kwargs):
+        no_other_prior(self, kwargs.get("prior"))
         super().__init__(encoder, decoder, **kwargs)
         if pseudo_inputs is None:
-            shape = (components or 50, *self.example_shape)
+            components = 50 if components is None else components
+            if components < 1:
+                raise ValueError(f"components must be at least 1. Received: {components}")
+            shape = (components, *self.example_shape)
             pseudo_inputs = np.random.default_rng(0).uniform(0.2, 0.8, shape)
         start = np.asarray(pseudo_inputs, "float32") / (255.0 if np.asarray(pseudo_inputs).dtype.kind in "ui" else 1.0)
         self.check(start, "pseudo_inputs")
