@@ -63,6 +63,10 @@ assert np.isclose(answer, 0.5108256), "the example of section 1 loses 0.51 nats 
 lambda_3 = np.eye(3) + np.ones((3, 3)) / 0.25
 assert np.isclose(price_of_independence(lambda_3), by_tfd(lambda_3)), "three latents: do you use the precision itself?"
 assert np.isclose(price_of_independence(7 * lambda_3), by_tfd(lambda_3)), "another unit for the latents changes nothing"
+uneven = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, -0.5], [0.0, -0.5, 1.0]])
+kept = uneven.copy()
+assert np.isclose(price_of_independence(uneven), 0.1438410), "latents that depend on each other unevenly: use the whole matrix"
+assert np.array_equal(uneven, kept), "your function changes the matrix that it is given"
 with np.errstate(all="ignore"):
     answer = price_of_independence(1e6 * np.eye(80))
 assert np.isclose(answer, 0, atol=1e-6), "a large determinant overflows: numpy can return its logarithm"
@@ -105,12 +109,15 @@ assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **wide), 1.5 - np.log(2)), "t
 steep = same | {"c": 1.1}
 answer = kl_of_second_group(m=0.0, s=1.0, **steep)
 assert not np.isclose(answer, 0), "at the mean of z_1 the two agree, but z_1 varies: its variance counts"
-assert np.isclose(answer, second_by_sampling(m=0.0, s=1.0, **steep), rtol=0.02), "E[y^2] = E[y]^2 + Var(y)"
+assert np.isclose(answer, 0.5), "E[y^2] = E[y]^2 + Var(y), and exactly: samples would only come near"
 answer = kl_of_second_group(m=1.5, s=0.3, **steep)
 assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **steep), rtol=0.02), "average over N(m, s^2)"
 both = steep | {"e": 0.6}
 answer = kl_of_second_group(m=1.5, s=0.3, **both)
 assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **both), rtol=0.02), "the distance is c z_1 + e - a z_1"
+uneven = {"c": 0.2, "e": 0.6, "t": 0.9, "a": -0.4, "b": 0.5}
+answer = kl_of_second_group(m=1.5, s=0.3, **uneven)
+assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **uneven), rtol=0.02), "distances count in units of b, the prior's scale"
 ### BEGIN HIDDEN TESTS
 for _ in range(5):
     m, c, e, a = random.normal(size=4)
@@ -149,20 +156,24 @@ def naive_case(mean, scale, slope, width, a, b, n=100_000):
     parts = naive_kl_parts(z_1, z_2, q_2, q_1_given, p_1, p_2_given)
     at_samples = q_2.log_prob(z_2) + q_1_given(z_2).log_prob(z_1) - p_1.log_prob(z_1) - p_2_given(z_1).log_prob(z_2)
     top = 0.5 * (slope**2 * (mean**2 + scale**2) + width**2 - 1) - np.log(width)
-    return [np.asarray(part) for part in parts], at_samples.numpy(), top
+    exact = 0.5 * ((slope * z_2) ** 2 + width**2 - 1) - np.log(width)  # of each sample's KL_1
+    ratio = np.log(b / scale) + 0.5 * ((z_2 - a * z_1) / b) ** 2 - 0.5 * ((z_2 - mean) / scale) ** 2  # and its KL_2
+    return [np.asarray(part) for part in parts], at_samples.numpy(), top, (exact, ratio)
 
 
-(kl_1, kl_2), at_samples, top = naive_case(mean=1.0, scale=0.5, slope=0.6, width=0.8, a=0.6, b=0.8)
+(kl_1, kl_2), at_samples, top, each = naive_case(mean=1.0, scale=0.5, slope=0.6, width=0.8, a=0.9, b=0.5)
 assert kl_1.shape == kl_2.shape == (100_000,), "each part has one number for each sample"
 assert np.all(kl_1 > -1e-9), "an exact KL between two normals is never negative"
 assert np.isclose(kl_1.mean(), top, atol=0.02), "KL_1 compares q(z_1|z_2), given the sample of z_2, with p(z_1)"
 assert np.isclose((kl_1 + kl_2).mean(), at_samples.mean(), atol=0.02), "together they average log q(z|x) - log p(z)"
+assert np.allclose(kl_1, each[0]), "KL_1 is exact for each sample of z_2 on its own"
+assert np.allclose(kl_2, each[1]), "KL_2 is the ratio of q and p at each sample of z_2, given the z_1 of that very sample"
 assert np.any(kl_2 < 0), "at single samples the ratio may be negative: KL_2 is log q - log p at z_2, no closed form"
 ### BEGIN HIDDEN TESTS
 for _ in range(3):
     mean, slope, a = random.normal(size=3)
     scale, width, b = random.uniform(0.5, 1.5, size=3)
-    (kl_1, kl_2), at_samples, top = naive_case(mean, scale, slope, width, a, b)
+    (kl_1, kl_2), at_samples, top, each = naive_case(mean, scale, slope, width, a, b)
     assert np.isclose(kl_1.mean(), top, atol=0.05), "the top's part is known exactly"
     noise = 8 * (kl_1 + kl_2 - at_samples).std() / np.sqrt(len(kl_1)) + 1e-6
     assert abs((kl_1 + kl_2 - at_samples).mean()) < noise, "the parts add up to the whole"
@@ -174,7 +185,7 @@ for _ in range(3):
 # Write one step of equation 8.7 in numpy. You are given the state above, the features of the image, standard normal noise, and three
 # networks as functions: `look(features, state)` and `expect(state)` each give a mean and a scale, of the posterior and of the prior of this group;
 # `merge(z, state)` gives what the group adds. If `features` is None there is no image: then draw from the prior, at no KL. Leave the state
-# that was passed in as it is.
+# that was passed in as it is. Ask `features is None`: an array has no single truth value.
 
 # %% nbgrader={"grade_id": "step-answer", "solution": true}
 def normal_kl(mean, scale, prior_mean, prior_scale):
@@ -225,8 +236,11 @@ assert np.allclose(kl, right_kl), "the KL is from the posterior to expect(state)
 assert not np.allclose(after, nets[2](z, state)), "a residual step adds merge(z, state) to the state"
 assert np.allclose(after, right_after), "the next state is state + merge(z, state)"
 z, kl, after = step(state, None, noise, *nets)
-assert np.allclose(z, expected_step(state, None, noise, *nets)[0]), "without an image, z comes from expect(state)"
-assert np.allclose(kl, 0), "and costs nothing"
+right_z, _, right_after = expected_step(state, None, noise, *nets)
+assert np.array_equal(state, kept), "the state that was passed in must not change, without an image either"
+assert np.allclose(z, right_z), "without an image, z comes from expect(state)"
+assert np.shape(kl) == (6,) and np.allclose(kl, 0), "and costs nothing: a zero for each example"
+assert np.allclose(after, right_after), "the state grows all the same, by merge(z, state)"
 ### BEGIN HIDDEN TESTS
 for seed in (1, 2):
     nets = linear_networks(seed, size=4, latents=3, inputs=2)
@@ -317,7 +331,13 @@ shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=2)
 assert spread < 1e-6, "the weights must not vary: given the group above, z_l has the scale sqrt(1 - a^2)"
 assert abs(bias) < 1e-6, "they are constant but not the evidence: is a term missing?"
 shape, spread, bias = spread_and_bias(x=-0.4, a=0.9, sigma=0.5, groups=4)
-assert spread < 1e-6 and abs(bias) < 1e-6, "more groups: each has the one directly above as its parent, and all count"
+assert spread < 1e-6 and abs(bias) < 1e-6, "more groups: each has a neighbour as its parent, and all count"
+z = random.normal(size=(5, 3))  # any codes, not those of the exact posterior
+steps = np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
+joint = tfd.MultivariateNormalTriL(np.zeros(3), np.linalg.cholesky(0.9**steps)).log_prob(z).numpy()
+found = chain_log_weights(1.2, z, np.arange(5.0), a=0.9, sigma=0.5)
+wanted = joint + normal(z[:, -1], 0.5).log_prob(1.2).numpy() - np.arange(5.0)
+assert np.allclose(found, wanted), "each weight is log p(x|z) + log p(z) - log q(z|x) of its own sample, for any z and any log_q"
 ### BEGIN HIDDEN TESTS
 for x, a, sigma, groups in ((2.0, 0.5, 0.3, 3), (-1.0, 0.99, 1.5, 6), (0.3, -0.7, 0.8, 5)):
     shape, spread, bias = spread_and_bias(x, a, sigma, groups)
@@ -329,9 +349,9 @@ for x, a, sigma, groups in ((2.0, 0.5, 0.3, 3), (-1.0, 0.99, 1.5, 6), (0.3, -0.7
 #
 # Here is a model of four groups on the thresholded digits, untreated, after 20 epochs: its validation ELBO and the KL of each group. Choose a
 # treatment for the same model and the same 20 epochs: a schedule of $\beta$, and the free bits of each group. The ELBO itself is
-# measured with $\beta = 1$ and nothing free. The point is given for a treatment that is not worse than none; the challenge is to
+# measured with $\beta = 1$ and nothing free. The point is given for a treatment that is not clearly worse than none; the challenge is to
 # gain half a nat, *and* to find out whether it was the schedule or the free bits. The seed fixes the first weights only, and
-# chance moves the ELBO by a tenth or two: try other seeds before you believe a gain.
+# chance moves the ELBO of this model by some tenths of a nat from run to run, sometimes by a whole one: try other seeds, and each several times, before you believe a gain.
 
 # %% tags=["drift"]
 digits = datasets.load("digits")
@@ -377,7 +397,7 @@ betas = np.array([schedule(epoch) for epoch in range(20)])
 assert np.all(np.isfinite(betas)) and betas.min() >= 0 and free_bits >= 0, "beta and free bits are at least 0"
 treated, treated_kls = score(schedule, free_bits)
 print(f"treated: ELBO {treated:.2f} nats ({treated - untreated:+.2f}), KL of each group", treated_kls.round(2))
-assert treated > untreated - 0.4, "the treatment should not cost: is beta back at 1 in time, and little enough free?"
+assert treated > untreated - 1.2, "the treatment should not cost: is beta back at 1 in time, and little enough free?"
 ### BEGIN HIDDEN TESTS
 assert (treated_kls > 0.05).sum() >= 2, "at least two groups should be in use"
 ### END HIDDEN TESTS
