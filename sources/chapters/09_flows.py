@@ -107,7 +107,7 @@ right = normal.log_prob(unbend(points)) - bend_log_det(unbend(points))  # equati
 wrong = normal.log_prob(unbend(points)) + bend_log_det(unbend(points))
 mass, wrong_mass = [float(np.exp(log_p).sum() * area) for log_p in (right, wrong)]
 assert abs(mass - 1) < 0.01, "equation 9.1 gives a density: it integrates to one"
-assert wrong_mass < 0.6, "with the wrong sign, mass is lost"
+assert wrong_mass < 0.5, "with the wrong sign, more than half of the mass is lost"
 
 # %% [markdown]
 # With the wrong sign more than half of the mass is lost. An integral over a grid is the simplest test of a density there is, and in two
@@ -275,7 +275,8 @@ kls = {name: kl for name, (_, kl) in fits.items()}
 assert min(kl.min() for kl in kls.values()) > -0.05, "a KL is not negative (its estimate may be, by its noise)"
 medians = [np.median(kls[f"wave, $K = {k}$"]) for k in (1, 2, 8)]
 assert medians[0] > 0.7 and medians[0] > medians[1] > medians[2], "more bends, closer"
-assert medians[2] < 0.15, "eight bends follow the wave"
+assert kls["wave, $K = 8$"].max() < 0.2, "eight bends follow the wave, in every run"
+assert kls["wave, $K = 2$"].min() < 0.3 < 0.5 < kls["wave, $K = 2$"].max(), "two bends can do it; some runs get stuck"
 plain, warmed = kls["crescents, $K = 8$"], kls["crescents, $K = 8$, warmed up"]
 assert abs(plain.max() - np.log(2)) < 0.05, "a run that covers one of two equal crescents pays log 2"
 assert np.median(warmed) < 0.25, "with a warm-up they find both"
@@ -301,10 +302,11 @@ for name, kl in kls.items():
     print(f"{name:32s} KL of {RUNS} runs:", *(f"{value:.2f}" for value in np.sort(kl)), "nats")
 
 # %% [markdown]
-# The figure shows, above, the wave and the best of six runs with one, two and eight steps: one bend gives a tilted blob, eight follow the
+# The figure shows, above, the wave and the best of six runs with one, two and eight steps: one bend gives a tilted blob, two can do much better, eight follow the
 # wave. Below are the crescents and the *worst* runs: without warm-up only one crescent is there, with it both are.
 #
-# The printed rows are the lesson. With the same network and the same target, some runs end at $\log 2 \approx 0.69$ and others near 0.1.
+# The printed rows are the lesson. With the same family and the same target, some runs on the crescents end at $\log 2 \approx 0.69$ and others near 0.1. The wave has no second
+# part that could be forgotten, and yet some runs with two steps stay where they got stuck, at several times the KL of the best; with eight all arrive.
 # A family that *contains* a good answer does not lead you to it. The expectation in equation 9.4 is taken under $q$, so a crescent
 # that $q$ never visits is never missed. A weakened target is wide enough to be visited everywhere. Keep this in mind for the flow posteriors below.
 #
@@ -312,7 +314,7 @@ for name, kl in kls.items():
 #
 # Planar steps are weak, one bend each, and their inverse needs a search. Dinh et al. (2017) found a step that may hold any network, and whose inverse is
 # as cheap as itself. Cut $z$ into two halves. The first half, $z_a$, stays. The second is scaled and shifted by what networks say
-# about the first:
+# about the first. We write $y = f(z)$ for one step of a chain:
 #
 # $$ y_a = z_a, \qquad y_b = z_b \odot e^{s(z_a)} + t(z_a), \qquad
 #    J_f = \begin{pmatrix} I & 0 \\ \ast & \mathrm{diag}(e^{s(z_a)}) \end{pmatrix}, \qquad \log |\det J_f| = \sum_j s_j(z_a). \tag{9.5} $$
@@ -410,11 +412,11 @@ for ax in axes[:2]:
     ax.set(xlim=(-2.2, 2.2), ylim=(-1.6, 1.6), xlabel="$x_1$", ylabel="$x_2$")
 axes[2].set(xlim=(-4, 4), ylim=(-4, 4), xlabel="$z_1$", ylabel="$z_2$")
 plt.show()
-assert np.allclose(np.cov(pulled.T), np.eye(2), atol=0.35), "the inverse makes the moons about normal"
+assert np.allclose(np.cov(pulled.T), np.eye(2), atol=0.35), "sent back, the moons have about the mean square and correlation of a normal"
 
 # %% [markdown]
 # The figure shows new points of the two moons in two colours; the flow's log-density, bright along both moons; and the same points sent back to $z$, where
-# the two colours share one round cloud.
+# the two colours lie side by side in one round cloud.
 #
 # This time nothing was dropped. Maximum likelihood averages over the *data*, and a moon without density would cost infinitely much. So the
 # two directions of the KL fail in opposite ways. Look between the moons: a bridge is left. A continuous map with a continuous
@@ -492,12 +494,12 @@ assert passes == 1 + 5, "backward: as many passes as latents"
 # %% [markdown]
 # We may choose which direction gets the single pass. With `direction="sampling"` it is $f$, the way from noise to latents: the **inverse autoregressive flow**, IAF (Kingma et al., 2016).
 # With `direction="density"` it is $f^{-1}$: the **masked autoregressive flow**, MAF (Papamakarios et al., 2017). Both are the same function, read in
-# opposite directions.
+# opposite directions. (In the library that function is $(z - t)\, e^{-s}$, as it is usual for a MAF: equation 9.6 with other names, and the logarithm of its determinant is $-\sum_i s_i$.)
 #
 # | what is needed | IAF, "sampling" | MAF, "density" | coupling |
 # |---|---|---|---|
 # | draw $z$ | 1 pass | $d$ passes | 1 pass |
-# | the density of one's own draw | 1 pass, the same | remembered from the draw | 1 pass, the same |
+# | the density of one's own draw | 1 pass, the same | 1 more pass | 1 pass, the same |
 # | the density of a given point | $d$ passes | 1 pass | 1 pass |
 #
 # Now think of a VAE. Its **posterior** draws $z$ in every step of training, and needs the density of its own draw: IAF. Its **prior** is asked
@@ -574,7 +576,8 @@ for direction in ("sampling", "density"):
 #    + \sum_{k=1}^{K} \log |\det J_{f_k}(z_{k-1})|\Big]. \tag{9.7} $$
 #
 # It has no closed-form KL, so the bound uses the draw. The steps may also take a *context* from the encoder, extra numbers that let each image have its own
-# map. `flows.FlowPosterior` says how many outputs the encoder must have. We build the functions for the coming trial and begin with the simplest test: with $K = 0$ steps nothing may change, to the last bit.
+# map. `flows.FlowPosterior` says how many outputs the encoder must have. We build the functions for the coming trial and begin with two tests. With $K = 0$ steps nothing may change, to the last bit.
+# And with two planar steps the library's bound must be equation 9.7, draw by draw.
 
 # %%
 data = datasets.load(DATASET)
@@ -597,6 +600,22 @@ for posterior in ("gaussian", flows.FlowPosterior(LATENT_SIZE, [])):
     twins.append(twin)
 for ours, theirs in zip(*(twin.get_weights() for twin in twins), strict=True):
     assert np.array_equal(ours, theirs), "a flow of no steps is the plain VAE, bit for bit"
+
+# %%
+steps = [flows.Planar(LATENT_SIZE) for _ in range(2)]
+for i, step in enumerate(steps):
+    for weight in step.trainable_weights:
+        weight.assign(tf.random.stateless_normal(weight.shape, seed=[6, i]))
+bent, x = models.VAE(*new_networks(), posterior=flows.FlowPosterior(LATENT_SIZE, steps)), x_valid[:8]
+start = distributions.gaussian(bent.encoder(x))  # q_0
+z_0 = start.sample(seed=(0, 2))
+z, log_det = z_0, 0.0
+for step in steps:
+    z, more = planar(z, *map(tf.convert_to_tensor, (step.w, step.u, step.b)))
+    log_det += more
+by_hand = bent.likelihood(z).log_prob(x) + bent.prior().log_prob(z) - start.log_prob(z_0) + log_det
+assert np.abs(log_det).min() > 0.01, "these steps do stretch"
+assert np.allclose(bent.bound(x, z, bent.posterior(x))["elbo"], by_hand, atol=0.01), "equation 9.7"
 
 # %% [markdown]
 # **As a prior.** Chapter 06 split the rate in two (equation 6.4): information about the image, and $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$, a price without any
@@ -631,7 +650,7 @@ assert any(weight is vamp.raw_inputs for weight in vamp.trainable_weights), "the
 # ## 6. Posterior or prior: which one pays?
 #
 # The trial has five models: the plain VAE, one with an IAF posterior, and three with learned priors. The rules, fixed beforehand: the same encoder and
-# decoder (but for the context), the same epochs and learning rate, the same three seeds, and *about the same number of extra weights*, some hundreds. Each is compiled once, and restarted for each seed.
+# decoder (but for the context), the same epochs and learning rate, the same three seeds, and extra weights *of the same order*, 500 to 900. Each is compiled once, and restarted for each seed.
 
 # %%
 def iaf_posterior():
@@ -701,19 +720,22 @@ gaps = {name: value[1] - value[0] for name, value in means.items()}
 mismatch = np.mean([means[name][2] for name in learned])
 likelihoods = np.concatenate([results[name][:, 1] for name in learned])
 gain = likelihoods.mean() - means["plain"][1]
+elbo_gain = np.mean([means[name][0] for name in learned]) - means["plain"][0]
 assert mismatch < means["plain"][2], "a learned prior is nearer to the aggregate posterior"
 if DATASET == "digits":
-    assert 0 < gain < 1.5, "which is worth some tenths of a nat, not more"
+    assert 0 < gain < 1, "which is worth some tenths of a nat, not more"
+    assert elbo_gain < means["plain"][2] + 0.3, "and in the ELBO no more than the mismatch foretells, but for noise"
     assert abs(means["IAF posterior"][1] - means["plain"][1]) < 1.0, "two digits' latents hardly need a richer posterior"
 
 # %% [markdown]
 # On the digits the table says three things.
 #
-# **The priors did their job.** The plain VAE pays about two tenths of a nat for the mismatch. The three learned priors together pay about half of that.
+# **The priors did their job.** The plain VAE pays about two tenths of a nat for the mismatch. The three learned priors pay about half of that on average.
 # The VampPrior and the mixture, which may have any number of peaks, get nearer than the flow.
 #
-# **The gain is about as large as what there was to gain.** The log-likelihood rises by two or three tenths of a nat: the size of the plain VAE's
-# mismatch. So *measure the mismatch first*. One call of `diagnose` forecasts what a better prior can bring, before you write one.
+# **There was little to gain.** For a *given* encoder and decoder, no prior can add more to the ELBO than the mismatch (equation 6.4), here two tenths of a nat. So *measure the
+# mismatch first*: one call of `diagnose` says whether tenths or whole nats are at stake, before you write a prior. It is no exact forecast. Trained anew, the networks move as well: the
+# ELBO rose by about a tenth on average, the log-likelihood by some tenths, and most under the flow prior, whose mismatch fell least.
 #
 # **Which of the three is best, nobody can say.** They differ from one another by about as much as two seeds of the same model do.
 #
@@ -775,7 +797,7 @@ for (name, part), gap in gaps.items():
     assert gap.mean() > 0, "the gap is a KL"
 if DATASET == "digits":
     assert gaps["plain", "training"].mean() < gaps["plain", "new"].mean(), "the encoder aims better at images that it knows"
-    assert abs(gaps["plain", "new"].mean() - gaps["IAF posterior", "new"].mean()) < 0.3, "and the flow does not mend its aim"
+    assert gaps["IAF posterior", "new"].mean() > 0.5 * gaps["plain", "new"].mean(), "a flow closes less than half of the gap on new images"
 plain = trained["plain"]
 z, _, log_posterior = exact_posterior(plain, x_valid)
 order = np.argsort(gaps["plain", "new"])
@@ -799,7 +821,8 @@ plt.show()
 #
 # The middle cases are single spots, nearly elliptic: a normal is good enough, and a flow has nothing to add. In the bad cases the ellipse is often simply in the *wrong place*,
 # or the posterior has a second island that stays uncovered. That is not the family's fault. One encoder serves all images and takes aim at
-# each in a single glance, and at a new image it aims less well, as the printed means show. This loss is called the **amortization gap** (Cremer et al., 2018). A flow behind a bad aim
+# each in a single glance, and at a new image it aims less well, as the printed means show. This loss is called the **amortization gap** (Cremer et al., 2018). The IAF has extra weights that know
+# the image, and its gap is somewhat smaller; but more than half of it is left, and the log-likelihood did not rise. A flow behind a bad aim
 # bends the wrong place. And if a posterior has islands, section 2 told you what training by equation 9.4 does with the second one.
 #
 # ## Summary
@@ -810,8 +833,8 @@ plt.show()
 #   target was warmed up;
 # - counted passes: one for drawing and $d$ for pricing in an IAF, and the reverse in a MAF, so the first is for posteriors and the second for priors;
 # - put flows, a mixture and a VampPrior into a VAE, each by changing one of the three distributions, and seen that a flow of no steps changes nothing;
-# - compared five models at equal budget. The mismatch between aggregate posterior and prior forecast the small gain of the learned priors, and exact posteriors
-#   showed why a richer family gained hardly anything on the digits.
+# - compared five models at equal budget. The small mismatch between aggregate posterior and prior warned that learned priors had little to gain, and exact posteriors
+#   showed why a richer family left most of the gap open on the digits.
 #
 # ## Common mistakes
 #
@@ -826,8 +849,8 @@ plt.show()
 #
 # ## Exercises
 #
-# [Exercises 09](../exercises/09_flows/09_flows.ipynb): densities through maps, a planar chain, a coupling layer and its inverse, masks, and a flow
-# that never learns, to repair.
+# [Exercises 09](../exercises/09_flows/09_flows.ipynb): densities through maps, a planar chain, a coupling layer and its inverse, masks, a slow VAE to explain, a flow
+# that never learns to repair, and two moons on a budget.
 #
 # ## Further reading
 #

@@ -49,10 +49,15 @@ def log_density(x, a, b):
 # %% nbgrader={"grade_id": "density-check", "grade": true, "points": 3}
 grid = (np.arange(20_000) + 0.5)[:, None] / 20_000
 assert np.shape(log_density(random.uniform(size=(7, 3)), 1.0, 0.0)) == (7,), "one number for each example: dimensions are summed"
+kept = grid.copy()
 mass = np.exp(log_density(grid, 1.0, 0.0)).mean()
-assert np.isclose(mass, 1, atol=1e-3), f"a = 1, b = 0: the density should integrate to 1, yours to {mass:.3g}: look at the sign of the log-determinant"
+assert np.array_equal(grid, kept), "your function changes the array x that it is given"
+assert np.isclose(mass, 1, atol=1e-3), (
+    f"a = 1, b = 0: the density should integrate to 1, yours to {mass:.3g}: the sign of the log-determinant, a missing log or 2 pi, "
+    "or a sum over the wrong axis?"
+)
 mass = np.exp(log_density(grid, 0.5, -0.7)).mean()
-assert np.isclose(mass, 1, atol=1e-3), f"a = 0.5, b = -0.7: it should integrate to 1, yours gives {mass:.3g}: does |a| stand in the determinant?"
+assert np.isclose(mass, 1, atol=1e-3), f"a = 0.5, b = -0.7: it should integrate to 1, yours gives {mass:.3g}: a stands in two places, in the inverse map and in its determinant"
 mass = np.exp(log_density(grid, -2.0, 0.3)).mean()
 assert np.isclose(mass, 1, atol=1e-3), f"a = -2: it should integrate to 1, yours gives {mass:.3g}: a volume is positive"
 assert np.isclose(log_density(np.full((1, 1), 0.5), 1.0, 0.0)[0], 0.4673557), "at x = 1/2, a = 1: log N(0; 0, 1) + log 4"
@@ -61,6 +66,9 @@ value = log_density(np.full((1, 1), centre), 0.5, -0.7)[0]
 assert np.isclose(value, -0.9189385 - np.log(0.5 * centre * (1 - centre))), "z = 0 lands at sigmoid(b): invert a z + b in the right order"
 halves = log_density(np.full((1, 4), 0.5), 2.0, 0.0)[0]
 assert np.isclose(halves, 4 * (0.4673557 - np.log(2))), "four independent dimensions: four times the logarithm, and |a| counts in each"
+row = np.array([[0.2, 0.5, 0.9]])
+columns = [log_density(row[:, [j]], -2.0, 0.3)[0] for j in range(3)]
+assert np.isclose(log_density(row, -2.0, 0.3)[0], sum(columns)), "independent dimensions: the log-density of a row is the sum over its columns"
 ### BEGIN HIDDEN TESTS
 for a, b in ((0.3, 1.0), (-1.7, -0.4)):
     x = random.uniform(0.05, 0.95, size=(20, 3))
@@ -99,9 +107,10 @@ x, log_det = planar_chain(z, np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0))
 assert np.array_equal(x, z) and np.array_equal(log_det, np.zeros(30)), "no steps: the identity, with a log-determinant of zero"
 x, log_det = planar_chain(np.zeros((1, 2)), np.array([[1.0, 0.0]]), np.array([[0.5, 3.0]]), np.array([0.0]))
 assert np.allclose(x, 0) and np.allclose(log_det, np.log(1.5)), "at w.z + b = 0 nothing moves, and the determinant is 1 + u.w"
-one = planar_steps(1, 4)
+one, kept = planar_steps(1, 4), z.copy()
 x, log_det = planar_chain(z, *one)
 assert np.shape(x) == (30, 4) and np.shape(log_det) == (30,), "one point and one number for each example"
+assert np.array_equal(z, kept), "your function changes the array z that it is given: write z = z + ... and not z += ..."
 assert np.allclose(x, z + np.tanh(z @ one[0].T + one[2]) @ one[1]), "one step: z + u tanh(w.z + b)"
 assert np.allclose(log_det, numerical_log_det(lambda z: planar_chain(z, *one)[0], z), atol=1e-4), "one step: is it 1 - tanh^2?"
 three = planar_steps(3, 4)
@@ -124,7 +133,7 @@ for size, count in ((2, 5), (6, 2)):
 # %% [markdown]
 # ## Exercise 3. The way back through a coupling (3 points, 8 minutes)
 #
-# Here is a coupling step, forward, with a network that tells the shift $t$ and the log-scale $s$ from the half that stays. Write
+# Here is a coupling step, forward, with a network that tells the shift $t$ and the log-scale $s$ from the latents that stay: the first `still` of them, half or any other number. Write
 # its inverse, together with the log-determinant *of the inverse*.
 
 # %%
@@ -146,16 +155,26 @@ def inverse(y, network, still):
 def random_network(still, moved):
     """half [n, still] -> (shift, log_scale), each [n, moved]; not invertible, and it need not be."""
     weights = random.normal(size=(2, still, moved))
-    return lambda half: (np.sin(half @ weights[0]) * 3, np.cos(half @ weights[1]))
+
+    def network(half):
+        assert half.shape[1] == still, f"the network is asked about the {still} latents that stay. Received: {half.shape[1]} of them"
+        return np.sin(half @ weights[0]) * 3, np.cos(half @ weights[1])
+
+    return network
 
 
-z, network = random.normal(size=(20, 5)), random_network(2, 3)
-y, log_det = forward(z, network, 2)
-back, back_log_det = inverse(y, network, 2)
-assert np.allclose(back[:, :2], z[:, :2]), "the first half was never moved"
-assert np.allclose(back, z), "inverse(forward(z)) = z: subtract first, then divide; and ask the network about the half that stayed"
-assert np.shape(back_log_det) == (20,), "one log-determinant for each example"
-assert np.allclose(back_log_det, -log_det), "what the map stretches, its inverse shrinks: the opposite sign"
+for still, moved in ((2, 3), (4, 1)):
+    z, network = random.normal(size=(20, 5)), random_network(still, moved)
+    y, log_det = forward(z, network, still)
+    kept = y.copy()
+    answer = inverse(y, network, still)
+    assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two things: z, and the log-determinant"
+    assert np.array_equal(y, kept), "your function changes the array y that it is given"
+    back, back_log_det = answer
+    assert np.allclose(back[:, :still], z[:, :still]), "the latents that stay were never moved"
+    assert np.allclose(back, z), "inverse(forward(z)) = z: subtract first, then divide"
+    assert np.shape(back_log_det) == (20,), "one log-determinant for each example"
+    assert np.allclose(back_log_det, -log_det), "the opposite of the forward log-determinant: a sum of logarithms, with a minus sign"
 ### BEGIN HIDDEN TESTS
 for still, moved in ((1, 4), (3, 3), (4, 1)):
     z, network = random.normal(size=(10, still + moved)), random_network(still, moved)
@@ -170,8 +189,8 @@ for still, moved in ((1, 4), (3, 3), (4, 1)):
 #
 # The chapter's masks let latent $i$ hear the latents before it, in the order $1, 2, \dots, d$. The next step of a flow should use another order, so that the
 # first latent is not always the deaf one. Now every latent has a *degree*, its place in the order: `degrees = [3, 1, 2]` means that latent 2 comes
-# first, then latent 3, then latent 1. Write the two masks for a hidden layer with given degrees. Input $j$ may reach output $i$ only if the
-# degree of $j$ is smaller than that of $i$.
+# first, then latent 3, then latent 1. Write the two masks for a hidden layer with given degrees. Input $j$ may reach output $i$ if
+# and only if the degree of $j$ is smaller than that of $i$; as in the chapter, the strict comparison belongs to the outputs, so a hidden unit of degree 2 hears inputs of degree 1 *and* 2.
 
 # %% nbgrader={"grade_id": "masks-answer", "solution": true}
 def masks(degrees, hidden_degrees):
@@ -189,12 +208,16 @@ assert np.shape(first) == (3, 4) and np.shape(second) == (4, 3), "inputs by unit
 paths = first @ second
 assert np.all(np.diag(paths) == 0), "no input may reach its own output: one of the two comparisons must be strict"
 assert np.all(np.tril(paths) == 0), "an input reaches an earlier output: the degrees should rise along every path"
-assert paths[0, 1] > 0 and paths[1, 2] > 0, "an input should reach the output right behind it: only one comparison is strict"
+assert paths[0, 1] > 0 and paths[1, 2] > 0, "an input should reach the output right behind it: one comparison is strict, that of the outputs"
 assert np.array_equal(first[2], np.zeros(4)), "nobody hears the last input: no hidden unit has its degree"
 paths = np.matmul(*masks([3, 1, 2], [1, 2, 1, 2]))
 assert np.array_equal(paths > 0, [[False, False, False], [True, False, True], [True, False, False]]), (
     "degrees [3, 1, 2]: input 2 reaches outputs 1 and 3, input 3 reaches output 1, input 1 reaches none"
 )
+first, second = masks([2, 4, 1, 3], [3, 1, 1, 2, 3])
+assert set(np.unique(first)) | set(np.unique(second)) <= {0, 1}, "masks hold zeros and ones"
+assert np.array_equal(np.sum(first, axis=0), [3, 1, 1, 2, 3]), "a hidden unit of degree m hears the inputs of degrees 1 to m, so m of them"
+assert np.array_equal(np.sum(second, axis=1), [1, 3, 3, 2, 1]), "of 4 outputs, 4 - m hear a hidden unit of degree m: those of larger degree"
 ### BEGIN HIDDEN TESTS
 for size in (2, 4, 7):
     degrees = random.permutation(size) + 1
@@ -266,7 +289,8 @@ print(f"weights that Keras sees: {len(silent.trainable_weights)}; largest change
 #
 # Write a prior whose weights learn. The scaffold uses one coupling step, `tfb.RealNVP`, whose first `latent_size // 2` latents stay. You make the network, from
 # Keras 3's own layers, in `__init__`, and the distribution in `distribution`. The network maps the half that stays to a shift and a log-scale for each latent of the
-# other half. Where would it be a mistake to build the distribution only once?
+# other half. Start it with `keras.Input`, so that its weights exist at once. Codes come with any axes in front, `[samples, n, latent_size]` too: reshape them to two axes for the
+# network, and its output back.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 class LearningPrior(priors.Prior):
@@ -285,9 +309,11 @@ class LearningPrior(priors.Prior):
         """p(z), event [latent_size], from the present weights."""
 
         def shift_and_log_scale(still, units, **_):
-            """still [n, latent_size // 2] -> (shift, log_scale), each [n, units]."""
+            """still [..., latent_size // 2] -> (shift, log_scale), each [..., units]."""
             ### BEGIN SOLUTION
-            return tf.split(self.network(still), 2, axis=-1)
+            flat = self.network(tf.reshape(still, [-1, self.still]))
+            outputs = tf.reshape(flat, tf.concat([tf.shape(still)[:-1], [2 * units]], axis=0))
+            return tf.split(outputs, 2, axis=-1)
             ### END SOLUTION
 
         step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
@@ -296,8 +322,8 @@ class LearningPrior(priors.Prior):
 # %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 4}
 prior = LearningPrior(2)
 names = [weight.path for weight in prior.trainable_weights]
-assert len(names) > 0, "Keras sees no weights: make the network in __init__ from keras.layers and keep it as an attribute"
-axis = np.linspace(-12, 12, 301, dtype="float32")
+assert len(names) > 0, "Keras sees no weights: make the network in __init__ from keras.Input and keras.layers, and keep it as an attribute"
+axis = np.linspace(-12, 12, 1201, dtype="float32")
 square = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 mass = np.exp(prior.distribution().log_prob(square)).sum() * (axis[1] - axis[0]) ** 2
 assert abs(mass - 1) < 0.02, f"p(z) should integrate to 1, yours gives {mass:.3g}"
@@ -308,6 +334,16 @@ for weight in prior.trainable_weights:
 assert not np.allclose(prior.distribution().log_prob(square[:5]), old), "new weights, new density: build it afresh on every call"
 for weight, value in zip(prior.trainable_weights, before):
     weight.assign(value)
+wider = LearningPrior(5)
+for weight in wider.trainable_weights:
+    weight.assign_add(random.normal(size=weight.shape))
+codes = np.concatenate([random.normal(size=(4, 2)), np.tile(random.normal(size=3), (4, 1))], axis=1).astype("float32")
+moved = wider.distribution().bijector.forward(codes).numpy()
+assert np.allclose(moved[:, :2], codes[:, :2]), "of five latents the first two stay"
+assert np.ptp(moved[:, 2:], axis=0).min() > 1e-3, "the others must move by what the network says about the first two of this very code"
+slopes = wider.distribution().bijector.forward_log_det_jacobian(codes, event_ndims=1).numpy()
+assert np.shape(slopes) == (4,) and np.ptp(slopes) > 1e-3, "the log-scale, too, must depend on the latents that stay"
+assert wider.distribution().log_prob(tf.zeros([4, 3, 5])).shape == (4, 3), "codes may have more axes: reshape before and after the network"
 fitted(prior)
 still = [name for name, weight, value in zip(names, prior.trainable_weights, before) if np.array_equal(weight, value)]
 assert not still, f"after an epoch every weight should have moved; these did not: {still}"
@@ -325,7 +361,7 @@ assert all(not np.array_equal(weight, value) for weight, value in zip(wider.trai
 #
 # The two moons of the chapter, and a budget: at most 2000 weights, 1000 steps of Adam with batches of 256 points. The score is the log-likelihood of validation points, in nats a point.
 # Two planar steps, below, are a weak start. Everything else is yours: coupling or autoregressive steps, how many and how wide, a mixture as the base, the learning rate.
-# The best possible score is about $-1$. The point is given for a model that keeps to the budget and beats a single normal clearly. Write down how many things you tried.
+# The best possible score is about $-1$. The point is given for a density that keeps to the budget and beats a single normal clearly; it need not be a flow. Say in a comment how many things you tried.
 
 # %% tags=["drift"]
 def two_moons(n):
@@ -378,10 +414,8 @@ one_normal = tfd.MultivariateNormalTriL(moons_train.mean(axis=0), np.linalg.chol
 count = sum(int(np.prod(weight.shape)) for weight in prior.trainable_weights)
 print(f"yours: {score.mean():.2f} nats a point with {count} weights; one normal: {one_normal.log_prob(moons_valid).numpy().mean():.2f}")
 assert count <= 2000, "the budget is 2000 weights"
-assert score.mean() > one_normal.log_prob(moons_valid).numpy().mean() + 0.2, "a flow should beat a single normal by 0.2 nats"
-### BEGIN HIDDEN TESTS
 axis = np.linspace(-5, 5, 501, dtype="float32")
 square = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 mass = np.exp(prior.distribution().log_prob(square)).sum() * (axis[1] - axis[0]) ** 2
-assert mass < 1.05, "a density integrates to one at most; a score from anything else does not count"
-### END HIDDEN TESTS
+assert mass < 1.05, f"a density integrates to one at most, yours to {mass:.3g}: such a score does not count"
+assert score.mean() > one_normal.log_prob(moons_valid).numpy().mean() + 0.2, "your density should beat a single normal by 0.2 nats"
