@@ -45,11 +45,15 @@ def loss_of(logits, p, p_g):
 
 
 p, p_g = random.dirichlet(np.ones(6), size=2)
-logits, loss = best_discriminator(p, p_g)
+answer = best_discriminator(p, p_g)
+assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two things: the logits, and the loss"
+logits, loss = answer
 assert np.shape(logits) == (6,) and np.ndim(loss) == 0, "a logit for each value, and one loss"
 assert np.all((logits > 0) == (p > p_g)), "a logit is positive where the data are more likely than the generator"
 for change in 0.05 * random.normal(size=(20, 6)):
     assert loss_of(logits + change, p, p_g) > loss_of(logits, p, p_g), "a small change of your logits costs less: they are not the best"
+slope = p_g / (1 + np.exp(-logits)) - p / (1 + np.exp(logits))
+assert np.allclose(slope, 0, atol=1e-6), "at the best logits the loss has no slope; yours are only near them"
 assert np.isclose(loss, loss_of(logits, p, p_g)), "the loss is equation 10.1, with both expectations as sums"
 assert np.isclose(best_discriminator(p, p)[1], 2 * np.log(2)), "a perfect generator: nobody does better than 2 log 2"
 ### BEGIN HIDDEN TESTS
@@ -61,7 +65,7 @@ assert np.isclose(loss, loss_of(np.log([4.5, 0.125]), np.array([0.9, 0.1]), np.a
 # %% [markdown]
 # The generator could simply want the *opposite* of the discriminator's second term: to minimise $-\mathrm{softplus}(\mathrm{Dis}(G(z)))$. This is
 # called the saturating loss. Equation 10.1 has $\mathrm{softplus}(-\mathrm{Dis}(G(z)))$. Give the derivative of each with respect to the
-# logit. Look at what remains of each at a logit of $-10$, where a young generator lives.
+# logit. Look at what remains of each at a logit of $-10$, where a young generator lives. Logits of $\pm 1000$ must not break it.
 
 # %% nbgrader={"grade_id": "slope-answer", "solution": true}
 def generator_slope(logit, saturating):
@@ -73,11 +77,17 @@ def generator_slope(logit, saturating):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "slope-check", "grade": true, "points": 2}
-logit, step = np.linspace(-6, 6, 25), 1e-5
+logit, step = np.linspace(-10, 7, 35), 1e-5
+kept = logit.copy()
 for saturating, loss_fn in ((True, lambda a: -softplus(a)), (False, lambda a: softplus(-a))):
     numeric = (loss_fn(logit + step) - loss_fn(logit - step)) / (2 * step)
     name = "saturating" if saturating else "non-saturating"
-    assert np.allclose(generator_slope(logit, saturating), numeric, atol=1e-6), f"the {name} slope disagrees with small differences"
+    assert np.allclose(generator_slope(logit, saturating), numeric, atol=1e-8), f"the {name} slope disagrees with small differences"
+    assert np.array_equal(logit, kept), "your function changes the logits that it is given"
+    with np.errstate(over="ignore"):  # exp(1000) is infinite, and one over infinity is 0, as it should be
+        ends = generator_slope(np.array([-1000.0, 1000.0]), saturating)
+    assert np.all(np.isfinite(ends)), f"the {name} slope at logits of -1000 and 1000 must be a number. Received: {ends}"
+    assert np.allclose(ends, [0, -1] if saturating else [-1, 0]), f"the {name} slope at logits of -1000 and 1000. Received: {ends}"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(generator_slope(np.array([-10.0]), False)[0], -1, atol=1e-3), "sure to be a fake: the full slope"
 assert abs(generator_slope(np.array([-10.0]), True)[0]) < 1e-3, "sure to be a fake: the saturating loss has no slope left"
@@ -89,7 +99,8 @@ assert np.allclose(generator_slope(np.zeros(2), True), -0.5), "at a logit of 0 b
 #
 # Write the penalty of equation 10.4, without its weight $r_1$: half the mean, over the examples, of the squared length of the gradient of
 # each logit with respect to its own example. Use `tf.GradientTape`. The sum of all logits has the gradients that you need, as example
-# $n$ reaches logit $n$ only.
+# $n$ reaches logit $n$ only. `tape.watch(x)` tells the tape that you will ask for $x$, which is no variable. The penalty is part of a loss, so the result must be a
+# tensor that can be differentiated once more.
 
 # %% nbgrader={"grade_id": "r1-answer", "solution": true}
 def r1_penalty(discriminator, x):
@@ -107,17 +118,24 @@ def r1_penalty(discriminator, x):
 w = tf.constant([[3.0], [4.0]])
 points = tf.constant(random.normal(size=(5, 2)), tf.float32)
 flat = r1_penalty(lambda x: x @ w, points)
-assert np.ndim(flat) == 0, "one number for the whole batch"
+assert tf.is_tensor(flat), f"return a tensor: a training step differentiates it. Received: {type(flat).__name__}"
+assert len(flat.shape) == 0, f"one number for the whole batch. Received: shape {list(flat.shape)}"
 assert np.isclose(flat, 12.5), f"a plane with the slope (3, 4) costs half of 25, whatever the number of examples; yours {float(flat):.4g}"
 assert np.isclose(r1_penalty(lambda x: x @ w + 100.0, points), 12.5), "R1 charges for the slope of a logit and not for its height"
 bowl = r1_penalty(lambda x: tf.reduce_sum(x**2, axis=1, keepdims=True), points)
 assert np.isclose(bowl, 2 * np.mean(np.sum(points.numpy() ** 2, axis=1)), rtol=1e-4), "the slope of |x|^2 is 2x: mean over examples"
-summed = r1_penalty(lambda x: tf.reshape(tf.reduce_sum(x, axis=(1, 2, 3)), [2, 1]), tf.zeros([2, 3, 5, 1]))
+summed = r1_penalty(lambda x: tf.reshape(tf.reduce_sum(x, axis=(1, 2, 3)), [-1, 1]), tf.zeros([2, 3, 5, 1]))
 assert np.isclose(summed, 7.5), "images: 15 pixels with a slope of 1 each cost 7.5, so sum over all axes but the first"
+with tf.GradientTape() as tape:
+    tape.watch(w)
+    penalty = r1_penalty(lambda x: x @ w, points)
+slope = tape.gradient(penalty, w)
+assert slope is not None, "no gradient reaches the discriminator's weights: leave stop_gradient and numpy out"
+assert np.allclose(slope, w, rtol=1e-4), "the penalty of a plane is half of |w|^2, so its gradient is w"
 ### BEGIN HIDDEN TESTS
 images = tf.constant(random.normal(size=(4, 3, 3, 1)), tf.float32)
 slope = tf.constant(random.normal(size=(9, 1)), tf.float32)
-found = r1_penalty(lambda x: tf.reshape(x, [4, 9]) @ slope, images)
+found = r1_penalty(lambda x: tf.reshape(x, [-1, 9]) @ slope, images)
 assert np.isclose(found, 0.5 * np.sum(slope.numpy() ** 2), rtol=1e-4), "images: sum over all pixels, mean over examples"
 critic = networks.mlp_encoder((2,), 1, (8,), activation="leaky_relu")
 assert np.isclose(r1_penalty(critic, points), r1_penalty(lambda x: -critic(x), points)), "the sign of the logit does not matter"
@@ -127,7 +145,7 @@ assert np.isclose(r1_penalty(critic, points), r1_penalty(lambda x: -critic(x), p
 # ## Exercise 3. How much of the world is covered? (3 points, 10 minutes)
 #
 # Section 5 reads two factors off each sample. Here they are given as whole numbers. Compare the shares of all combinations in
-# two sets: half the sum of absolute differences. The two sets may have different sizes.
+# two sets: half the sum of absolute differences. The two sets may have different sizes, and a combination may be missing from either or from both.
 
 # %% nbgrader={"grade_id": "coverage-answer", "solution": true}
 def coverage_error(levels, other_levels, counts):
@@ -145,16 +163,21 @@ def coverage_error(levels, other_levels, counts):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "coverage-check", "grade": true, "points": 3}
+def expect(value, levels, other_levels, counts, message):
+    found = coverage_error(np.array(levels), np.array(other_levels), counts)
+    assert np.isclose(found, value), f"{message}: {value} is wanted. Received: {found}"
+
+
 everything = np.stack(np.meshgrid(np.arange(3), np.arange(4), indexing="ij"), axis=-1).reshape(-1, 2)
-assert np.isclose(coverage_error(everything, everything, (3, 4)), 0), "equal sets agree"
-twice = np.concatenate([everything, everything])
-assert np.isclose(coverage_error(twice, everything, (3, 4)), 0), "shares and not counts: twice the same set is no other set"
-half = everything[everything[:, 1] < 2]
-assert np.isclose(coverage_error(half, everything, (3, 4)), 0.5), "half of the combinations are missing"
-diagonal = np.array([[0, 0], [1, 1]] * 5)
-across = np.array([[0, 1], [1, 0]] * 5)
-message = "each factor alone has the same shares in both sets; the combinations have nothing in common"
-assert np.isclose(coverage_error(diagonal, across, (2, 2)), 1), message
+expect(0, everything, everything, (3, 4), "equal sets agree")
+expect(0, np.concatenate([everything, everything]), everything, (3, 4), "shares and not counts: twice the same set is no other set")
+message = "each factor alone has the same shares in both sets, but the combinations have nothing in common"
+expect(1, [[0, 0], [1, 1]] * 5, [[0, 1], [1, 0]] * 5, (2, 2), message)
+expect(0.5, everything[everything[:, 1] < 2], everything, (3, 4), "half of the combinations are missing")
+expect(0.25, [[0, 0], [0, 0], [0, 0], [1, 1]], [[0, 0], [1, 1]], (4, 3), "shares of 3/4 and 1/4 against halves: how often counts, not only whether")
+expect(0.5, [[0, 0], [1, 1]], [[0, 0], [2, 3]], (3, 4), "one combination is shared, and each set has one of its own")
+message = "three factors, of which only the last tells the sets apart"
+expect(1, [[0, 1, 0], [1, 0, 0]], [[0, 1, 1], [1, 0, 1]], (2, 2, 2), message)
 ### BEGIN HIDDEN TESTS
 first, second = random.integers(0, (3, 4), size=(50, 2)), random.integers(0, (2, 4), size=(80, 2))
 found = coverage_error(first, second, (3, 4))
@@ -171,7 +194,7 @@ assert np.isclose(coverage_error(second, first, (3, 4)), found), "the distance i
 # look real, so the generator has learned the distribution."
 #
 # In about five sentences: what does a loss of 1.39 show, and what not? What does a sharpness above that of real images suggest? What can
-# 64 good samples not show, and which two numbers would you ask for?
+# 64 good samples not show? Ask for two numbers, one about what the samples show and one about what is missing from them.
 
 # %% [markdown] nbgrader={"grade_id": "why-report", "grade": true, "points": 3, "solution": true}
 # 1.39 is $2 \log 2$: the discriminator guesses. That happens if the generator is perfect, but also if this discriminator is too weak, too
@@ -185,8 +208,8 @@ assert np.isclose(coverage_error(second, first, (3, 4)), found), "the distance i
 # ## Exercise 5. Repair this: one loss for everybody (4 points, 12 minutes)
 #
 # The function below is rewritten after public implementations of the VAE-GAN. It adds up all losses of equation 10.7 and gives every
-# network the gradient of the sum. It runs, and all losses go down. Too far: look at the length of the discriminator's features
-# after fifty steps on one batch. The discriminator is finding out that the feature loss is smallest if it sees nothing.
+# network the gradient of the sum. It runs, and the losses go down. But look at the length of the discriminator's features
+# after fifty steps on one batch: it shrinks. The discriminator is finding out that the feature loss is the smaller, the less it sees.
 #
 # The model is as small as can be: the encoder and the decoder are matrices, the discriminator is two of them with a leaky ReLU between, and
 # there is no noise.
@@ -244,7 +267,7 @@ print(f"length of the features: before {before:.1f}, after {after:.1f}")
 
 # %% [markdown]
 # Write the repaired function: each matrix follows the loss of its own network. `features` and `logit` both belong to the discriminator.
-# A tape made with `persistent=True` can be asked for several gradients.
+# A tape made with `persistent=True` can be asked for several gradients. It knows only what happened inside it, so add losses up there.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def gradients(weights, x, z_new, gamma=1.0, kl_weight=1.0):
@@ -270,7 +293,13 @@ def of_one_loss(combine, name, seed):
 
 
 def follows(name, combine, why, seed=3, **options):
-    found = gradients(new_weights(seed), *batch_of(seed + 1), **options)
+    given = new_weights(seed)
+    found = gradients(given, *batch_of(seed + 1), **options)
+    assert isinstance(found, dict), f"return a dictionary: name -> gradient. Received: {type(found).__name__}"
+    empty = [key for key, slope in found.items() if slope is None]
+    assert not empty, f"no gradient for {empty}: was its loss added up outside the tape, or does it not depend on that matrix?"
+    for key, start in new_weights(seed).items():
+        assert np.array_equal(given[key], start), "return gradients, and leave the weights as they are: the caller takes the step"
     assert set(found) == set(SIZES), f"gradients for {sorted(SIZES)} are wanted. Received: {sorted(found)}"
     assert np.allclose(found[name], of_one_loss(combine, name, seed), rtol=1e-3, atol=1e-5), why
 
@@ -279,10 +308,13 @@ follows("features", lambda t: t["discriminator"], "the discriminator's first lay
 follows("logit", lambda t: t["discriminator"], "the discriminator's last layer must follow its own loss, and not the generator's")
 follows("encoder", lambda t: t["kl"] + t["feature"], "the encoder follows the KL and the feature loss, and not the verdict on pictures")
 follows("decoder", lambda t: t["feature"] + t["generator"], "the decoder follows the feature loss and the generator's, and not the discriminator's")
-why = "gamma weighs the feature loss of the decoder, and not the generator's loss"
-follows("decoder", lambda t: 0.3 * t["feature"] + t["generator"], why, gamma=0.3)
+weighed = {"gamma": 0.3, "kl_weight": 0.2}
+why = "gamma weighs the feature loss of the decoder and nothing else, and kl_weight does not reach it"
+follows("decoder", lambda t: 0.3 * t["feature"] + t["generator"], why, **weighed)
 why = "kl_weight weighs the KL of the encoder, and gamma does not reach it"
-follows("encoder", lambda t: 0.2 * t["kl"] + t["feature"], why, gamma=0.3, kl_weight=0.2)
+follows("encoder", lambda t: 0.2 * t["kl"] + t["feature"], why, **weighed)
+for name in ("features", "logit"):
+    follows(name, lambda t: t["discriminator"], "neither gamma nor kl_weight reaches the discriminator", **weighed)
 weights, (x, z_new) = new_weights(0), batch_of(1)
 for _ in range(50):
     for name, slope in gradients(weights, x, z_new, gamma=5.0).items():
@@ -329,11 +361,11 @@ def fakes(real):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1}
-yours = np.asarray(fakes(real), "float64")
+yours = np.asarray(fakes(real.copy()), "float64")
 assert yours.shape == (256, 64), "256 rows of 64 numbers"
 distance, found = fidelity.frechet_distance(real, yours), fidelity.precision_recall(real, yours)
 assert distance < reference, f"other real digits score {reference:.2f}, yours {distance:.2f}: match the mean and the covariance"
 assert found.precision < 0.3, f"a share of {found.precision:.2f} of your fakes lies among the digits"
 ### BEGIN HIDDEN TESTS
-assert fidelity.frechet_distance(other, np.asarray(fakes(other), "float64")) < reference, "it should work for any set"
+assert fidelity.frechet_distance(other, np.asarray(fakes(other.copy()), "float64")) < reference, "it should work for any set"
 ### END HIDDEN TESTS
