@@ -38,6 +38,8 @@ def test_blur_lowers_sharpness_and_flat_images_have_none():
     blurred = 0.5 * images + 0.5 * np.roll(images, 1, axis=1)
     assert fidelity.sharpness(images).shape == (5,)
     assert (fidelity.sharpness(blurred) < fidelity.sharpness(images)).all()
+    whole = np.round(255 * images).astype("uint8")
+    assert fidelity.sharpness(whole) == pytest.approx(fidelity.sharpness(whole / 255.0))
     assert fidelity.sharpness(np.full((2, 8, 8, 3), 0.7)) == pytest.approx([0, 0])
     ramp = np.tile(np.linspace(0, 1, 9)[:, None, None], (1, 1, 9, 1))
     assert fidelity.sharpness(ramp) == pytest.approx([0], abs=1e-12), "a slope is no edge"

@@ -1,4 +1,6 @@
-"""Generated examples held against real ones: distance, fidelity and diversity. Features or images in, numbers out.
+"""Generated examples held against real ones: distance, fidelity and diversity.
+
+`sharpness` takes images; the other scores take features [n, f], for example the last hidden layer of a classifier.
 
 A score is worth what its features are worth: take those of a network trained on the data, and use the same numbers of
 real and of generated examples in every comparison, since all scores depend on them.
@@ -69,11 +71,13 @@ def _reached(examples, centres, k):
 
 
 def sharpness(images):
-    """Mean |Laplacian| of images [n, height, width, channels] in [0, 1]: [n]. A blurred image scores less. Chapter 10.
+    """Mean |Laplacian| of images [n, height, width, channels] in [0, 1], or whole numbers 0..255: [n]. Chapter 10.
 
-    Noise scores high too: read it beside a score of fidelity, and beside the sharpness of real images.
+    A blurred image scores less. Noise scores high too: read it beside a score of fidelity, and beside the sharpness of
+    real images.
     """
-    x = np.asarray(images, "float64")
+    images = np.asarray(images)
+    x = images.astype("float64") / (255.0 if images.dtype.kind in "ui" else 1.0)
     if x.ndim != 4 or min(x.shape[1:3]) < 3:
         raise ValueError(f"images must have shape [n, height, width, channels]. Received: {list(x.shape)}")
     around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]

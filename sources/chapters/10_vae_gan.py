@@ -679,6 +679,9 @@ for name, value in by_hand.items():
 # A leak raises no error and is hard to see in samples. But most leaks can be found with nothing more than the model's own options. Each option
 # of equation 10.7 has its owners: $\gamma$ belongs to the decoder, $\lambda$ to the encoder, the labels and R1 to the discriminator, and the hinge loss to the two
 # who play against each other. Train two copies of a model for one step with the same random numbers, and turn one option in between. Only its owners may end at other weights.
+#
+# One leak has no option of its own: a discriminator that follows $L_f$ as well, to make its features small. So at the end we compare its step with
+# the gradient of $L_{\mathrm{Dis}}$ alone. There the decoder ignores its code once more, so that all its pictures are known.
 
 # %%
 players = ("encoder", "decoder", "discriminator")
@@ -704,10 +707,6 @@ for (option, value), expected in owners.items():
     moved = [name for name in players if not np.allclose(turned[name], base[name], rtol=0, atol=1e-7)]
     assert moved == expected, f"{option} must reach {expected} only. It reached: {moved}"
     print(f"{option:16s} moves the {' and the '.join(moved)}, and nobody else")
-
-# %% [markdown]
-# One leak has no option of its own: a discriminator that follows $L_f$ as well, to make its features small. So we compare its step with
-# the gradient of $L_{\mathrm{Dis}}$ alone. The decoder ignores its code once more, so that all its pictures are known.
 
 # %%
 model = new_vaegan(r1=0.0, optimizers=[keras.optimizers.SGD(0.01) for _ in range(2)])
@@ -857,8 +856,7 @@ if DATASET == "faces":
 #
 # The copies also tell the other side of the bargain: in pixels, which it was trained for, the VAE's are better. Whoever needs faithful copies, or a
 # likelihood, keeps the VAE. Whoever needs samples from the right distribution, as far as the Fréchet distance can see it, takes the VAE-GAN.
-
-# %% [markdown]
+#
 # ## 8. Can you stop, save and go on?
 #
 # An adversarial model has two optimizers with a memory each, and a stream of random codes. If a checkpoint loses one of them, training

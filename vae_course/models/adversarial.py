@@ -41,7 +41,10 @@ class _Adversarial(CourseModel):
         self.r1, self.label_smoothing = r1, label_smoothing
 
     def compile(self, optimizer=None, discriminator_optimizer=None, **kwargs):
-        """As for every model, with a second optimizer. Both are Adam(2e-4, beta_1=0.5) unless said otherwise."""
+        """As for every model, with a second optimizer. Both are Adam(2e-4, beta_1=0.5) unless said otherwise.
+
+        Keras's callbacks for learning rates move that of `optimizer` only: give the other one a schedule of its own.
+        """
         no_loss(self, kwargs.get("loss"), kwargs)
         usual = {"learning_rate": 2e-4, "beta_1": 0.5}  # Radford, Metz & Chintala (2016)
         super().compile(keras.optimizers.Adam(**usual) if optimizer is None else optimizer, **kwargs)

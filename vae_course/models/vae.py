@@ -28,7 +28,8 @@ class VAE(_Coder):
     Examples are floats; whole numbers are read as pixels 0..255 and divided by 255, so give counts as floats.
 
     The model itself, `vae(x)` or `vae.predict(x)`, gives the terms of the bound: a dictionary of [batch] in nats, with
-    elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl).
+    elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl). A callback that
+    watches the ELBO needs to know that more is better: `EarlyStopping("val_elbo", mode="max")`.
     To change one distribution, override `prior()`, `posterior(x)` or `likelihood(z)` (then any real x is accepted, and
     pictures are its means); to change what is trained for, `bound(x, z, posterior)` and `objective(terms)`.
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; beta: Higgins et al. (2017), "beta-VAE".
