@@ -111,12 +111,15 @@ def test_weights_that_cannot_be_obeyed_get_a_sentence():
 
 
 class Frame:
-    """What a data frame is to the library: something with `to_numpy`."""
+    """What a data frame is to the library: something with `to_numpy`, which numpy can read too."""
 
     def __init__(self, values):
         self.values, self.shape = values, values.shape
 
     def to_numpy(self):
+        return self.values
+
+    def __array__(self, dtype=None, copy=None):
         return self.values
 
     def __len__(self):

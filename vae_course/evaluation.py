@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from vae_course import bounds
 from vae_course.distributions import lookup
-from vae_course.models.base import as_array, in_batches, pixels
+from vae_course.models.base import in_batches, pixels
 
 import numpy as np
 import tensorflow as tf
@@ -36,9 +36,8 @@ _compiled = weakref.WeakKeyDictionary()  # model -> (its parts, its compiled sum
 def _log_sum(model):
     """log sum_k w_k for a batch, compiled once for each model; once more if a part of it was exchanged."""
     names = ("encoder", "decoder", "prior_layer", "posterior_layer", "scale", "jit_compile")
-    parts = [getattr(model, name, None) for name in names]
-    before, _ = _compiled.get(model, ([], None))
-    if len(before) != len(parts) or any(old is not new and old != new for old, new in zip(before, parts)):
+    parts = tuple(getattr(model, name, None) for name in names)
+    if model not in _compiled or _compiled[model][0] != parts:
         reference = weakref.ref(model)  # a strong one would keep every model alive
 
         @tf.function(jit_compile=bool(model.jit_compile), reduce_retracing=True)
@@ -60,7 +59,7 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
         raise ValueError(f"k must be at least 1. Received: {k}")
     if not hasattr(model, "log_weights"):
         raise ValueError(f"log p(x) is defined for VAEs and their kin only. Received: {type(model).__name__}")
-    x = np.asarray(as_array(x))
+    x = np.asarray(x)
     model.check(x)
     log_sum = _log_sum(model)
     batch_size, chunk = min(batch_size, len(x)), min(k, 50)

@@ -4,7 +4,7 @@ from vae_course import bounds
 from vae_course.distributions import lookup
 from vae_course.models.autoencoder import check_networks
 from vae_course.models.base import CourseModel, in_batches, pixels
-from vae_course.models.vae import VAE, no_loss
+from vae_course.models.vae import VAE
 
 import keras
 import numpy as np
@@ -45,7 +45,6 @@ class _Adversarial(CourseModel):
 
         Keras's callbacks for learning rates move that of `optimizer` only: give the other one a schedule of its own.
         """
-        no_loss(self, kwargs.get("loss"), kwargs)
         usual = {"learning_rate": 2e-4, "beta_1": 0.5}  # Radford, Metz & Chintala (2016)
         super().compile(keras.optimizers.Adam(**usual) if optimizer is None else optimizer, **kwargs)
         if discriminator_optimizer is None:

@@ -1,6 +1,6 @@
 """Plain and denoising autoencoders: x -> code -> x."""
 
-from vae_course.models.base import CourseModel, as_array, in_batches, pixels
+from vae_course.models.base import CourseModel, in_batches, pixels
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ class _Coder(CourseModel):
 
     def encode(self, x):
         """Codes of examples: numpy [n, *shape] -> [n, latent_size]."""
-        x = np.asarray(as_array(x))
+        x = np.asarray(x)
         self.check(x)
         return in_batches(lambda part: self._code(pixels(part)), x)
 
@@ -72,6 +72,8 @@ class Autoencoder(_Coder):
     compile(optimizer, loss="mse") takes any Keras loss; fit(x) uses x itself as the target, fit(x, y) uses y.
     Source: Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks".
     """
+
+    own_objective = False
 
     def __init__(self, encoder, decoder, **kwargs):
         super().__init__(encoder, decoder, **kwargs)

@@ -36,6 +36,7 @@ class CourseModel(keras.Model):
     """
 
     example_shape = None
+    own_objective = True  # what it trains for and reports is its own: compile takes no loss and no metrics
     suits_xla_on_cpu = True
     _seeds = None  # a model that draws has a SeedGenerator
 
@@ -125,6 +126,8 @@ class CourseModel(keras.Model):
             `model.jit_compile` says what was chosen.
         steps_per_execution: "auto" or a number; batch-level callbacks and the progress bar move once in so many steps.
         """
+        if self.own_objective:
+            self._check_no_loss(loss=loss, **{key: kwargs.get(key) for key in ("metrics", "weighted_metrics")})
         self._requested = dict(
             kwargs,
             optimizer=optimizer,
@@ -136,6 +139,14 @@ class CourseModel(keras.Model):
             jit_compile = not kwargs.get("run_eagerly") and _suits_xla(self)
         steps = 1 if steps_per_execution == "auto" else steps_per_execution
         super().compile(optimizer, loss, jit_compile=jit_compile, steps_per_execution=steps, **kwargs)
+
+    def _check_no_loss(self, **options):
+        for name, value in options.items():
+            if value is not None:
+                raise ValueError(
+                    f"{type(self).__name__} trains for its own objective and reports its own terms: compile() takes no "
+                    f"{name}. Override objective or bound, and name new terms in `terms`. Received: {name}={value!r}"
+                )
 
     def get_compile_config(self):
         if not self.compiled:

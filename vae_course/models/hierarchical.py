@@ -2,7 +2,7 @@
 
 from vae_course import bounds, distributions
 from vae_course.models.base import pixels
-from vae_course.models.vae import VAE, FreeBits, no_other_prior
+from vae_course.models.vae import VAE, FreeBits
 
 import keras
 import tensorflow as tf
@@ -30,12 +30,13 @@ class HierarchicalVAE(FreeBits, VAE):
     Source: Sonderby et al. (2016), "Ladder variational autoencoders"; Child (2021), "Very deep VAEs".
     """
 
+    takes_prior = False
+
     def __init__(self, encoder, decoder, latent_sizes=(4, 4), hidden=64, free_bits=0.0, **kwargs):
         self.latent_sizes, self.hidden = tuple(latent_sizes), hidden
         if not self.latent_sizes or min(self.latent_sizes) < 1:
             raise ValueError(f"latent_sizes must hold at least one size, each at least 1. Received: {latent_sizes}")
         self.terms = (*VAE.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
-        no_other_prior(self, kwargs.get("prior"))
         super().__init__(encoder, decoder, **kwargs)
         self._make_free_bits(free_bits)
         state, features = self._decoder_size(), encoder.output_shape[-1]

@@ -36,7 +36,7 @@ class VAE(_Coder):
     """
 
     terms = ("elbo", "reconstruction", "kl")
-    obeys_beta = True
+    obeys_beta = takes_prior = True
     _training = None  # whether this is training, where Keras does not know: it does within `call`
 
     def __init__(
@@ -66,6 +66,8 @@ class VAE(_Coder):
                 f"Encoder and decoder do not fit a {self.posterior_name!r} posterior and a {likelihood!r} likelihood: "
                 f"its decoder has {self._likelihood.channels} x {channels} channels. {error}"
             ) from None
+        if not (self.takes_prior or prior is None or isinstance(prior, priors.StandardNormal)):
+            raise ValueError(f"{type(self).__name__} makes its own prior, so it takes none. Received: {prior!r}")
         self.prior_layer = priors.StandardNormal(self.latent_size) if prior is None else prior
         if not callable(getattr(self.prior_layer, "distribution", None)):
             raise ValueError(f"prior must be a Keras layer with a method distribution(). Received: {prior!r}")
@@ -157,11 +159,6 @@ class VAE(_Coder):
 
     # --- the bound ---
 
-    def compile(self, optimizer="adam", loss=None, **kwargs):
-        """As for every model of the course. The loss is the model's own, and so is what it reports: see `terms`."""
-        no_loss(self, loss, kwargs)
-        super().compile(optimizer, loss, **kwargs)
-
     def call(self, x, training=None):
         """The terms of the bound for x [batch, *shape]: a dictionary of [batch], in nats, from one sample of q(z|x)."""
         x = pixels(x)
@@ -216,7 +213,8 @@ class VAE(_Coder):
     def check(self, x, name="x"):
         super().check(x, name)
         support = self._likelihood
-        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or self._own_likelihood():
+        unbounded = self._own_likelihood() or (support.low is None and support.high is None)
+        if not isinstance(x, np.ndarray) or x.dtype.kind != "f" or unbounded:
             return
         low, high = float(x.min()), float(x.max())
         lowest = -np.inf if support.low is None else support.low
@@ -316,22 +314,6 @@ class IWAE(VAE):
 
     def get_config(self):
         return {**super().get_config(), "k": self.k}
-
-
-def no_loss(model, loss, options):
-    """Raise a ValueError for compile's loss and metrics, which a model with an objective of its own would ignore."""
-    for name, value in {"loss": loss, **{key: options.get(key) for key in ("metrics", "weighted_metrics")}}.items():
-        if value is not None:
-            raise ValueError(
-                f"{type(model).__name__} trains for its own objective and reports its own terms: compile() takes no "
-                f"{name}. Override objective or bound, and name new terms in `terms`. Received: {name}={value!r}"
-            )
-
-
-def no_other_prior(model, prior):
-    """Raise a ValueError for a prior given to a model that makes its own."""
-    if not (prior is None or isinstance(prior, priors.StandardNormal)):
-        raise ValueError(f"{type(model).__name__} makes its own prior, so it takes none. Received: {prior!r}")
 
 
 def _constant(value):

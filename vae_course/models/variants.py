@@ -1,7 +1,7 @@
 """VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
 
 from vae_course import bounds
-from vae_course.models.vae import VAE, FreeBits, no_other_prior
+from vae_course.models.vae import VAE, FreeBits
 
 import keras
 import numpy as np
@@ -85,8 +85,9 @@ class VampVAE(VAE):
     Source: Tomczak & Welling (2018), "VAE with a VampPrior".
     """
 
+    takes_prior = False
+
     def __init__(self, encoder, decoder, pseudo_inputs=None, components=None, **kwargs):
-        no_other_prior(self, kwargs.get("prior"))
         super().__init__(encoder, decoder, **kwargs)
         if pseudo_inputs is None:
             components = 50 if components is None else components
