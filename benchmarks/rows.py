@@ -6,7 +6,7 @@ the protocol. claims.py says what the numbers are held against, yardsticks.py ru
 
 from typing import NamedTuple
 
-from vae_course import disentanglement, evaluation, models, networks
+from vae_course import evaluation, models, networks
 
 import claims
 import keras
@@ -167,10 +167,10 @@ def measure_y5(run, data, hidden, size, seed):
 
 KNOWN = ("factors", "rotated", "noise")
 SCORES = {
-    "beta-VAE score": lambda codes, factors: disentanglement.beta_vae_score(codes, factors, above_chance=True),
-    "FactorVAE score": lambda codes, factors: disentanglement.factor_vae_score(codes, factors, above_chance=True),
-    "MIG": disentanglement.mig,
-    "DCI disentanglement": lambda codes, factors: disentanglement.dci(codes, factors).disentanglement,
+    "beta-VAE score": lambda codes, factors: evaluation.beta_vae_score(codes, factors, above_chance=True),
+    "FactorVAE score": lambda codes, factors: evaluation.factor_vae_score(codes, factors, above_chance=True),
+    "MIG": evaluation.mig,
+    "DCI disentanglement": lambda codes, factors: evaluation.dci(codes, factors).disentanglement,
 }
 
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vae_course import datasets, downloads, drawings, originals, signals
+from vae_course import datasets
+from vae_course.datasets import downloads, drawings, originals, signals
 
 import numpy as np
 import pytest

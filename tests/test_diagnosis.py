@@ -2,7 +2,7 @@
 
 import math
 
-from vae_course import diagnosis, networks
+from vae_course import evaluation, networks
 from vae_course.models import VAE
 
 import keras
@@ -29,7 +29,7 @@ black_and_white = np.concatenate([np.zeros((20, *SHAPE)), np.ones((20, *SHAPE))]
 
 
 def test_two_kinds_of_images_have_log_two_of_information():
-    found = diagnosis.diagnose(patient(slope=20, shift=-10), black_and_white)
+    found = evaluation.diagnose(patient(slope=20, shift=-10), black_and_white)
     assert found.mutual_information == pytest.approx(math.log(2), abs=1e-4)
     assert found.rate == pytest.approx(found.mutual_information + found.marginal_kl)
     assert found.rate == pytest.approx(found.kl_per_latent.sum()) and found.verdict == "healthy" and found.active == 1
@@ -37,24 +37,24 @@ def test_two_kinds_of_images_have_log_two_of_information():
 
 def test_images_that_all_differ_show_the_logarithm_of_their_number_and_no_more():
     x = np.linspace(0, 1, 30, dtype="float32")[:, None, None, None] * np.ones(SHAPE, "float32")
-    found = diagnosis.diagnose(patient(slope=1000, raw_scale=-5.0), x)
+    found = evaluation.diagnose(patient(slope=1000, raw_scale=-5.0), x)
     assert found.mutual_information == pytest.approx(math.log(30), abs=1e-3) and found.saturated
     assert "at least this much" in str(found) and "at most so far" in str(found)
 
 
 def test_a_posterior_that_ignores_the_image_is_collapsed():
-    found = diagnosis.diagnose(patient(raw_scale=math.log(math.e - 1), latent_size=3), black_and_white)
+    found = evaluation.diagnose(patient(raw_scale=math.log(math.e - 1), latent_size=3), black_and_white)
     assert found.verdict == "collapsed" and found.active == 0
     assert found.mutual_information == pytest.approx(0, abs=1e-5) and found.rate < 1e-3
     assert "collapsed." in str(found) and "z tells nothing" in str(found)
 
 
 def test_dead_latents_and_a_deaf_decoder_are_told_apart():
-    partly = diagnosis.diagnose(patient(slope=20, shift=-10, latent_size=3), black_and_white)
+    partly = evaluation.diagnose(patient(slope=20, shift=-10, latent_size=3), black_and_white)
     assert partly.verdict == "partly collapsed" and partly.active == 1 and "2 of 3 latents" in str(partly)
     model = patient(slope=20, shift=-10)
     model.decoder.layers[-2].set_weights([np.zeros((1, 16)), np.zeros(16)])
-    deaf = diagnosis.diagnose(model, black_and_white)
+    deaf = evaluation.diagnose(model, black_and_white)
     assert deaf.swap_cost == 0 and "does not read" in str(deaf) and deaf.verdict == "healthy"
     assert deaf.distortion == pytest.approx(16 * math.log(2), rel=1e-5), "sixteen fair coins"
 
@@ -63,7 +63,7 @@ def test_exchanged_codes_cost_what_the_decoder_read_from_them():
     x = black_and_white[::20].repeat(10, axis=0)[[0, 10] * 10]  # black, white, black, ...: every exchange is wrong
     model = patient(slope=20, shift=-10, raw_scale=-10.0)
     model.decoder.layers[-2].set_weights([np.full((1, 16), 0.1), np.zeros(16)])  # logits -1 or 1
-    assert diagnosis.diagnose(model, x).swap_cost == pytest.approx(16 * 1.0, rel=1e-2), (
+    assert evaluation.diagnose(model, x).swap_cost == pytest.approx(16 * 1.0, rel=1e-2), (
         "16 pixels, log p falls by 1 in each"
     )
 
@@ -72,7 +72,7 @@ def test_exchanged_codes_cost_what_the_decoder_read_from_them():
 def test_every_vae_of_the_course_can_be_diagnosed(name):
     keras.utils.set_random_seed(0)
     model = VAES[name]()
-    found, again = diagnosis.diagnose(model, images(30)), diagnosis.diagnose(model, images(30))
+    found, again = evaluation.diagnose(model, images(30)), evaluation.diagnose(model, images(30))
     assert str(found) == str(again) == repr(found)
     plain = type(model.posterior(images(2))), type(model.prior())
     assert (found.kl_per_latent is not None) == (plain[0] is plain[1] and name != "hierarchical")
@@ -80,14 +80,14 @@ def test_every_vae_of_the_course_can_be_diagnosed(name):
 
 
 def test_notes_say_what_was_traded():
-    assert "weighs 4 nats" in str(diagnosis.diagnose(vae(beta=4.0), images(30)))
-    assert "nat of KL weighs" not in str(diagnosis.diagnose(VAES["vae_tc"](), images(30))), (
+    assert "weighs 4 nats" in str(evaluation.diagnose(vae(beta=4.0), images(30)))
+    assert "nat of KL weighs" not in str(evaluation.diagnose(VAES["vae_tc"](), images(30))), (
         "there beta weighs another term"
     )
-    wide, narrow = (diagnosis.diagnose(vae(likelihood="gaussian", scale=s), images(90)) for s in (1000.0, 0.5))
+    wide, narrow = (evaluation.diagnose(vae(likelihood="gaussian", scale=s), images(90)) for s in (1000.0, 0.5))
     assert "more than sigma^2: 0." in str(wide) and "more than sigma^2: 0." not in str(narrow)
 
 
 def test_one_example_cannot_be_diagnosed():
     with pytest.raises(ValueError, match="at least two examples.*1"):
-        diagnosis.diagnose(vae(), images(1))
+        evaluation.diagnose(vae(), images(1))

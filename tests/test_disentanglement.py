@@ -1,6 +1,6 @@
 """Codes whose score is known; and the slider that shows codes."""
 
-from vae_course import datasets, disentanglement, widgets
+from vae_course import datasets, evaluation, widgets
 
 import numpy as np
 import pytest
@@ -15,10 +15,10 @@ NOISE = random.normal(size=(len(FACTORS), 6))
 
 def scores(codes, factors=FACTORS):
     return {
-        "beta-VAE": disentanglement.beta_vae_score(codes, factors, above_chance=True),
-        "FactorVAE": disentanglement.factor_vae_score(codes, factors, above_chance=True),
-        "MIG": disentanglement.mig(codes, factors),
-        **disentanglement.dci(codes, factors)._asdict(),
+        "beta-VAE": evaluation.beta_vae_score(codes, factors, above_chance=True),
+        "FactorVAE": evaluation.factor_vae_score(codes, factors, above_chance=True),
+        "MIG": evaluation.mig(codes, factors),
+        **evaluation.dci(codes, factors)._asdict(),
     }
 
 
@@ -46,16 +46,16 @@ def test_noise_and_constants_score_near_zero():
 
 
 def test_without_correction_guessing_scores_one_over_the_factors():
-    for score in (disentanglement.beta_vae_score, disentanglement.factor_vae_score):
+    for score in (evaluation.beta_vae_score, evaluation.factor_vae_score):
         assert score(NOISE, FACTORS) == pytest.approx(1 / 5, abs=0.05)
         assert score(TRUE, FACTORS) > 0.97
 
 
 def test_two_latents_for_one_factor_cost_completeness_and_not_disentanglement():
     twice = np.c_[TRUE, TRUE[:, :1] + 0.3 * NOISE[:, :1], TRUE[:, 3:] + 0.3 * NOISE[:, 3:5]]
-    assert disentanglement.mig(twice, FACTORS) < disentanglement.mig(TRUE, FACTORS) - 0.2
+    assert evaluation.mig(twice, FACTORS) < evaluation.mig(TRUE, FACTORS) - 0.2
     mixed = np.c_[TRUE[:, :3], TRUE[:, 3] + TRUE[:, 4]]
-    found = disentanglement.dci(mixed, FACTORS)
+    found = evaluation.dci(mixed, FACTORS)
     assert found.completeness > found.disentanglement + 0.05 > 0, "one latent stands for two factors"
 
 
@@ -74,7 +74,7 @@ def test_the_same_seed_gives_the_same_scores():
     ],
 )
 def test_wrong_input_is_named(codes, factors, message):
-    for score in (disentanglement.mig, disentanglement.dci, disentanglement.factor_vae_score):
+    for score in (evaluation.mig, evaluation.dci, evaluation.factor_vae_score):
         with pytest.raises(ValueError, match=message):
             score(codes, factors)
 

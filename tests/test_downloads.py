@@ -7,7 +7,8 @@ import socket
 import threading
 from pathlib import Path
 
-from vae_course import datasets, downloads
+from vae_course import datasets
+from vae_course.datasets import downloads
 
 import pytest
 

@@ -1,6 +1,6 @@
 """Scores of samples on sets whose score is known."""
 
-from vae_course import fidelity
+from vae_course import evaluation
 
 import numpy as np
 import pytest
@@ -11,41 +11,41 @@ random = np.random.default_rng(0)
 def test_frechet_distance_of_normals_is_the_known_one():
     a, b = random.normal(size=(2, 50_000, 3))
     b = b * [2, 1, 0.5] + [0, 3, 0]
-    assert fidelity.frechet_distance(a, b) == pytest.approx(9 + 1 + 0.25, rel=0.03)  # (3)^2, (2 - 1)^2, (1 - 0.5)^2
-    assert fidelity.frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
-    assert fidelity.frechet_distance(b, a) == pytest.approx(fidelity.frechet_distance(a, b))
+    assert evaluation.frechet_distance(a, b) == pytest.approx(9 + 1 + 0.25, rel=0.03)  # (3)^2, (2 - 1)^2, (1 - 0.5)^2
+    assert evaluation.frechet_distance(a, a) == pytest.approx(0, abs=1e-6)
+    assert evaluation.frechet_distance(b, a) == pytest.approx(evaluation.frechet_distance(a, b))
     turn = np.linalg.qr(random.normal(size=(3, 3)))[0]
-    assert fidelity.frechet_distance(a @ turn, b @ turn) == pytest.approx(fidelity.frechet_distance(a, b), rel=1e-6)
+    assert evaluation.frechet_distance(a @ turn, b @ turn) == pytest.approx(evaluation.frechet_distance(a, b), rel=1e-6)
     correlated = a @ np.array([[1, 0.9, 0], [0, 0.4, 0], [0, 0, 1]])
-    assert fidelity.frechet_distance(a[:, :1], b[:, :1]) == pytest.approx(1, rel=0.05)
-    assert fidelity.frechet_distance(a, correlated) > 0.1, "covariances count, not only variances"
+    assert evaluation.frechet_distance(a[:, :1], b[:, :1]) == pytest.approx(1, rel=0.05)
+    assert evaluation.frechet_distance(a, correlated) > 0.1, "covariances count, not only variances"
 
 
 def test_precision_falls_with_strangers_and_recall_with_missing_modes():
     modes = np.array([[0, 0], [10, 0], [0, 10], [10, 10]])
     real = (modes[:, None] + random.normal(size=(4, 100, 2)) * 0.5).reshape(-1, 2)
     again = (modes[:, None] + random.normal(size=(4, 100, 2)) * 0.5).reshape(-1, 2)
-    both = fidelity.precision_recall(real, again)
+    both = evaluation.precision_recall(real, again)
     assert min(both) > 0.9
-    collapsed = fidelity.precision_recall(real, again[:100])
+    collapsed = evaluation.precision_recall(real, again[:100])
     assert collapsed.precision > 0.9 and collapsed.recall == pytest.approx(0.25, abs=0.05)
-    strange = fidelity.precision_recall(real, np.concatenate([again, random.normal(size=(400, 2)) + 100]))
+    strange = evaluation.precision_recall(real, np.concatenate([again, random.normal(size=(400, 2)) + 100]))
     assert strange.precision == pytest.approx(0.5, abs=0.05) and strange.recall > 0.9
 
 
 def test_blur_lowers_sharpness_and_flat_images_have_none():
     images = random.uniform(size=(5, 12, 12, 1))
     blurred = 0.5 * images + 0.5 * np.roll(images, 1, axis=1)
-    assert fidelity.sharpness(images).shape == (5,)
-    assert (fidelity.sharpness(blurred) < fidelity.sharpness(images)).all()
+    assert evaluation.sharpness(images).shape == (5,)
+    assert (evaluation.sharpness(blurred) < evaluation.sharpness(images)).all()
     whole = np.round(255 * images).astype("uint8")
-    assert fidelity.sharpness(whole) == pytest.approx(fidelity.sharpness(whole / 255.0))
-    assert fidelity.sharpness(np.full((2, 8, 8, 3), 0.7)) == pytest.approx([0, 0])
+    assert evaluation.sharpness(whole) == pytest.approx(evaluation.sharpness(whole / 255.0))
+    assert evaluation.sharpness(np.full((2, 8, 8, 3), 0.7)) == pytest.approx([0, 0])
     ramp = np.tile(np.linspace(0, 1, 9)[:, None, None], (1, 1, 9, 1))
-    assert fidelity.sharpness(ramp) == pytest.approx([0], abs=1e-12), "a slope is no edge"
+    assert evaluation.sharpness(ramp) == pytest.approx([0], abs=1e-12), "a slope is no edge"
 
 
-@pytest.mark.parametrize("score", [fidelity.frechet_distance, fidelity.precision_recall])
+@pytest.mark.parametrize("score", [evaluation.frechet_distance, evaluation.precision_recall])
 def test_wrong_features_are_named(score):
     with pytest.raises(ValueError, match="same f.*10, 3.*10, 2"):
         score(np.zeros((10, 3)), np.zeros((10, 2)))
@@ -54,4 +54,4 @@ def test_wrong_features_are_named(score):
     with pytest.raises(ValueError, match="examples of each"):
         score(np.zeros((1, 3)), np.zeros((10, 3)))
     with pytest.raises(ValueError, match="height, width"):
-        fidelity.sharpness(np.zeros((4, 9)))
+        evaluation.sharpness(np.zeros((4, 9)))

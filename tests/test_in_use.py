@@ -1,6 +1,6 @@
 """What people do with a Keras model in real work: dropout, weights, frames, exports, wrong arguments."""
 
-from vae_course import disentanglement, evaluation, networks, priors
+from vae_course import evaluation, networks, priors
 from vae_course.models import IWAE, VAE, VAEGAN, HierarchicalVAE, VampVAE
 
 import keras
@@ -249,7 +249,7 @@ def test_numbers_of_numpy_are_numbers():
 def test_continuous_factors_get_a_sentence():
     random = np.random.default_rng(0)
     codes, factors = random.normal(size=(400, 3)), np.stack([random.normal(size=400), random.integers(3, size=400)], 1)
-    for score in (disentanglement.beta_vae_score, disentanglement.factor_vae_score, disentanglement.mig):
+    for score in (evaluation.beta_vae_score, evaluation.factor_vae_score, evaluation.mig):
         with pytest.raises(ValueError, match="400 different values in 400 examples"):
             score(codes, factors)
 

@@ -5,8 +5,7 @@ bound, the ELBO. Each chapter changes one of the four; each module holds one kin
 from lower floors only, and from a module of its own floor that serves it:
 
     floor  module
-    4      evaluation       what is measured on a trained model
-    4      diagnosis        does a VAE use its latents? a report
+    4      evaluation       what is measured on a trained model, one file a question
     3      models           Autoencoder, VAE and variants: each a keras.Model
     2      priors           a p(z) that learns
     1      flows            an invertible map that learns
@@ -14,13 +13,6 @@ from lower floors only, and from a module of its own floor that serves it:
     0      bounds           log-weights -> ELBO, IWAE; in nats
     0      networks         tensor -> tensor
     0      datasets         a name -> arrays
-    0      embedded         what needs no network; serves datasets
-    0      drawings         known factors -> pictures; serves embedded
-    0      signals          known faults -> machine signals; serves embedded
-    0      originals        the full-size files -> arrays; serves datasets
-    0      downloads        a name -> verified files; serves originals
-    0      disentanglement  codes and known factors -> scores
-    0      fidelity         generated and real features -> scores
     0      callbacks        what changes from epoch to epoch
     0      plots            arrays -> Axes
     0      widgets          sliders -> a picture
@@ -39,12 +31,8 @@ __all__ = [
     "bounds",
     "callbacks",
     "datasets",
-    "diagnosis",
-    "disentanglement",
     "distributions",
-    "drawings",
     "evaluation",
-    "fidelity",
     "flows",
     "grading",
     "models",

@@ -152,7 +152,7 @@ def check_data(report):
         wrong = f"VAE_COURSE_DATA names no folder ({given}): correct it, or unset it."
     report.line("VAE_COURSE_DATA", given or "not set (a folder with the full-size data)", wrong)
     try:
-        downloads = importlib.import_module("vae_course.downloads")
+        downloads = importlib.import_module("vae_course.datasets.downloads")
         importlib.import_module("pooch")
     except ImportError as error:
         report.line("data", f"not looked for: {error}", INSTALL)

@@ -25,7 +25,8 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import datasets, drawings, models, networks, plots, widgets
+from vae_course import datasets, models, networks, plots, widgets
+from vae_course.datasets import drawings
 
 import keras
 import matplotlib.pyplot as plt

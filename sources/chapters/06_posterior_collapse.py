@@ -22,7 +22,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, callbacks, datasets, diagnosis, distributions, evaluation, models, networks, plots
+from vae_course import bounds, callbacks, datasets, distributions, evaluation, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -447,12 +447,12 @@ plt.show()
 #
 # ### One call
 #
-# From now on `diagnosis.diagnose(model, x)` takes all these measurements, and one more that needs no theory. It gives
+# From now on `evaluation.diagnose(model, x)` takes all these measurements, and one more that needs no theory. It gives
 # every image the code of *another* image and asks how much reconstruction is lost. If nobody notices the exchange, nobody reads the
 # codes. It works on every VAE of the course, since it needs only the three distributions.
 
 # %% tags=["drift"]
-reports = {name: diagnosis.diagnose(model, examples) for name, model in ward.items()}
+reports = {name: evaluation.diagnose(model, examples) for name, model in ward.items()}
 for name, report in reports.items():
     rate, information, mismatch = found[name]
     assert np.isclose(report.rate, rate, rtol=1e-3, atol=1e-3), "the library's rate is the one built by hand"
@@ -467,7 +467,7 @@ print(reports["beta 1"], reports["pixel by pixel"], sep="\n\n")
 # the patient with $\beta = 3$:
 
 # %% tags=["drift"]
-partly = diagnosis.diagnose(patients[3.0], examples)
+partly = evaluation.diagnose(patients[3.0], examples)
 assert partly.rate < 0.7 * reports["beta 1"].rate, "at three nats a nat it buys less"
 if DATASET == "digits":
     assert partly.verdict == "partly collapsed", "some latents are switched off, others work"
@@ -739,7 +739,7 @@ for name, scale in (("sigma 1", 1.0), ("learned sigma", "learned")):
         model.set_weights(first_weights)  # the learned scale starts at 1 again
         restart(model, *new_networks(seed))
         model.fit(grey_train, epochs=EPOCHS, verbose=0)
-        grey[name].append(diagnosis.diagnose(model, grey_valid))
+        grey[name].append(evaluation.diagnose(model, grey_valid))
     values = [(report.rate, -report.rate - report.distortion) for report in grey[name]]
     print(f"{name:14s} rate {np.round([v[0] for v in values], 2)} nats, ELBO {np.round([v[1] for v in values], 1)} nats")
 for collapsed, woken in zip(*grey.values(), strict=True):
@@ -836,7 +836,7 @@ evidences = {}
 for name, sigma in sigmas.items():
     linear_vae, columns = best_linear_vae(sigma)
     terms = linear_vae.predict(grey_train, verbose=0)
-    report = diagnosis.diagnose(linear_vae, grey_train)
+    report = evaluation.diagnose(linear_vae, grey_train)
     exact, bound = evidence(columns, sigma), np.mean([linear_vae(grey_train)["elbo"] for _ in range(20)])
     used, evidences[name] = min(LATENT_SIZE, (variances > sigma**2).sum()), exact
     print(f"sigma {name:12s} {sigma:.3f}: {report.active} of {LATENT_SIZE} latents active, rate {report.rate:5.2f}, "
@@ -888,7 +888,7 @@ for seed in SEEDS:
 # - collapsed a posterior by two means ($\beta = D/d$), and another by a decoder that sees the earlier pixels, whose
 #   likelihood was the better one;
 # - measured KL per latent, active units, mutual information and aggregate posterior by hand, seen them disagree, and
-#   read the report of `diagnosis.diagnose`;
+#   read the report of `evaluation.diagnose`;
 # - compared five cures over three seeds at equal budget: most raised the rate, none the likelihood, and some lowered it;
 # - put the exact optimum of a linear VAE into a model, and seen latents switched off where the evidence is largest.
 #

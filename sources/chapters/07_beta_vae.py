@@ -24,7 +24,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, datasets, disentanglement, evaluation, models, networks, plots, widgets
+from vae_course import bounds, datasets, evaluation, models, networks, plots, widgets
 
 import keras
 import matplotlib.pyplot as plt
@@ -347,7 +347,7 @@ def dci_by_hand(codes, factors, train_size):
 # same with a constant latent beside them, which must not crash anything; the factors turned by a random rotation, so
 # that every latent mixes all of them; the true factors with one of them coded twice; and pure noise.
 #
-# From now on we use the library's scores: `disentanglement.mig`, `dci`, `factor_vae_score` and `beta_vae_score`. They
+# From now on we use the library's scores: `evaluation.mig`, `dci`, `factor_vae_score` and `beta_vae_score`. They
 # must agree with ours.
 #
 # **Predict.** The rotation loses no information. Which of the scores will notice it, and which will not?
@@ -367,10 +367,10 @@ known_codes = {
 
 def all_scores(codes):
     return {
-        "beta-VAE": disentanglement.beta_vae_score(codes, factors),
-        "FactorVAE": disentanglement.factor_vae_score(codes, factors),
-        "MIG": disentanglement.mig(codes, factors),
-        **dict(zip(("DCI-D", "DCI-C", "DCI-I"), disentanglement.dci(codes, factors))),
+        "beta-VAE": evaluation.beta_vae_score(codes, factors),
+        "FactorVAE": evaluation.factor_vae_score(codes, factors),
+        "MIG": evaluation.mig(codes, factors),
+        **dict(zip(("DCI-D", "DCI-C", "DCI-I"), evaluation.dci(codes, factors))),
     }
 
 # %% tags=["drift"]
@@ -409,7 +409,7 @@ mixed = known_codes["rotated"]
 assert np.isclose(mig(mixed, factors), scores["rotated"]["MIG"], atol=1e-3), "our MIG is the library's"
 assert abs(factor_vae_score(mixed, factors) - scores["rotated"]["FactorVAE"]) < 0.1, "other random votes, nearly the same score"
 by_hand = dci_by_hand(mixed, factors, int(0.75 * len(mixed)))
-library = disentanglement.dci(mixed, factors)
+library = evaluation.dci(mixed, factors)
 assert np.allclose(by_hand, library, atol=0.06), "another forest, nearly the same importances"
 
 # %% [markdown]
@@ -569,7 +569,7 @@ for beta in BETAS:
     codes = [recall(beta, seed).encode(x_known) for seed in SEEDS]
     groups[f"beta-VAE, beta = {beta:.0f}"] = [runs[beta, seed] for seed in SEEDS], codes
 groups[f"beta-TCVAE, beta = {BETAS[-1]:.0f}"] = list(tc_runs.values()), list(tc_codes.values())
-migs = {name: np.array([disentanglement.mig(z, factors) for z in codes]) for name, (_, codes) in groups.items()}
+migs = {name: np.array([evaluation.mig(z, factors) for z in codes]) for name, (_, codes) in groups.items()}
 figure, ax = plt.subplots(figsize=(8, 3.6))
 for (name, (terms, _)), marker, colour in zip(groups.items(), plots.MARKERS, plots.COLOURS):
     ax.plot([term["reconstruction"] for term in terms], migs[name], marker, color=colour, label=name)
@@ -653,7 +653,7 @@ z = q.sample(seed=(0, 2))
 before, after = model.bound(x_valid, z, q), turned.bound(x_valid, z @ U, turned.posterior(x_valid))
 for name in ("elbo", "reconstruction", "kl"):
     assert np.allclose(before[name], after[name], rtol=1e-3, atol=2e-2), f"equation 7.8: the same {name} for every image"
-mig_before, mig_after = [disentanglement.mig(each.encode(x_known), factors) for each in (model, turned)]
+mig_before, mig_after = [evaluation.mig(each.encode(x_known), factors) for each in (model, turned)]
 assert abs(mig_after - mig_before) > 0.003, "the score sees the rotation"
 print(f"largest change of the ELBO of an image: {np.abs(before['elbo'] - after['elbo']).max():.4f} nats")
 print(f"MIG {mig_before:.2f} before, {mig_after:.2f} after")
@@ -717,7 +717,7 @@ for (name, plane), marker, colour in zip(planes.items(), plots.MARKERS, plots.CO
 axes[0].set(xlabel="angle (degrees)", ylabel="cost of the rotation (nats)")
 axes[0].legend()
 plane = planes["two strongest latents"]
-turned_migs = np.array([disentanglement.mig(codes @ plane_rotation(*plane, a), factors) for a in angles])
+turned_migs = np.array([evaluation.mig(codes @ plane_rotation(*plane, a), factors) for a in angles])
 axes[1].plot(angles, turned_migs, "o-")
 axes[1].set(xlabel="angle in the plane of the two strongest (degrees)", ylabel="MIG", ylim=(0, None))
 plt.show()
@@ -754,9 +754,9 @@ chosen, fine_angles = {}, np.arange(0, 90, 5)
 for seed in SEEDS:
     model = recall(BETAS[1], seed)
     codes, plane = model.encode(x_known), strongest(model, x_valid, 2)
-    labelled = [disentanglement.mig(codes[:200] @ plane_rotation(*plane, a), factors[:200]) for a in fine_angles]
+    labelled = [evaluation.mig(codes[:200] @ plane_rotation(*plane, a), factors[:200]) for a in fine_angles]
     angle = fine_angles[np.argmax(labelled)]
-    plain, helped = [disentanglement.mig(codes[200:] @ plane_rotation(*plane, a), factors[200:]) for a in (0, angle)]
+    plain, helped = [evaluation.mig(codes[200:] @ plane_rotation(*plane, a), factors[200:]) for a in (0, angle)]
     chosen[seed] = plain, helped
     print(f"seed {seed}: turned by {angle:2d} degrees, MIG {plain:.2f} before, {helped:.2f} after")
 plain, helped = np.array(list(chosen.values())).T

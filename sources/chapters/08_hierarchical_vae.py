@@ -443,7 +443,7 @@ assert np.allclose(small.decode(z.numpy()), tf.sigmoid(small.decoder(state)), at
 
 # %% [markdown]
 # Because posterior and prior are now distributions over all groups, with `sample` and `log_prob`, everything that was built
-# on the three distributions of a VAE works: `encode`, `decode`, `sample`, `log_weights`, `diagnosis.diagnose`. On our two
+# on the three distributions of a VAE works: `encode`, `decode`, `sample`, `log_weights`, `evaluation.diagnose`. On our two
 # classes above the last three would have been wrong, since they changed the bound and kept the flat prior and posterior.
 #
 # ## 4. What happens when there are many groups?

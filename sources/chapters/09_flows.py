@@ -25,7 +25,7 @@
 # Of these vae_course comes first: it chooses TensorFlow's settings.
 import time
 
-from vae_course import datasets, diagnosis, distributions, evaluation, flows, models, networks, plots, priors
+from vae_course import datasets, distributions, evaluation, flows, models, networks, plots, priors
 
 import keras
 import matplotlib.pyplot as plt
@@ -678,7 +678,7 @@ for name, size in sizes.items():
     print(f"{name:14s} {size:7d} weights, {size - sizes['plain']:5d} extra")
 
 # %% [markdown]
-# For each model and seed we note, on validation images: the ELBO, the log-likelihood with $k = 100$, and from `diagnosis.diagnose` the *mismatch*
+# For each model and seed we note, on validation images: the ELBO, the log-likelihood with $k = 100$, and from `evaluation.diagnose` the *mismatch*
 # $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$. The ELBO has only one draw for each image in it, so we average twenty.
 #
 # **Predict.** Which models will have the smallest mismatch? Which the best log-likelihood, and by how much: a tenth of a nat, one, ten?
@@ -687,7 +687,7 @@ for name, size in sizes.items():
 def score(vae):
     log_w = vae.log_weights(x_valid, 20, tf.constant([0, 0]))
     likelihood = evaluation.log_likelihood(vae, x_valid, k=100).mean
-    return [np.mean(log_w), likelihood, diagnosis.diagnose(vae, x_valid).marginal_kl]
+    return [np.mean(log_w), likelihood, evaluation.diagnose(vae, x_valid).marginal_kl]
 
 # %%
 trained, results = {}, {}

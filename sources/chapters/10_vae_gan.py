@@ -26,7 +26,7 @@ import tempfile
 import time
 
 # vae_course comes before Keras: it chooses TensorFlow's settings.
-from vae_course import datasets, fidelity, models, networks, plots
+from vae_course import datasets, evaluation, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -539,13 +539,13 @@ def frechet(a, b):
 
 
 real, drawn = [features(x).numpy().astype("float64") for x in (x_valid, gans["R1"].sample(EVALUATION_SIZE, seed=0))]
-by_library = fidelity.precision_recall(real, drawn)
+by_library = evaluation.precision_recall(real, drawn)
 assert np.isclose(share_among(drawn, real), by_library.precision, atol=0.01), "precision: samples among real images"
 assert np.isclose(share_among(real, drawn), by_library.recall, atol=0.01), "recall: real images among samples"
-assert np.isclose(frechet(real, drawn), fidelity.frechet_distance(real, drawn), rtol=0.01, atol=1e-3), "equation 10.5"
+assert np.isclose(frechet(real, drawn), evaluation.frechet_distance(real, drawn), rtol=0.01, atol=1e-3), "equation 10.5"
 
 # %% [markdown]
-# From now on: `fidelity.frechet_distance`, `fidelity.precision_recall` and `fidelity.sharpness`. Since we know the faces' factors,
+# From now on: `evaluation.frechet_distance`, `evaluation.precision_recall` and `evaluation.sharpness`. Since we know the faces' factors,
 # we can add a score that no paper on photographs has: **coverage of the known factors**. Let the reader read orientation and
 # lighting of each sample, round them to the values that exist, and compare the shares of all 91 combinations with those of the training
 # images: half the sum of absolute differences. The *coverage error* is 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
@@ -572,7 +572,7 @@ def scores(images):
     """Fréchet distance, precision, recall, sharpness, coverage error of images [n, ...], against validation images."""
     a, b = features(x_valid).numpy(), features(images).numpy()
     missing = 0.5 * np.abs(cell_shares(images) - cell_shares(x_train)).sum()
-    return np.array([fidelity.frechet_distance(a, b), *fidelity.precision_recall(a, b), fidelity.sharpness(images).mean(), missing])
+    return np.array([evaluation.frechet_distance(a, b), *evaluation.precision_recall(a, b), evaluation.sharpness(images).mean(), missing])
 
 # %% [markdown]
 # Never trust a score that you have not seen fail. We give it images whose faults we know: training images as they are, blurred, with

@@ -14,7 +14,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import callbacks, datasets, diagnosis, distributions, evaluation, models, networks
+from vae_course import callbacks, datasets, distributions, evaluation, models, networks
 
 import keras
 import numpy as np
@@ -412,7 +412,7 @@ def trained(model, callbacks=(), learning_rate=3e-3, **options):
     vae = model(networks.mlp_encoder((8, 8, 1), 16, (64,)), networks.mlp_decoder(8, (8, 8, 1), (64,)), **options)
     vae.compile(keras.optimizers.Adam(learning_rate))
     vae.fit(x_train, batch_size=32, epochs=25, callbacks=list(callbacks), verbose=0)
-    return vae, diagnosis.diagnose(vae, x_train), evaluation.log_likelihood(vae, x_valid, k=50)
+    return vae, evaluation.diagnose(vae, x_train), evaluation.log_likelihood(vae, x_valid, k=50)
 
 
 _, untreated, untreated_score = trained(PixelVAE)
@@ -437,5 +437,5 @@ assert treated.mutual_information > 1, "the code should carry more than one nat"
 ### BEGIN HIDDEN TESTS
 again = evaluation.log_likelihood(vae, x_valid, k=50, seed=1)
 assert untreated_score.mean - again.mean < 0.4, "with other importance samples the likelihood should hold"
-assert diagnosis.diagnose(vae, x_valid).mutual_information > 0.8, "and on new images the code should tell something too"
+assert evaluation.diagnose(vae, x_valid).mutual_information > 0.8, "and on new images the code should tell something too"
 ### END HIDDEN TESTS

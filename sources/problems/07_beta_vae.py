@@ -14,7 +14,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, datasets, disentanglement
+from vae_course import bounds, datasets, evaluation
 
 import numpy as np
 import tensorflow as tf
@@ -367,8 +367,8 @@ assert repaired_score(np.c_[turned, constant], factors) < 0.97, "a rotation shou
 secret = np.linalg.qr(np.random.default_rng(7).normal(size=(5, 5)))[0]
 clean = np.c_[true[:, [1, 3, 4]] + 0.15 * random.normal(size=(2000, 3)), random.normal(size=(2000, 2))]
 codes, wanted = clean @ secret, factors[:, [1, 3, 4]]
-print(f"MIG of the codes' own axes {disentanglement.mig(codes[30:], wanted[30:]):.2f}")
-print(f"MIG of the right axes      {disentanglement.mig(clean[30:], wanted[30:]):.2f}")
+print(f"MIG of the codes' own axes {evaluation.mig(codes[30:], wanted[30:]):.2f}")
+print(f"MIG of the right axes      {evaluation.mig(clean[30:], wanted[30:]):.2f}")
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
 def find_rotation(codes, labelled_factors):
@@ -387,4 +387,4 @@ def find_rotation(codes, labelled_factors):
 # %% tags=["drift"]
 U = find_rotation(codes, wanted[:30])
 assert np.allclose(U.T @ U, np.eye(5), atol=1e-6), "the columns of U should be orthonormal"
-print(f"MIG after your rotation    {disentanglement.mig((codes @ U)[30:], wanted[30:]):.2f}")
+print(f"MIG after your rotation    {evaluation.mig((codes @ U)[30:], wanted[30:]):.2f}")

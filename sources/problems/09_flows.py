@@ -236,7 +236,7 @@ assert np.array_equal(few > 0, [[False, False, True, True]] * 2 + [[False] * 4] 
 # that of a plain VAE. Someone proposes to use `direction="density"` for all five steps.
 #
 # In about five sentences: which part is slow, and why? Is the proposal good? After the right change, drawing new images is slower than before: why is that a good
-# bargain? And why is `evaluation.log_likelihood` fast with an IAF posterior, while `diagnosis.diagnose`, which asks for the density of every code under every image's posterior, is slow?
+# bargain? And why is `evaluation.log_likelihood` fast with an IAF posterior, while `evaluation.diagnose`, which asks for the density of every code under every image's posterior, is slow?
 
 # %% [markdown] nbgrader={"grade_id": "why-direction", "grade": true, "points": 3, "solution": true}
 # The prior is slow. In each training step it is asked for the density of codes that were drawn from the posterior, so its map must be inverted, and an IAF step needs one pass

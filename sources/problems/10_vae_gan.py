@@ -14,7 +14,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import datasets, fidelity, networks
+from vae_course import datasets, evaluation, networks
 
 import numpy as np
 import tensorflow as tf
@@ -343,8 +343,8 @@ follows("decoder", lambda t: 4.0 * t["feature"] + t["generator"], why, seed=6, g
 digits = datasets.load("digits")
 real = digits.x_train[:500].reshape(500, 64).astype("float64")
 other = digits.x_valid[:256].reshape(-1, 64).astype("float64")
-reference = fidelity.frechet_distance(real, other)
-print(f"{len(other)} other digits: Fréchet distance {reference:.2f}, precision {fidelity.precision_recall(real, other).precision:.2f}")
+reference = evaluation.frechet_distance(real, other)
+print(f"{len(other)} other digits: Fréchet distance {reference:.2f}, precision {evaluation.precision_recall(real, other).precision:.2f}")
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
 def fakes(real):
@@ -363,9 +363,9 @@ def fakes(real):
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1}
 yours = np.asarray(fakes(real.copy()), "float64")
 assert yours.shape == (256, 64), "256 rows of 64 numbers"
-distance, found = fidelity.frechet_distance(real, yours), fidelity.precision_recall(real, yours)
+distance, found = evaluation.frechet_distance(real, yours), evaluation.precision_recall(real, yours)
 assert distance < reference, f"other real digits score {reference:.2f}, yours {distance:.2f}: match the mean and the covariance"
 assert found.precision < 0.3, f"a share of {found.precision:.2f} of your fakes lies among the digits"
 ### BEGIN HIDDEN TESTS
-assert fidelity.frechet_distance(other, np.asarray(fakes(other.copy()), "float64")) < reference, "it should work for any set"
+assert evaluation.frechet_distance(other, np.asarray(fakes(other.copy()), "float64")) < reference, "it should work for any set"
 ### END HIDDEN TESTS

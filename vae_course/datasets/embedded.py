@@ -2,7 +2,7 @@
 
 import functools
 
-from vae_course import drawings, signals
+from vae_course.datasets import drawings, signals
 
 import numpy as np
 

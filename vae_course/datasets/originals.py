@@ -4,7 +4,7 @@ import gzip
 import zipfile
 import zlib
 
-from vae_course import downloads
+from vae_course.datasets import downloads
 
 import numpy as np
 

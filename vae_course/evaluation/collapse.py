@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 from vae_course import bounds
 from vae_course.models import VAE
@@ -13,6 +14,13 @@ import tensorflow as tf
 ACTIVE = 0.01  # variance of a posterior mean over the data from which on its latent counts as active
 TELLS_NOTHING = 0.1  # nats of mutual information up to which the codes tell nothing about the image
 MOST_EXAMPLES = 1000  # every code meets every posterior: the cost grows with the square
+
+
+class ActiveUnits(NamedTuple):
+    """Which latents react to the data."""
+
+    count: int
+    variances: np.ndarray  # [latent_size], the variance over the data of each posterior mean
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -125,3 +133,21 @@ def _notes(model, x, found):
             f"sigma is {sigma:.3g}. Directions in which these data vary by more than sigma^2: {directions}. At best "
             "a linear decoder uses so many latents, if it has them (chapter 06)."
         )
+
+
+def active_units(model, x, threshold=0.01):
+    """The latents whose posterior mean varies over the data by more than `threshold`: x [n, *shape]. Chapter 04.
+
+    Source: Burda, Grosse & Salakhutdinov (2016), section 5.2.
+    """
+    variances = model.encode(x).var(axis=0)
+    return ActiveUnits(int((variances > threshold).sum()), variances)
+
+
+def kl_per_dimension(model, x):
+    """KL(q(z_j|x) || N(0, 1)) for each latent, mean over the data: [latent_size], in nats. Built in chapter 03.
+
+    The entries add up to the KL of the bound. ValueError where it does not split: a full covariance, a mixture prior.
+    """
+    model.check(x)
+    return in_batches(lambda part: bounds.kl_per_latent(model.posterior(pixels(part)), model.prior()), x).mean(axis=0)

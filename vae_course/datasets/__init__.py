@@ -3,9 +3,9 @@
 import difflib
 from dataclasses import dataclass, field
 
-from vae_course import originals
-from vae_course.embedded import BUILDERS as EMBEDDED
-from vae_course.embedded import SEED, SPLITS, divide
+from vae_course.datasets import originals
+from vae_course.datasets.embedded import BUILDERS as EMBEDDED
+from vae_course.datasets.embedded import SEED, SPLITS, divide
 
 import numpy as np
 
