@@ -6,7 +6,6 @@ from vae_course.models import VAE
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import theorems
 from models_under_test import VAES, images, vae
 
@@ -60,43 +59,6 @@ def test_per_latent_kl_adds_up_and_active_units_are_counted():
     assert units.count == 2 and (units.variances[[1, 3]] == 0).all()
     with pytest.raises(ValueError, match="diagonal normal prior.*MixtureSameFamily"):
         evaluation.kl_per_dimension(VAES["vae_mixture_prior"](), x)
-
-
-def kl(mean, log_var):
-    return 0.5 * tf.reduce_sum(mean**2 + tf.exp(log_var) - 1 - log_var, axis=-1)
-
-
-def cross_entropy(x, p):
-    return -tf.reduce_sum(x * tf.math.log(p) + (1 - x) * tf.math.log(1 - p), axis=[1, 2, 3])
-
-
-@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0, 4.0])
-@pytest.mark.parametrize("shape", [(8, 8, 1), (4, 4, 3)])
-def test_effective_beta_finds_the_weight_of_the_kl(weight, shape):
-    def negative_elbo(x, output, mean, log_var):
-        return tf.reduce_mean(cross_entropy(x, output) + weight * kl(mean, log_var))
-
-    assert evaluation.effective_beta(negative_elbo, shape=shape) == pytest.approx(weight, abs=0.01)
-
-
-def test_effective_beta_of_squared_error_and_of_absolute_error():
-    def squared(x, output, mean, log_var):
-        return tf.reduce_mean(0.5 * tf.reduce_sum((x - output) ** 2, [1, 2, 3]) + kl(mean, log_var))
-
-    def absolute(x, output, mean, log_var):
-        return tf.reduce_mean(tf.abs(x - output)) + tf.reduce_mean(kl(mean, log_var)) / 784
-
-    assert evaluation.effective_beta(squared, "gaussian") == pytest.approx(1.0, rel=0.01)
-    assert evaluation.effective_beta(absolute, "laplace") == pytest.approx(1.0, rel=0.01)
-    with pytest.raises(ValueError, match="not a weighted sum.*'bernoulli'"):
-        evaluation.effective_beta(squared)
-
-
-def test_effective_beta_says_what_is_wrong():
-    with pytest.raises(ValueError, match=r"one finite number.*\[16\]"):
-        evaluation.effective_beta(lambda x, output, mean, log_var: kl(mean, log_var))
-    with pytest.raises(ValueError, match="Unknown likelihood.*'mse'"):
-        evaluation.effective_beta(cross_entropy, "mse")
 
 
 def test_k_below_one_is_refused():
