@@ -1,6 +1,7 @@
 """Codes whose score is known; and the slider that shows codes."""
 
 from vae_course import datasets, evaluation, widgets
+from vae_course.evaluation import disentanglement
 
 import numpy as np
 import pytest
@@ -63,18 +64,70 @@ def test_the_same_seed_gives_the_same_scores():
     assert scores(TRUE @ ROTATION) == scores(TRUE @ ROTATION)
 
 
+# --- outliers ---
+
+
+def with_one_outlier(codes, value, columns):
+    codes = codes.copy()
+    codes[17, columns] = value
+    return codes
+
+
+@pytest.mark.parametrize("value", [30.0, -1e4, 1e8])
+@pytest.mark.parametrize("columns", [slice(None), 0])
+@pytest.mark.parametrize("codes", [TRUE, TRUE @ ROTATION], ids=["true", "rotated"])
+def test_one_outlier_changes_no_score_much(codes, columns, value):
+    wild = with_one_outlier(codes, value, columns)
+    assert evaluation.mig(wild, FACTORS) == pytest.approx(evaluation.mig(codes, FACTORS), abs=0.02)
+    for score in (evaluation.factor_vae_score, evaluation.beta_vae_score):
+        assert score(wild, FACTORS) == pytest.approx(score(codes, FACTORS), abs=0.05)
+
+
+def test_one_outlier_in_many_perfect_codes_leaves_the_mig():
+    factors = np.stack(np.meshgrid(*[np.arange(n) for n in (3, 6, 16, 16)]), axis=-1).reshape(-1, 4)  # [4608, 4]
+    codes = (factors - factors.mean(axis=0)) / factors.std(axis=0)
+    perfect = evaluation.mig(codes, factors)
+    assert perfect > 0.97
+    assert evaluation.mig(with_one_outlier(codes, 1e3, slice(None)), factors) == pytest.approx(perfect, abs=0.02)
+
+
+def test_dci_stays_near_with_one_outlier():
+    wild = evaluation.dci(with_one_outlier(TRUE, 1e8, 0), FACTORS)
+    assert wild == pytest.approx(evaluation.dci(TRUE, FACTORS), abs=0.03)
+
+
+@pytest.mark.parametrize("codes", [TRUE, TRUE @ ROTATION, NOISE, np.c_[TRUE, NOISE]])
+def test_codes_without_outliers_are_left_alone(codes):
+    np.testing.assert_array_equal(disentanglement._without_outliers(codes), codes)
+
+
+def test_a_latent_whose_middle_half_is_constant_is_not_clipped():
+    rare = (FACTORS[:, :1] == FACTORS[:, 0].max()) * np.linspace(1, 2, len(FACTORS))[:, None]
+    rare[::3] = 0
+    assert np.ptp(np.quantile(rare, [0.25, 0.75])) == 0
+    np.testing.assert_array_equal(disentanglement._without_outliers(rare), rare)
+
+
+WORDS = np.where(FACTORS > 1, "large", "small")
+
+
 @pytest.mark.parametrize(
     "codes, factors, message",
     [
         (TRUE[:50], FACTORS, "same examples.*50, 5.*1728, 5"),
         (TRUE[:, 0], FACTORS, r"codes \[n, d\]"),
-        (np.where(TRUE > 1, np.nan, TRUE), FACTORS, "finite"),
+        (np.where(TRUE > 1, np.nan, TRUE), FACTORS, "codes must be finite. Received: [0-9]+ values"),
+        (TRUE, np.where(FACTORS > 1, np.inf, FACTORS), "factors must be finite"),
+        (TRUE, WORDS, "factors must be an array of numbers.*numpy.unique.*Received: <U5"),
+        (TRUE, WORDS.tolist(), "factors must be an array of numbers.*Received: list"),
+        (TRUE, WORDS.astype(object), "factors must be an array of numbers.*Received: object"),
+        (TRUE.astype(str), FACTORS, "codes must be an array of numbers.*Received: <U"),
         (TRUE, FACTORS[:, :1], "at least two factors"),
         (TRUE, FACTORS * [1, 0, 1, 1, 1], r"two values or more.*\[3, 1, 9, 8, 8\]"),
     ],
 )
 def test_wrong_input_is_named(codes, factors, message):
-    for score in (evaluation.mig, evaluation.dci, evaluation.factor_vae_score):
+    for score in (evaluation.mig, evaluation.dci, evaluation.factor_vae_score, evaluation.beta_vae_score):
         with pytest.raises(ValueError, match=message):
             score(codes, factors)
 

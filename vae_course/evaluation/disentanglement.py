@@ -1,10 +1,13 @@
 """How far each latent follows one factor: four scores of codes [n, d] against known factors [n, F]. 1 is perfect.
 
 Give them posterior means and the factors' values, such as `vae.encode(data.x_valid)` and `data.factors_valid`. They
-measure what they measure: chapter 07 shows what each of them misses.
+measure what they measure: chapter 07 shows what each of them misses. Outliers, values more than three interquartile
+ranges beyond a latent's quartiles, are moved to the furthest value that is none: a single one can undo a score.
 """
 
 from typing import NamedTuple
+
+from vae_course.evaluation.arrays import numbers
 
 import numpy as np
 
@@ -20,15 +23,14 @@ class DCI(NamedTuple):
 
 
 def _checked(codes, factors):
-    """Codes without constant columns, [n, d] scaled to deviation 1; and for each factor the number of its value."""
-    codes, factors = np.asarray(codes, "float64"), np.asarray(factors, "float64")
+    """Codes without outliers and constant columns, [n, d] scaled to deviation 1; for each factor its value's number."""
+    codes, factors = numbers("codes", codes), numbers("factors", factors)
     if codes.ndim != 2 or factors.ndim != 2 or len(codes) != len(factors) or len(codes) < 10:
         raise ValueError(
             "codes [n, d] and factors [n, F] must describe the same examples, at least 10. "
             f"Received: {list(codes.shape)} and {list(factors.shape)}"
         )
-    if not (np.isfinite(codes).all() and np.isfinite(factors).all()):
-        raise ValueError("codes and factors must be finite. Received: values that are NaN or infinite")
+    codes = _without_outliers(codes)
     spread = codes.std(axis=0)
     kept = spread > 1e-6 * max(1.0, np.abs(codes).max())
     levels = np.stack([np.unique(column, return_inverse=True)[1].ravel() for column in factors.T], axis=1)
@@ -44,6 +46,17 @@ def _checked(codes, factors):
             f"(numpy.digitize). Received: a factor with {most} different values in {len(factors)} examples"
         )
     return (codes[:, kept] - codes[:, kept].mean(axis=0)) / spread[kept], levels
+
+
+def _without_outliers(codes):
+    """Codes [n, d]; values beyond Tukey's far fences, 3 interquartile ranges out, become the furthest within them.
+
+    Of normal codes one in 400,000 lies beyond. A latent whose middle half is constant stays as it is.
+    """
+    low, high = np.quantile(codes, [0.25, 0.75], axis=0)
+    reach = np.where(high > low, 3 * (high - low), np.inf)
+    within = (codes >= low - reach) & (codes <= high + reach)
+    return np.clip(codes, np.where(within, codes, np.inf).min(axis=0), np.where(within, codes, -np.inf).max(axis=0))
 
 
 def _votes(levels, count, random):
@@ -84,6 +97,8 @@ def factor_vae_score(codes, factors, seed=0, above_chance=False):
     """Accuracy of naming the fixed factor from the latent that varies least, by majority vote. Built in chapter 07.
 
     codes [n, d], factors [n, F] -> float. Guessing scores about 1/F; with `above_chance` that is 0, and 1 stays 1.
+    A rotated code can score 1 by chance, as one of eight random rotations of the true factors did: report another
+    score, such as the MIG, beside it.
     Source: Kim & Mnih (2018), "Disentangling by factorising".
     """
     codes, levels = _checked(codes, factors)
@@ -101,7 +116,8 @@ def factor_vae_score(codes, factors, seed=0, above_chance=False):
 def mig(codes, factors, bins=20):
     """Mutual information gap: mean over factors of (I(z_1; v) - I(z_2; v)) / H(v). Built in chapter 07.
 
-    z_1 and z_2 are the two latents that tell most about the factor v; codes [n, d] are cut into `bins` of equal width.
+    z_1 and z_2 are the two latents that tell most about the factor v; codes [n, d] are cut into `bins` of equal width
+    between their extremes, outliers apart.
     Source: Chen et al. (2018), "Isolating sources of disentanglement in VAEs", section 4.
     """
     from sklearn.metrics import mutual_info_score
