@@ -49,9 +49,37 @@ def test_blur_lowers_sharpness_and_flat_images_have_none():
 def test_wrong_features_are_named(score):
     with pytest.raises(ValueError, match="same f.*10, 3.*10, 2"):
         score(np.zeros((10, 3)), np.zeros((10, 2)))
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match="same f.*10.*10, 3"):
+        score(np.zeros(10), np.zeros((10, 3)))
+    with pytest.raises(ValueError, match="at least 1.*10, 0"):
+        score(np.zeros((10, 0)), np.zeros((10, 0)))
+    with pytest.raises(ValueError, match="real must be finite. Received: 30 values"):
         score(np.full((10, 3), np.nan), np.zeros((10, 3)))
-    with pytest.raises(ValueError, match="examples of each"):
-        score(np.zeros((1, 3)), np.zeros((10, 3)))
-    with pytest.raises(ValueError, match="height, width"):
-        evaluation.sharpness(np.zeros((4, 9)))
+    with pytest.raises(ValueError, match="generated must be finite. Received: 30 values"):
+        score(np.zeros((10, 3)), np.full((10, 3), np.inf))
+    for one, other in ((1, 10), (10, 1), (0, 10)):
+        with pytest.raises(ValueError, match=f"examples of each.*{one} and {other}"):
+            score(np.zeros((one, 3)), np.zeros((other, 3)))
+    for words in (np.full((10, 3), "far"), [["far", "near", "near"]] * 10, [[1.0, 2.0, 3.0], [1.0]]):
+        with pytest.raises(ValueError, match="generated must be an array of numbers.*Received: (<U3|list)"):
+            score(np.zeros((10, 3)), words)
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, None, True])
+def test_a_wrong_number_of_neighbors_is_named(k):
+    with pytest.raises(ValueError, match=f"k must be a whole number, at least 1. Received: {k}"):
+        evaluation.precision_recall(np.zeros((10, 3)), np.zeros((10, 3)), k=k)
+
+
+@pytest.mark.parametrize(
+    "images, message",
+    [
+        (np.zeros((4, 9)), r"height, width.*\[4, 9\]"),
+        (np.zeros((4, 2, 9, 1)), r"3 pixels high.*\[4, 2, 9, 1\]"),
+        (np.full((2, 8, 8, 1), np.nan), "images must be finite. Received: 128 values"),
+        (np.full((2, 8, 8, 1), "grey"), "images must be an array of numbers.*Received: <U4"),
+    ],
+)
+def test_wrong_images_are_named(images, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.sharpness(images)

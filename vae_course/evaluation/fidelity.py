@@ -8,6 +8,8 @@ real and of generated examples in every comparison, since all scores depend on t
 
 from typing import NamedTuple
 
+from vae_course.evaluation.arrays import numbers
+
 import numpy as np
 
 
@@ -19,16 +21,14 @@ class PrecisionRecall(NamedTuple):
 
 
 def _checked(real, generated, least):
-    real, generated = np.asarray(real, "float64"), np.asarray(generated, "float64")
-    if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1]:
+    real, generated = numbers("real", real), numbers("generated", generated)
+    if real.ndim != 2 or generated.ndim != 2 or real.shape[1] != generated.shape[1] or not real.shape[1]:
         raise ValueError(
-            "real and generated must be features [n, f] with the same f. "
+            "real and generated must be features [n, f] with the same f, at least 1. "
             f"Received: {list(real.shape)} and {list(generated.shape)}"
         )
     if min(len(real), len(generated)) < least:
         raise ValueError(f"At least {least} examples of each are needed. Received: {len(real)} and {len(generated)}")
-    if not (np.isfinite(real).all() and np.isfinite(generated).all()):
-        raise ValueError("Features must be finite. Received: values that are NaN or infinite")
     return real, generated
 
 
@@ -55,6 +55,8 @@ def precision_recall(real, generated, k=3):
     that example's k-th neighbour in its own set.
     Source: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative models".
     """
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"k must be a whole number, at least 1. Received: {k!r}")
     real, generated = _checked(real, generated, k + 1)
     return PrecisionRecall(_reached(generated, real, k), _reached(real, generated, k))
 
@@ -76,9 +78,13 @@ def sharpness(images):
     A blurred image scores less. Noise scores high too: read it beside a score of fidelity, and beside the sharpness of
     real images.
     """
-    images = np.asarray(images)
-    x = images.astype("float64") / (255.0 if images.dtype.kind in "ui" else 1.0)
+    x = numbers("images", images)
     if x.ndim != 4 or min(x.shape[1:3]) < 3:
-        raise ValueError(f"images must have shape [n, height, width, channels]. Received: {list(x.shape)}")
+        raise ValueError(
+            "images must have shape [n, height, width, channels], 3 pixels high and wide or more. "
+            f"Received: {list(x.shape)}"
+        )
+    if np.asarray(images).dtype.kind in "ui":
+        x = x / 255.0
     around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
     return np.abs(around - 4 * x[:, 1:-1, 1:-1]).mean(axis=(1, 2, 3))
