@@ -4,6 +4,7 @@ import ast
 import importlib.metadata as metadata
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -20,9 +21,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGE = ROOT / "vae_course"
 
 
-def run(*command, **environment):
+def run(*command, cwd=ROOT, **environment):
     """A command's exit code and everything that it printed."""
-    settings = {"cwd": ROOT, "env": os.environ | environment, "stdin": subprocess.DEVNULL, "timeout": 300}
+    settings = {"cwd": cwd, "env": os.environ | environment, "stdin": subprocess.DEVNULL, "timeout": 300}
     done = subprocess.run(command, capture_output=True, text=True, **settings)
     return done.returncode, done.stdout + done.stderr
 
@@ -199,7 +200,7 @@ def test_ruff_has_nothing_to_say(command):
 def test_the_doctor_finds_this_installation_sound():
     status, printed = run(sys.executable, "-m", "vae_course")
     assert status == 0, printed
-    words = "Python|tensorflow|GPU|XLA +compiles|CPU cores|free memory|free disk|dsprites|All is well"
+    words = "Python|tensorflow|GPU|XLA +compiles|CPU cores|free memory|free disk|dsprites|All is well: open chapters/01"
     for word in words.split("|"):
         assert re.search(word, printed), f"{word} is missing:\n{printed}"
 
@@ -219,6 +220,30 @@ def test_the_doctor_notices_another_version(tmp_path):
     status, printed = run(sys.executable, "-m", "vae_course", PYTHONPATH=str(tmp_path))
     assert status == 1
     assert re.search(r"keras +3\.9\.0 \(expected 3\.15\)", printed), printed
+
+
+@pytest.fixture
+def library_alone(tmp_path):
+    """A folder that holds the package and nothing else, as a wheel leaves it."""
+    shutil.copytree(PACKAGE, tmp_path / "vae_course", ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def test_the_doctor_speaks_of_no_chapters_where_there_are_none(library_alone):
+    here = {"cwd": library_alone, "PYTHONPATH": str(library_alone)}
+    status, printed = run(sys.executable, "-m", "vae_course", **here)
+    assert status == 0, printed
+    assert "All is well: the library is ready." in printed and "chapter" not in printed
+    status, shape = run(sys.executable, "-c", re.search(r'Try python -c "(.*)"', printed)[1], **here)
+    assert status == 0 and re.search(r"^\(\d+, 8, 8, 1\)$", shape, re.MULTILINE), shape
+
+
+def test_the_doctor_of_the_library_alone_says_how_to_install_it(library_alone):
+    (library_alone / "tensorflow.py").write_text("raise ImportError('libtensorflow.so is damaged')")
+    status, printed = run(sys.executable, "-m", "vae_course", cwd=library_alone, PYTHONPATH=str(library_alone))
+    assert status == 1
+    assert "libtensorflow.so is damaged" in printed and "pip install --upgrade vae_course" in printed
+    assert "constraints.txt" not in printed and "course's folder" not in printed
 
 
 # ---- the commands ----

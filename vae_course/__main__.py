@@ -25,10 +25,23 @@ PACKAGES = {
     "nbgrader": "grading",
     "nbval": "the tests",
 }
-INSTALL = (
-    "Packages are missing, damaged or of another version: in the course's folder and environment, "
-    "run pip install -c constraints.txt -e '.[course,test]'."
-)
+FIRST_CHAPTER = "chapters/01_autoencoders.ipynb"
+IN_COURSE = (Path(__file__).resolve().parent.parent / FIRST_CHAPTER).is_file()  # else the library alone, from a wheel
+if IN_COURSE:
+    READY = f"open {FIRST_CHAPTER}."
+    INSTALL = "in the course's folder and environment, run pip install -c constraints.txt -e '.[course,test]'."
+    INSTALL_GPU = "pip install -c constraints.txt -e '.[gpu]'"
+    CPU_WILL_DO = "every chapter runs on a CPU in minutes"
+else:
+    TRY = "from vae_course import datasets; print(datasets.load('digits').x_train.shape)"
+    READY = f'the library is ready. Try python -c "{TRY}"'
+    INSTALL = (
+        "in this environment, run pip install --upgrade vae_course, with the path or address in place of the name "
+        "if you installed it from one."
+    )
+    INSTALL_GPU = "pip install 'vae_course[gpu]'"
+    CPU_WILL_DO = "a CPU will do for small networks"
+INSTALL = f"Packages are missing, damaged or of another version: {INSTALL}"
 
 # In a process of its own: a TensorFlow that does not fit this CPU ends the process that imports it.
 TENSORFLOW = """
@@ -126,8 +139,8 @@ def check_tensorflow(report):
 
 def _no_gpu():
     if shutil.which("nvidia-smi"):
-        return "none that TensorFlow sees, but nvidia-smi is here: pip install -c constraints.txt -e '.[gpu]'"
-    return "none (every chapter runs on a CPU in minutes)"
+        return f"none that TensorFlow sees, but nvidia-smi is here: {INSTALL_GPU}"
+    return f"none ({CPU_WILL_DO})"
 
 
 def check_machine(report):
@@ -168,7 +181,7 @@ def main():
         check(report)
     print()
     if not report.problems:
-        print("All is well: open chapters/01_autoencoders.ipynb.")
+        print(f"All is well: {READY}")
         return 0
     print("To mend:")
     for problem in report.problems:
