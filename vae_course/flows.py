@@ -7,14 +7,12 @@ that Keras 3 does not see, so that nothing would learn. Source: Rezende & Mohame
 normalizing flows"; Papamakarios et al. (2021), "Normalizing flows for probabilistic modeling and inference".
 """
 
-from vae_course import distributions
-
 import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-tfb, tfd = tfp.bijectors, tfp.distributions
+tfb = tfp.bijectors
 
 MOST_LOG_SCALE = 2.0  # one step stretches by e^2 at most: deep flows stay finite
 
@@ -234,50 +232,3 @@ def _checked(flow, context):
 def chain(flows, context=None):
     """The flows one after the other, the first first, as one bijector; [] is the identity."""
     return tfb.Chain([flow.bijector(context) for flow in reversed(flows)]) if flows else tfb.Identity()
-
-
-class _Pushed(tfd.TransformedDistribution):
-    """A distribution sent through a flow. `mean()` is the image of the base's mean: the code, not the expectation."""
-
-    def _mean(self):
-        return self.bijector.forward(self.distribution.mean())
-
-
-@keras.saving.register_keras_serializable("vae_course")
-class FlowPosterior(keras.layers.Layer):
-    """q(z|x) = a diagonal normal sent through flows, for `VAE(posterior=...)`. Built in chapter 09.
-
-    flows: a list of flows of one latent_size, the first first; with none it is the "gaussian" posterior.
-    The encoder ends in `outputs` = 2 * latent_size + context_size numbers: mean, raw scale, and context for the flows.
-    Source: Rezende & Mohamed (2015); with context: Kingma et al. (2016).
-    """
-
-    def __init__(self, latent_size, flows=(), **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.latent_size, self.flows = latent_size, list(flows)
-        sizes = {flow.latent_size for flow in self.flows} - {latent_size}
-        if sizes:
-            raise ValueError(f"All flows must have {latent_size} latents. Received: {sorted(sizes)}")
-        contexts = {flow.context_size for flow in self.flows} or {0}
-        if len(contexts) > 1:
-            raise ValueError(f"All flows must have the same context_size. Received: {sorted(contexts)}")
-        self.context_size = contexts.pop()
-        self.outputs = 2 * latent_size + self.context_size
-        self.built = True
-
-    def distribution(self, parameters):
-        """q(z|x) from the encoder's output [batch, outputs]: event [latent_size]."""
-        base = distributions.gaussian(parameters[..., : 2 * self.latent_size])
-        if not self.flows:
-            return base
-        context = parameters[..., 2 * self.latent_size :] if self.context_size else None
-        return _Pushed(base, chain(self.flows, context))
-
-    def get_config(self):
-        flows = [keras.saving.serialize_keras_object(flow) for flow in self.flows]
-        return {**super().get_config(), "latent_size": self.latent_size, "flows": flows}
-
-    @classmethod
-    def from_config(cls, config):
-        flows = [keras.saving.deserialize_keras_object(flow) for flow in config.pop("flows")]
-        return cls(flows=flows, **config)

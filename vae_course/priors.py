@@ -1,91 +1,177 @@
-"""Priors p(z): Keras layers that own their weights and yield a distribution on request."""
+"""p(z), or p(z|c): what codes look like before any example is seen. Each part is a Keras layer with `distribution(c)`.
 
-from vae_course import distributions
-from vae_course.flows import chain
+StandardNormal    N(0, I)
+GaussianMixture   a mixture of normals that learns
+FlowPrior         N(0, I) sent through flows
+VampPrior         the model's own posterior at invented examples
+Conditional       a normal whose mean and scale a network reads off a condition c
+"""
+
+from vae_course import flows, parts
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
 
-class Prior(keras.layers.Layer):
-    """p(z) over codes [latent_size]. A subclass makes its weights with `add_weight` and defines `distribution()`."""
+class Prior(parts.Part):
+    """p(z) over codes [latent_size]. A subclass defines `distribution(c=None)`, and `make_weights()` if it learns.
 
-    def __init__(self, latent_size, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})  # densities stay in float32 under mixed precision
-        self.latent_size = latent_size
-        self.built = True
+    latent_size: told by the model; give it only to use a prior without one, `GaussianMixture(2).distribution()`.
+    c: what is given, [C] or [batch, C], where the model has a condition; most priors do not look at it.
+    """
 
-    def distribution(self):
-        """p(z), built afresh on every call: a distribution that outlives a step goes stale."""
-        raise NotImplementedError
+    hears_condition = False  # whether distribution() needs c
+    needs_posterior = False  # whether distribution() is handed the model's q as well: distribution(c, posterior)
 
-    def get_config(self):
-        return {**super().get_config(), "latent_size": self.latent_size}
+    def __init__(self, latent_size=None, **kwargs):
+        super().__init__(**kwargs)
+        if latent_size is not None:
+            self.on((latent_size,))
+
+    def build(self, shape):
+        self.latent_size = shape[-1]
+        self.make_weights()
+
+    def distribution(self, c=None):
+        """p(z), or p(z|c): event [latent_size], built afresh on every call."""
+        raise NotImplementedError(f"{type(self).__name__} must define distribution(c=None)")
 
 
-@keras.saving.register_keras_serializable("vae_course")
 class StandardNormal(Prior):
     """p(z) = N(0, I). No weights. Built in chapter 03."""
 
-    def distribution(self):
-        return distributions.standard_normal(self.latent_size)
+    def distribution(self, c=None):
+        return parts.standard_normal(self.latent_size)
 
 
-@keras.saving.register_keras_serializable("vae_course")
 class GaussianMixture(Prior):
-    """p(z) = sum_c softmax(logits)_c N(z; loc_c, diag(scale_c^2)), all learnable.
+    """p(z) = sum_k softmax(logits)_k N(z; loc_k, diag(scale_k^2)), all learnable. Tried in chapter 09.
 
-    components: how many normals; `spread` is the standard deviation of their initial centres.
+    components: how many normals; `spread` is the standard deviation of their initial centers.
     """
 
-    def __init__(self, latent_size, components=10, spread=1.0, **kwargs):
-        super().__init__(latent_size, **kwargs)
+    def __init__(self, latent_size=None, components=10, spread=1.0, **kwargs):
         self.components, self.spread = components, spread
-        shape = (components, latent_size)
-        self.logits = self.add_weight(name="logits", shape=(components,), initializer="zeros")
-        self.loc = self.add_weight(name="loc", shape=shape, initializer=keras.initializers.RandomNormal(stddev=spread))
+        super().__init__(latent_size, **kwargs)
+
+    def make_weights(self):
+        shape = (self.components, self.latent_size)
+        centers = keras.initializers.RandomNormal(stddev=self.spread)
+        self.logits = self.add_weight(name="logits", shape=shape[:1], initializer="zeros")
+        self.loc = self.add_weight(name="loc", shape=shape, initializer=centers)
         self.raw_scale = self.add_weight(name="raw_scale", shape=shape, initializer="zeros")
 
-    def distribution(self):
-        loc, raw_scale = tf.convert_to_tensor(self.loc), tf.convert_to_tensor(self.raw_scale)
+    def distribution(self, c=None):
+        logits, loc, raw_scale = map(tf.convert_to_tensor, (self.logits, self.loc, self.raw_scale))
         return tfd.MixtureSameFamily(
-            tfd.Categorical(logits=tf.convert_to_tensor(self.logits)),
-            tfd.MultivariateNormalDiag(loc=loc, scale_diag=distributions.positive(raw_scale)),
+            tfd.Categorical(logits=logits),
+            tfd.MultivariateNormalDiag(loc=loc, scale_diag=parts.positive(raw_scale)),
         )
 
-    def get_config(self):
-        return {**super().get_config(), "components": self.components, "spread": self.spread}
 
-
-@keras.saving.register_keras_serializable("vae_course")
 class FlowPrior(Prior):
     """p(z) = N(0, I) sent through flows. Built in chapter 09.
 
     flows: a list of flows of one latent_size, the first first, without context. A prior is asked for the density of
     codes that come from elsewhere, so choose flows with a fast inverse: `Coupling`, or `Autoregressive` for "density".
-    Source: Chen et al. (2017), "Variational lossy autoencoder"; Dinh et al. (2017).
+    Source: Chen et al. (2017), "Variational lossy autoencoder"; Dinh et al. (2017) for the couplings.
     """
 
-    def __init__(self, latent_size, flows=(), **kwargs):
-        super().__init__(latent_size, **kwargs)
+    def __init__(self, flows=(), **kwargs):
+        super().__init__(**kwargs)
         self.flows = list(flows)
-        wrong = [flow for flow in self.flows if flow.latent_size != latent_size or flow.context_size]
+
+    def make_weights(self):
+        wrong = [flow for flow in self.flows if flow.latent_size != self.latent_size or flow.context_size]
         if wrong:
             raise ValueError(
-                f"The flows of a prior must have {latent_size} latents and no context. "
-                f"Received: {[(flow.latent_size, flow.context_size) for flow in wrong]}"
+                f"The flows of a prior must have the model's {self.latent_size} latents and no context. Received: "
+                f"latent_size and context_size {[(flow.latent_size, flow.context_size) for flow in wrong]}"
             )
 
-    def distribution(self):
-        return tfd.TransformedDistribution(distributions.standard_normal(self.latent_size), chain(self.flows))
+    def distribution(self, c=None):
+        return tfd.TransformedDistribution(parts.standard_normal(self.latent_size), flows.chain(self.flows))
 
-    def get_config(self):
-        return {**super().get_config(), "flows": [keras.saving.serialize_keras_object(flow) for flow in self.flows]}
 
-    @classmethod
-    def from_config(cls, config):
-        flows = [keras.saving.deserialize_keras_object(flow) for flow in config.pop("flows")]
-        return cls(flows=flows, **config)
+class VampPrior(Prior):
+    """p(z) = (1/K) sum_k q(z|u_k): the model's own posterior at invented examples u_k. Built in chapter 09.
+
+    pseudo_inputs: examples [K, *shape] to start from, for example a few of the training images; they are then learned.
+        Or their shape as a tuple (K, *shape), for random ones in [0, 1].
+    bounded: whether examples lie in [0, 1] and the invented ones are to stay there; by default, whether the first do.
+    It has no density without a model, which hands over its q; and it hears no condition.
+    Source: Tomczak & Welling (2018), "VAE with a VampPrior".
+    """
+
+    needs_posterior = True
+
+    def __init__(self, pseudo_inputs, bounded=None, **kwargs):
+        super().__init__(**kwargs)
+        start = np.asarray(pseudo_inputs)
+        if start.ndim == 1 and start.dtype.kind == "i":
+            start = np.random.default_rng(0).uniform(0.2, 0.8, pseudo_inputs)
+        start = start / np.float32(255) if start.dtype == np.uint8 else start.astype("float32")
+        if start.ndim < 2 or len(start) < 1:
+            raise ValueError(f"pseudo_inputs must be examples [K, *shape], at least 1. Received: {list(start.shape)}")
+        if not np.isfinite(start).all():
+            raise ValueError("pseudo_inputs must be finite. Received: values that are NaN or infinite")
+        self.bounded = bool(start.min() >= 0 and start.max() <= 1) if bounded is None else bounded
+        if self.bounded:
+            start = np.clip(start, 0.02, 0.98)
+            start = np.log(start) - np.log1p(-start)
+        self._start = start
+        # What a file keeps: the examples themselves are in the weights.
+        self._arguments.update(pseudo_inputs=start.shape, bounded=self.bounded)
+
+    def make_weights(self):
+        self.raw_inputs = self.add_weight(
+            name="pseudo_inputs", shape=self._start.shape, initializer=lambda shape, dtype: self._start
+        )
+
+    @property
+    def pseudo_inputs(self):
+        """The invented examples, [K, *shape]."""
+        raw = tf.convert_to_tensor(self.raw_inputs)
+        return tf.sigmoid(raw) if self.bounded else raw
+
+    def distribution(self, c=None, posterior=None):
+        if posterior is None:
+            raise ValueError("A VampPrior is a mixture of a model's posteriors: ask the model, `vae.prior()`")
+        components = posterior(self.pseudo_inputs)
+        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([self._start.shape[0]])), components)
+
+
+class Conditional(Prior):
+    """p(z|c) = N(mean(c), diag(scale(c)^2)), both read off the condition by a network. Built in chapter 15.
+
+    network: Keras network [batch, C] -> [batch, 2 * latent_size], means first, then raw scales.
+    Source: Sohn, Lee & Yan (2015), "Learning structured output representation using deep conditional generative
+    models".
+    """
+
+    hears_condition = True
+
+    def __init__(self, network, **kwargs):
+        super().__init__(**kwargs)
+        self.network = network
+
+    def make_weights(self):
+        outputs = self.network.output_shape[-1]
+        if outputs != 2 * self.latent_size:
+            raise ValueError(
+                f"The prior's network must put out {2 * self.latent_size} numbers, a mean and a raw scale for each of "
+                f"{self.latent_size} latents. Received: {outputs} outputs"
+            )
+
+    def distribution(self, c=None):
+        if c is None:
+            raise ValueError("p(z|c) needs a condition: give this prior to a ConditionalVAE. Received: None")
+        flat = tf.cast(self.network(tf.reshape(c, [-1, c.shape[-1]])), tf.float32)  # c may be one condition [C]
+        return parts.gaussian(tf.reshape(flat, tf.concat([tf.shape(c)[:-1], [flat.shape[-1]]], axis=0)))
+
+
+PRIORS = {"standard_normal": StandardNormal, "gaussian_mixture": GaussianMixture}

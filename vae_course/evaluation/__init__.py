@@ -11,6 +11,7 @@ from vae_course.evaluation.collapse import active_units, diagnose, kl_per_dimens
 from vae_course.evaluation.disentanglement import beta_vae_score, dci, factor_vae_score, mig
 from vae_course.evaluation.fidelity import frechet_distance, precision_recall, sharpness
 from vae_course.evaluation.likelihood import log_likelihood
+from vae_course.evaluation.missing import impute
 from vae_course.evaluation.published_losses import effective_beta
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "effective_beta",
     "factor_vae_score",
     "frechet_distance",
+    "impute",
     "kl_per_dimension",
     "log_likelihood",
     "mig",

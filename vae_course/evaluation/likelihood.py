@@ -4,6 +4,8 @@ import math
 import weakref
 from typing import NamedTuple
 
+from vae_course.models import checks
+
 import numpy as np
 import tensorflow as tf
 
@@ -16,49 +18,86 @@ class LogLikelihood(NamedTuple):
     per_example: np.ndarray  # [n]
 
 
-_compiled = weakref.WeakKeyDictionary()  # model -> (its parts, its compiled sum): the next call need not compile
+_programs = weakref.WeakKeyDictionary()  # model -> {what was asked for: (its graph, its compiled sum)}
 
 
-def _log_sum(model):
-    """log sum_k w_k for a batch, compiled once for each model; once more if a part of it was exchanged."""
-    names = ("encoder", "decoder", "prior_layer", "posterior_layer", "scale", "jit_compile")
-    parts = tuple(getattr(model, name, None) for name in names)
-    if model not in _compiled or _compiled[model][0] != parts:
-        reference = weakref.ref(model)  # a strong one would keep every model alive
+def _log_sum(model, batch, samples):
+    """(batch, seed) -> log sum_k w_k for so many samples: compiled once, and again if the model computes something else.
 
-        @tf.function(jit_compile=bool(model.jit_compile), reduce_retracing=True)
-        def log_sum(batch, samples, seed):
-            return tf.reduce_logsumexp(reference().log_weights(batch, samples, seed), axis=0)
+    The graph is traced at every call, which is cheap, and compared: an attribute that was changed shows in it.
+    """
+    whole = getattr(model, "compiled_for", model)
+    slow = not getattr(getattr(model, "posterior_part", None), "suits_xla_on_cpu", True)
+    gpu = bool(tf.config.list_physical_devices("GPU"))
 
-        _compiled[model] = parts, log_sum
-    return _compiled[model][1]
+    @tf.function(jit_compile=bool(whole.jit_compile and (gpu or not slow)), autograph=False)
+    def log_sum(batch, seed):
+        return tf.reduce_logsumexp(model.log_weights(batch, samples, seed), axis=0)
+
+    specs = tf.nest.map_structure(lambda array: tf.TensorSpec(array.shape, tf.as_dtype(array.dtype)), batch)
+    traced = log_sum.get_concrete_function(specs, tf.TensorSpec([2], tf.int32))
+    graph = traced.graph.as_graph_def().SerializeToString(deterministic=True)
+    captured = [id(tensor) for tensor in traced.captured_inputs]
+    known = _programs.setdefault(whole, {})
+    key = (str(specs), samples, whole is model)
+    if key not in known or known[key][:2] != (graph, captured):
+        known[key] = graph, captured, traced
+    return known[key][2]
 
 
 def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     """log (1/k) sum_k w_k per example, a lower bound on log p(x) in expectation: x [n, *shape]. Built in chapter 04.
 
+    x: an array, a frame or a tf.data set; a pair (x, c) for a `ConditionalVAE` with a condition for each example.
     k: posterior samples for each example; the bound tightens as k grows, so report k with the result.
-    The samples come in chunks, so memory does not grow with k. The same seed gives the same estimate.
+    The samples come in chunks, so memory does not grow with k. The same seed gives the same estimate at the same
+    batch_size.
     Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders".
     """
-    if k < 1:
-        raise ValueError(f"k must be at least 1. Received: {k}")
+    k, batch_size = checks.whole_number(k, "k"), checks.whole_number(batch_size, "batch_size")
+    seed = checks.whole_number(seed, "seed", 0)
     if not hasattr(model, "log_weights"):
         raise ValueError(f"log p(x) is defined for VAEs and their kin only. Received: {type(model).__name__}")
-    x = np.asarray(x)
-    model.check(x)
-    log_sum = _log_sum(model)
-    batch_size, chunk = min(batch_size, len(x)), min(k, 50)
+    data = checks.collected(x)
+    view, x = parts_of(model, data)
+    n = len(x)
+    batch_size, chunk = min(batch_size, n), min(k, 50)
 
+    def rows(start):  # the last batch is filled up, so that it compiles once
+        return tf.nest.map_structure(lambda array: array[np.arange(start, start + batch_size) % n], data)
+
+    counts = sorted({min(chunk, k - first) for first in range(0, k, chunk)})
+    log_sums = {samples: _log_sum(model, rows(0), samples) for samples in counts}
     totals = []
-    for start in range(0, len(x), batch_size):
-        rows = np.arange(start, start + batch_size) % len(x)  # the last batch is filled up, so that it compiles once
+    for start in range(0, n, batch_size):
+        batch = tf.nest.map_structure(tf.constant, rows(start))
         sums = []
         for first in range(0, k, chunk):
-            samples = min(chunk, k - first)
             seeds = tf.constant([seed, start * k + first])
-            sums.append(log_sum(tf.constant(x[rows]), samples, seeds).numpy())
+            sums.append(log_sums[min(chunk, k - first)](batch, seeds).numpy())
         totals.append(np.logaddexp.reduce(sums, axis=0))
-    per_example = np.concatenate(totals)[: len(x)] - math.log(k)
-    error = per_example.std(ddof=1) / math.sqrt(len(x)) if len(x) > 1 else math.nan
+    per_example = np.concatenate(totals)[:n] - math.log(k)
+    if np.isnan(per_example).any():
+        raise ValueError(
+            "log p(x) must be a number: are these examples in the support of the likelihood, and are all weights finite? "
+            f"Received: NaN for {int(np.isnan(per_example).sum())} of {n} examples"
+        )
+    error = per_example.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
     return LogLikelihood(float(per_example.mean()), float(error), per_example)
+
+
+def parts_of(model, data):
+    """(what has prior(), posterior(x) and likelihood(z), x): the model itself, or given c where data is a pair (x, c)."""
+    if isinstance(data, tuple):
+        x, c = data
+        if not hasattr(model, "given"):
+            raise ValueError(f"{type(model).__name__} takes examples alone. Received: a pair (x, c)")
+        model.check(x)
+        model.check_second(c, x)
+        return model.given(c), x
+    if hasattr(model, "given"):
+        raise ValueError(
+            "This model needs a condition: pass a pair (x, c), or model.given(c). Received: examples without a condition"
+        )
+    model.check(data)
+    return model, data

@@ -1,11 +1,23 @@
-"""The course's models, each a `keras.Model`: stock compile, fit, evaluate, predict, save and load."""
+"""The course's models, each a `keras.Model`: stock compile, fit, evaluate, predict, save and load.
+
+    base          CourseModel: Keras's glue; with data, checks, table and resident
+    objective     ObjectiveModel: trained for an objective made of terms that it reports
+    joint         what follows from three distributions, whatever they are; latent: with an encoder and a decoder
+    vae           VAE; conditional: ConditionalVAE; hierarchical: HierarchicalVAE
+    variants      IWAE, FreeBitsVAE, TCVAE: one changed term each
+    autoencoder   Autoencoder, DenoisingAutoencoder
+    adversarial   GAN, VAEGAN
+"""
 
 from vae_course.models.adversarial import GAN, VAEGAN
 from vae_course.models.autoencoder import Autoencoder, DenoisingAutoencoder
 from vae_course.models.base import CourseModel
+from vae_course.models.conditional import ConditionalVAE
 from vae_course.models.hierarchical import HierarchicalVAE
-from vae_course.models.vae import IWAE, VAE
-from vae_course.models.variants import TCVAE, FreeBitsVAE, VampVAE
+from vae_course.models.latent import LatentModel
+from vae_course.models.objective import ObjectiveModel
+from vae_course.models.vae import VAE
+from vae_course.models.variants import IWAE, TCVAE, FreeBitsVAE
 
 __all__ = [
     "GAN",
@@ -14,9 +26,11 @@ __all__ = [
     "VAE",
     "VAEGAN",
     "Autoencoder",
+    "ConditionalVAE",
     "CourseModel",
     "DenoisingAutoencoder",
     "FreeBitsVAE",
     "HierarchicalVAE",
-    "VampVAE",
+    "LatentModel",
+    "ObjectiveModel",
 ]

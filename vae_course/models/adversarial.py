@@ -1,10 +1,11 @@
 """Models with a critic: the GAN and the VAE-GAN. Two players, two optimizers, one `fit`."""
 
 from vae_course import bounds
-from vae_course.distributions import lookup
-from vae_course.models.autoencoder import check_networks
-from vae_course.models.base import CourseModel, in_batches, pixels
+from vae_course.models import checks
+from vae_course.models.base import CourseModel
+from vae_course.models.data import in_batches, pixels
 from vae_course.models.vae import VAE
+from vae_course.parts import lookup
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ class _Adversarial(CourseModel):
     """What GAN and VAE-GAN share: the discriminator's loss, its optimizer, and trackers named in `terms`."""
 
     def _set_up(self, discriminator, loss, r1, label_smoothing):
-        check_networks(discriminator=discriminator)
+        checks.networks(discriminator=discriminator)
         if discriminator.output_shape[1:] != (1,):
             raise ValueError(
                 "The discriminator must put out one logit for each example, [batch, 1]. "
@@ -101,7 +102,7 @@ class _Adversarial(CourseModel):
         return self._report(self._both_losses(self._examples("valid", data), training=False))
 
     def _examples(self, part, data):
-        x, _, sample_weight = keras.utils.unpack_x_y_sample_weight(self._batch(part, data))
+        x, _, sample_weight = self._batch(part, data)
         if sample_weight is not None:
             raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
         return pixels(x)
@@ -115,7 +116,6 @@ class _Adversarial(CourseModel):
         }
 
 
-@keras.saving.register_keras_serializable("vae_course")
 class GAN(_Adversarial):
     """Two players: D(x) tells images from fakes G(z), z ~ N(0, I), and G learns to fool it. Built in chapter 10.
 
@@ -140,7 +140,7 @@ class GAN(_Adversarial):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        check_networks(generator=generator)
+        checks.networks(generator=generator)
         self.generator, self.output_activation = generator, output
         self.latent_size, self.example_shape = generator.input_shape[-1], tuple(generator.output_shape[1:])
         self._activation = lookup({"sigmoid": tf.sigmoid, "linear": tf.identity}, output, "output")
@@ -194,7 +194,6 @@ class GAN(_Adversarial):
         }
 
 
-@keras.saving.register_keras_serializable("vae_course")
 class VAEGAN(_Adversarial, VAE):
     """A VAE whose likelihood is measured in a discriminator's features, which learns beside it. Built in chapter 10.
 
@@ -252,8 +251,8 @@ class VAEGAN(_Adversarial, VAE):
         posterior = self.posterior(x)
         z, count = posterior.sample(seed=self._seed()), tf.shape(x)[0]
         seen, real = self._critique(x, training)
-        imitated, reconstructed = self._critique(self._picture(z), training)
-        _, invented = self._critique(self._picture(self.prior().sample(count, seed=self._seed())), training)
+        imitated, reconstructed = self._critique(self.picture(z), training)
+        _, invented = self._critique(self.picture(self.prior().sample(count, seed=self._seed())), training)
         kl = tf.reduce_mean(bounds.kl(posterior, self.prior(), z))
         feature_loss = 0.5 * tf.reduce_mean(tf.reduce_sum((seen - imitated) ** 2, axis=-1))
         generator_loss = 0.5 * tf.reduce_mean(self._generator_pays(reconstructed) + self._generator_pays(invented))

@@ -1,71 +1,15 @@
 """Plain and denoising autoencoders: x -> code -> x."""
 
-from vae_course.models.base import CourseModel, in_batches, pixels
+from vae_course.models import checks
+from vae_course.models.base import CourseModel
+from vae_course.models.data import in_batches, pixels
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-def check_networks(**networks):
-    """Raise a ValueError if a network does not know its shapes: a subclass of keras.Model, or one that is not built."""
-    for name, network in networks.items():
-        if not (getattr(network, "built", False) and hasattr(network, "input_shape")):
-            raise ValueError(
-                f"The {name} must be a keras.Sequential that starts with keras.Input, or keras.Model(inputs, outputs). "
-                f"Received: {type(network).__name__}, which does not know its shapes. Wrap it: "
-                f"inputs = keras.Input(shape); {name} = keras.Model(inputs, network(inputs))"
-            )
-
-
-def check_pair(encoder, decoder, code_size, output_shape):
-    """Raise a ValueError if the networks do not fit each other or the data."""
-    if tuple(decoder.input_shape[1:]) != (code_size,):
-        raise ValueError(
-            f"The decoder must take codes [batch, {code_size}]: the encoder has {encoder.output_shape[-1]} outputs. "
-            f"Received: a decoder with input shape {list(decoder.input_shape[1:])}"
-        )
-    if tuple(decoder.output_shape[1:]) != tuple(output_shape):
-        raise ValueError(
-            f"The decoder must put out [batch, {', '.join(map(str, output_shape))}]. "
-            f"Received: a decoder with output shape {list(decoder.output_shape[1:])}"
-        )
-
-
-class _Coder(CourseModel):
-    """An encoder and a decoder that are saved with the model."""
-
-    def __init__(self, encoder, decoder, **kwargs):
-        super().__init__(**kwargs)
-        check_networks(encoder=encoder, decoder=decoder)
-        self.encoder, self.decoder = encoder, decoder
-        self.example_shape = tuple(encoder.input_shape[1:])
-
-    def encode(self, x):
-        """Codes of examples: numpy [n, *shape] -> [n, latent_size]."""
-        x = np.asarray(x)
-        self.check(x)
-        return in_batches(lambda part: self._code(pixels(part)), x)
-
-    def decode(self, z):
-        """Examples from codes: numpy [n, latent_size] -> [n, *shape]."""
-        z = np.asarray(z, "float32")
-        if z.ndim != 2 or z.shape[1] != self.latent_size:
-            raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
-        return in_batches(self._picture, z)
-
-    def reconstruct(self, x):
-        """decode(encode(x)): numpy [n, *shape] -> [n, *shape]."""
-        return self.decode(self.encode(x))
-
-    def get_config(self):
-        networks = {"encoder": self.encoder, "decoder": self.decoder}
-        networks = {name: keras.saving.serialize_keras_object(network) for name, network in networks.items()}
-        return {"name": self.name, "trainable": self.trainable, **networks}
-
-
-@keras.saving.register_keras_serializable("vae_course")
-class Autoencoder(_Coder):
+class Autoencoder(CourseModel):
     """x -> z = encoder(x) -> decoder(z), trained to give back x. Built in chapter 01.
 
     encoder: Keras network [batch, *shape] -> [batch, latent_size]; decoder: [batch, latent_size] -> [batch, *shape].
@@ -73,12 +17,17 @@ class Autoencoder(_Coder):
     Source: Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural networks".
     """
 
+    second = "targets"
     own_objective = False
+    fixed = ("encoder", "decoder")
 
     def __init__(self, encoder, decoder, **kwargs):
-        super().__init__(encoder, decoder, **kwargs)
+        super().__init__(**kwargs)
+        checks.networks(encoder=encoder, decoder=decoder)
+        self.encoder, self.decoder = encoder, decoder
+        self.example_shape = tuple(encoder.input_shape[1:])
         self.latent_size = encoder.output_shape[-1]
-        check_pair(encoder, decoder, self.latent_size, self.example_shape)
+        checks.pair(encoder, decoder, self.latent_size, self.example_shape)
         self.built = True
 
     def compile(self, optimizer="adam", loss="mse", **kwargs):
@@ -103,14 +52,30 @@ class Autoencoder(_Coder):
             sample_weight = tf.reshape(sample_weight, [-1, *[1] * (len(target.shape) - 2)])
         return target, sample_weight
 
-    def _code(self, x):
-        return tf.cast(self.encoder(x), tf.float32)
+    def encode(self, x):
+        """Codes of examples: numpy [n, *shape], a frame or a tf.data set -> [n, latent_size]."""
+        x = checks.collected(x)
+        x = x[0] if isinstance(x, tuple) else x
+        self.check(x)
+        return in_batches(lambda part: tf.cast(self.encoder(pixels(part)), tf.float32), x)
 
-    def _picture(self, z):
-        return tf.cast(self.decoder(z), tf.float32)
+    def decode(self, z):
+        """Examples from codes: numpy [n, latent_size] -> [n, *shape]."""
+        z = np.asarray(z, "float32")
+        if z.ndim != 2 or z.shape[1] != self.latent_size:
+            raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
+        return in_batches(lambda part: tf.cast(self.decoder(part), tf.float32), z)
+
+    def reconstruct(self, x):
+        """decode(encode(x)): numpy [n, *shape] -> [n, *shape]."""
+        return self.decode(self.encode(x))
+
+    def get_config(self):
+        networks = {"encoder": self.encoder, "decoder": self.decoder}
+        networks = {name: keras.saving.serialize_keras_object(network) for name, network in networks.items()}
+        return {"name": self.name, "trainable": self.trainable, **networks}
 
 
-@keras.saving.register_keras_serializable("vae_course")
 class DenoisingAutoencoder(Autoencoder):
     """corruption(x) -> z -> x: trained to give back the clean x, with fresh noise in every step. Built in chapter 02.
 
@@ -125,14 +90,8 @@ class DenoisingAutoencoder(Autoencoder):
         super().__init__(encoder, decoder, **kwargs)
         self.corruption = corruption
 
-    def train_step(self, data):
-        return super().train_step(self._corrupted(self._batch("train", data)))
-
-    def test_step(self, data):
-        return super().test_step(self._corrupted(self._batch("valid", data)))
-
-    def _corrupted(self, data):
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+    def _batch(self, part, data):
+        x, y, sample_weight = super()._batch(part, data)
         x = pixels(x)
         return self.corruption(x, training=True), x if y is None else y, sample_weight
 

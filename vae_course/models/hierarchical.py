@@ -1,8 +1,9 @@
 """Several groups of latents, drawn from the top down."""
 
-from vae_course import bounds, distributions
-from vae_course.models.base import pixels
-from vae_course.models.vae import VAE, FreeBits
+from vae_course import bounds, parts
+from vae_course.models import checks
+from vae_course.models.latent import LatentModel
+from vae_course.models.variants import FreeBits
 
 import keras
 import tensorflow as tf
@@ -11,8 +12,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-@keras.saving.register_keras_serializable("vae_course")
-class HierarchicalVAE(FreeBits, VAE):
+class HierarchicalVAE(FreeBits, LatentModel):
     """p(z) = p(z_1) prod_l p(z_l|z_<l),  q(z|x) = q(z_1|x) prod_l q(z_l|z_<l, x): top-down. Built in chapter 08.
 
         state_0 = 0,   state_l = state_(l-1) + merge_l([state_(l-1), z_l]),   p(x|z) = likelihood(decoder(state_L))
@@ -30,14 +30,15 @@ class HierarchicalVAE(FreeBits, VAE):
     Source: Sonderby et al. (2016), "Ladder variational autoencoders"; Child (2021), "Very deep VAEs".
     """
 
-    takes_prior = False
-
     def __init__(self, encoder, decoder, latent_sizes=(4, 4), hidden=64, free_bits=0.0, **kwargs):
         self.latent_sizes, self.hidden = tuple(latent_sizes), hidden
-        if not self.latent_sizes or min(self.latent_sizes) < 1:
-            raise ValueError(f"latent_sizes must hold at least one size, each at least 1. Received: {latent_sizes}")
-        self.terms = (*VAE.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
+        if not self.latent_sizes:
+            raise ValueError("latent_sizes must hold at least one size. Received: none")
+        for size in self.latent_sizes:
+            checks.whole_number(size, "each of latent_sizes")
+        self.terms = (*LatentModel.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
         super().__init__(encoder, decoder, **kwargs)
+        self.latent_size = sum(self.latent_sizes)
         self._make_free_bits(free_bits)
         state, features = self._decoder_size(), encoder.output_shape[-1]
         self.posteriors, self.priors, self.merges = [], [], []
@@ -46,17 +47,12 @@ class HierarchicalVAE(FreeBits, VAE):
             if group:  # p(z_1) is N(0, I)
                 self.priors.append(self._block(state, 2 * size, f"prior_{group + 1}"))
             self.merges.append(self._block(size + (state if group else 0), state, f"merge_{group + 1}"))
+        self._check_fit()
 
     def _block(self, inputs, outputs, name):
         x = keras.Input((inputs,))
         y = keras.layers.Dense(outputs)(keras.layers.Dense(self.hidden, activation="relu")(x))
         return keras.Model(x, y, name=name)
-
-    def _choose_posterior(self, posterior):
-        if posterior != "gaussian":
-            raise ValueError(f'Each group has a "gaussian" posterior here. Received: posterior={posterior!r}')
-        self.posterior_name, self.posterior_layer = posterior, None
-        self.latent_size = sum(self.latent_sizes)
 
     def _decoder_size(self):
         return self.decoder.input_shape[-1]
@@ -73,13 +69,13 @@ class HierarchicalVAE(FreeBits, VAE):
         given = None if z is None else tf.split(z, self.latent_sizes, axis=-1)
         for group, size in enumerate(self.latent_sizes):
             above = [state] if group else []
-            p = distributions.standard_normal(size)
+            p = parts.standard_normal(size)
             if group:
-                p = distributions.gaussian(tf.cast(self.priors[group - 1](state), tf.float32))
+                p = parts.gaussian(tf.cast(self.priors[group - 1](state), tf.float32))
             q = None
             if features is not None:
                 parameters = self.posteriors[group](tf.concat([features, *above], -1))
-                q = distributions.gaussian(tf.cast(parameters, tf.float32))
+                q = parts.gaussian(tf.cast(parameters, tf.float32))
             if given is not None and (drawn is None or group not in drawn):
                 z_l = given[group]
             elif seed is None:
@@ -90,35 +86,31 @@ class HierarchicalVAE(FreeBits, VAE):
             state += tf.cast(self.merges[group](tf.concat([z_l, *above], -1)), tf.float32)
             yield z_l, p, q, state
 
-    def _features(self, x):
-        return tf.cast(self.encoder(pixels(x)), tf.float32)
-
     def prior(self):
+        """p(z) of all groups side by side, event [latent_size]."""
         return _TopDown(self)
 
     def posterior(self, x):
-        return _TopDown(self, self._features(x))
+        """q(z|x) of all groups side by side, event [latent_size]."""
+        return _TopDown(self, self._encode(x))
 
-    def _decoder_output(self, z):
+    def _decode(self, z, c=None):
         flat = tf.reshape(tf.cast(z, tf.float32), [-1, self.latent_size])
         *_, (_, _, _, state) = self._descend(tf.shape(flat)[0], z=flat)
-        output = tf.cast(self.decoder(state), tf.float32)
+        output = tf.cast(self._network(self.decoder, state), tf.float32)
         return tf.reshape(output, tf.concat([tf.shape(z)[:-1], output.shape[1:]], axis=0))
 
-    def call(self, x, training=None):
+    def bound_of(self, x):
         """The terms of the bound for x [batch, *shape], in one pass; the KL of a group is exact given those above."""
-        x = pixels(x)
-        path = list(self._descend(tf.shape(x)[0], self._features(x), seed=self._seed()))
+        x = self.prepare(x)
+        path = list(self._descend(tf.shape(x)[0], self._encode(x), seed=self._seed()))
         kls = [bounds.kl(q, p) for _, p, q, _ in path]
-        output = tf.cast(self.decoder(path[-1][-1]), tf.float32)
-        reconstruction = self._likelihood_of(output).log_prob(x)
+        output = tf.cast(self._network(self.decoder, path[-1][-1]), tf.float32)
+        reconstruction = self.likelihood_part.distribution(output).log_prob(x)
         kl = tf.add_n(kls)
         paid = [tf.where(tf.reduce_mean(part) > self._free_bits, part, self._free_bits) for part in kls]
         terms = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, "paid_kl": tf.add_n(paid)}
         return {**terms, **{f"kl_{group + 1}": part for group, part in enumerate(kls)}}
-
-    def objective(self, terms):
-        return terms["reconstruction"] - self._beta * terms["paid_kl"]
 
     def resample(self, z, groups, seed=0):
         """Codes z [n, latent_size] with some groups drawn anew from p(z_l|z_<l), the others kept: numpy, same shape.
@@ -128,15 +120,12 @@ class HierarchicalVAE(FreeBits, VAE):
         wanted = {group - 1 for group in groups}
         if not wanted <= set(range(len(self.latent_sizes))):
             raise ValueError(f"groups must lie in 1 to {len(self.latent_sizes)}. Received: {sorted(groups)}")
-        z = tf.constant(z, tf.float32)
-        if z.shape[1:] != (self.latent_size,):
-            raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
+        z = tf.constant(self._codes(z))
         path = self._descend(len(z), z=z, drawn=wanted, seed=tf.constant([seed, 1]))
         return tf.concat([z_l for z_l, *_ in path], axis=-1).numpy()
 
     def get_config(self):
-        own = {"latent_sizes": self.latent_sizes, "hidden": self.hidden, "free_bits": self.free_bits}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), "latent_sizes": self.latent_sizes, "hidden": self.hidden}
 
 
 class _TopDown(tfd.Distribution):

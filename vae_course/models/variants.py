@@ -1,17 +1,70 @@
 """VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
 
 from vae_course import bounds
-from vae_course.models.vae import VAE, FreeBits
+from vae_course.models import checks
+from vae_course.models.vae import VAE
 
-import keras
-import numpy as np
 import tensorflow as tf
-import tensorflow_probability as tfp
-
-tfd = tfp.distributions
 
 
-@keras.saving.register_keras_serializable("vae_course")
+class IWAE(VAE):
+    """A VAE trained on log (1/k) sum_k w_k, the importance-weighted bound. Built in chapter 04.
+
+    k: samples of the posterior for each example. There is no beta in this bound. The history shows `iwae` beside the
+    terms of the ELBO.
+    Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders".
+    """
+
+    terms = ("iwae", *VAE.terms)
+    obeys_beta = False
+
+    def __init__(self, encoder, decoder, k=5, **kwargs):
+        self.k = checks.whole_number(k, "k")
+        super().__init__(encoder, decoder, **kwargs)
+
+    def bound_of(self, x):
+        x = self.prepare(x)
+        posterior = self.posterior(x)
+        z = posterior.sample(self.k, seed=self._seed())
+        reconstruction = self.likelihood(z).log_prob(x)
+        kl = posterior.log_prob(z) - self.prior().log_prob(z)  # at the samples, so that the terms add up exactly
+        log_w = reconstruction - kl
+        terms = {"elbo": log_w, "reconstruction": reconstruction, "kl": kl}
+        means = {name: tf.reduce_mean(term, axis=0) for name, term in terms.items()}
+        return {"iwae": bounds.iwae(log_w), **means}
+
+    def objective(self, terms):
+        return terms["iwae"]
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k}
+
+
+class FreeBits:
+    """Beside a VAE: the weight `free_bits`, nats that each latent (or group of latents) may use at no cost."""
+
+    def _make_free_bits(self, value):
+        self._free_bits = self.add_weight(name="free_bits", shape=(), initializer="zeros", trainable=False)
+        self.free_bits = value
+
+    @property
+    def free_bits(self):
+        """Nats that each latent, or group of latents, may use at no cost."""
+        return float(self._free_bits.numpy())
+
+    @free_bits.setter
+    def free_bits(self, value):
+        if not value >= 0:
+            raise ValueError(f"free_bits must be at least 0 nats. Received: {value}")
+        self._free_bits.assign(value)
+
+    def objective(self, terms):
+        return terms["reconstruction"] - self._beta * terms["paid_kl"]
+
+    def get_config(self):
+        return {**super().get_config(), "free_bits": self.free_bits}
+
+
 class FreeBitsVAE(FreeBits, VAE):
     """A VAE whose first nats are free: loss = mean of -(reconstruction - beta * paid KL). Built in chapter 06.
 
@@ -36,14 +89,7 @@ class FreeBitsVAE(FreeBits, VAE):
         paid = tf.reduce_sum(tf.where(paying, per_latent, self._free_bits), axis=-1)
         return {"paid_kl": paid, **super().bound(x, z, posterior)}
 
-    def objective(self, terms):
-        return terms["reconstruction"] - self._beta * terms["paid_kl"]
 
-    def get_config(self):
-        return {**super().get_config(), "free_bits": self.free_bits}
-
-
-@keras.saving.register_keras_serializable("vae_course")
 class TCVAE(VAE):
     """A VAE that pays extra for dependent latents: reconstruction - kl - (beta - 1) * total correlation. Chapter 07.
 
@@ -74,45 +120,3 @@ class TCVAE(VAE):
 
     def get_config(self):
         return {**super().get_config(), "train_size": self.train_size}
-
-
-@keras.saving.register_keras_serializable("vae_course")
-class VampVAE(VAE):
-    """A VAE whose prior is its own posterior at invented images: p(z) = (1/K) sum_c q(z|u_c). Built in chapter 09.
-
-    pseudo_inputs: images [K, *shape] to start from, for example a few of the training images; they are then learned.
-    components: K, 50 unless said otherwise, if there are no images to start from.
-    Source: Tomczak & Welling (2018), "VAE with a VampPrior".
-    """
-
-    takes_prior = False
-
-    def __init__(self, encoder, decoder, pseudo_inputs=None, components=None, **kwargs):
-        super().__init__(encoder, decoder, **kwargs)
-        if pseudo_inputs is None:
-            components = 50 if components is None else components
-            if components < 1:
-                raise ValueError(f"components must be at least 1. Received: {components}")
-            shape = (components, *self.example_shape)
-            pseudo_inputs = np.random.default_rng(0).uniform(0.2, 0.8, shape)
-        start = np.asarray(pseudo_inputs, "float32") / (255.0 if np.asarray(pseudo_inputs).dtype.kind in "ui" else 1.0)
-        self.check(start, "pseudo_inputs")
-        self._bounded = self._likelihood.low is not None  # pixels in [0, 1] are kept there
-        if self._bounded:
-            start = np.clip(start, 0.02, 0.98)
-            start = np.log(start) - np.log1p(-start)
-        self.raw_inputs = self.add_weight(name="pseudo_inputs", shape=start.shape, initializer="zeros")
-        self.raw_inputs.assign(start)
-
-    @property
-    def pseudo_inputs(self):
-        """The invented images, [K, *shape]."""
-        raw = tf.convert_to_tensor(self.raw_inputs)
-        return tf.sigmoid(raw) if self._bounded else raw
-
-    def prior(self):
-        components = self.posterior(self.pseudo_inputs)
-        return tfd.MixtureSameFamily(tfd.Categorical(logits=tf.zeros([self.raw_inputs.shape[0]])), components)
-
-    def get_config(self):
-        return {**super().get_config(), "components": self.raw_inputs.shape[0]}

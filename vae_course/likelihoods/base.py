@@ -1,0 +1,114 @@
+"""What every likelihood says of itself: its support, the decoder that it needs, what whole numbers and NaN are."""
+
+from vae_course import parts
+
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+tfd = tfp.distributions
+
+
+class Likelihood(parts.Part):
+    """p(x|z) for examples [*shape]. A subclass defines `distribution`, and `outputs` if the decoder's shape is another.
+
+    missing: whether NaN in x marks an entry that was not observed. It then counts nothing, in the bound, in
+        `evaluation.log_likelihood` and in `evaluation.impute`; the encoder needs `layers.FillMissing` first.
+    low, high, spacing: the support of an entry: an interval (None: no end), and how far apart its values lie, if so.
+    whole: what whole numbers are. "pixels": bytes (uint8) are divided by 255, other whole numbers stay what they are;
+        "numbers": all stay what they are; "tokens": they stay whole.
+    linear: whether the decoder's output is any real number, so that its last layer must not squash it.
+    """
+
+    low = high = spacing = None
+    whole = "numbers"
+    linear = False
+    hears_condition = False  # whether distribution() needs c
+
+    def __init__(self, missing=False, **kwargs):
+        super().__init__(**kwargs)
+        self.missing = missing
+
+    def build(self, shape):
+        self.example_shape = tuple(shape[1:])
+        self.make_weights()
+
+    def outputs(self, shape):
+        """The shape of the decoder's output for one example of this shape."""
+        return tuple(shape)
+
+    def distribution(self, output, c=None):
+        """p(x|z) from the decoder's output [..., *outputs(shape)]: event [*shape]. c: what is given, if anything."""
+        raise NotImplementedError(f"{type(self).__name__} must define distribution(output, c=None)")
+
+    def mean(self, output, c=None):
+        """The example to look at: the mean of p(x|z), in units of x."""
+        return self.distribution(output, c).mean()
+
+    def independent(self, entries):
+        """One distribution over a whole example from one over each entry [..., *shape]; missing ones count nothing."""
+        rank = len(self.example_shape)
+        return _Observed(entries, rank) if self.missing else tfd.Independent(entries, rank)
+
+    def prepare(self, x):
+        """x as the encoder and the likelihood see it: float32, bytes of pixels in [0, 1]. Twice is as good as once."""
+        x = tf.convert_to_tensor(x)
+        if self.whole == "tokens":
+            return tf.cast(x, tf.int32)
+        byte = self.whole == "pixels" and x.dtype == tf.uint8
+        return tf.cast(x, tf.float32) / 255.0 if byte else tf.cast(x, tf.float32)
+
+    def check(self, x, name="x"):
+        """ValueError if numpy data x [n, *shape] cannot come from this likelihood."""
+        if x.dtype.kind == "f":
+            bad = np.isinf(x) if self.missing else ~np.isfinite(x)
+            if bad.any():
+                hint = "" if self.missing else ". If NaN marks a missing entry, say so: likelihood(missing=True)"
+                raise ValueError(f"{name} must be finite. Received: {bad.sum()} values that are NaN or infinite{hint}")
+            x = x[~np.isnan(x)] if self.missing else x
+        byte = self.whole == "pixels" and x.dtype == np.uint8
+        if byte or not x.size or (self.low is None and self.high is None):
+            return
+        low, high = float(x.min()), float(x.max())
+        lowest = -np.inf if self.low is None else self.low
+        highest = np.inf if self.high is None else self.high
+        kind = f"the {type(self).__name__} likelihood"
+        if low < lowest or high > highest:
+            pixels = self.whole == "pixels" and low >= 0 and 1 < high <= 255
+            hint = " (pixels 0..255? Divide by 255, or keep them as bytes: x.astype('uint8'))" if pixels else ""
+            values = f"Received: values from {low:g} to {high:g}"
+            raise ValueError(f"{name} must lie in [{lowest:g}, {highest:g}] for {kind}{hint}. {values}")
+        if self.spacing is not None and x.dtype.kind == "f":
+            levels = x.astype("float64") / self.spacing
+            if np.abs(levels - np.round(levels)).max() > 1e-3:
+                grid = "whole numbers" if self.spacing == 1 else f"on the grid 0, 1/{round(1 / self.spacing)}, ..., 1"
+                hint = ": load the data as bytes 0..255" if self.whole == "pixels" else ""
+                raise ValueError(f"{name} must be {grid} for {kind}{hint}. Received: values between grid points")
+
+
+class _Observed(tfd.Independent):
+    """Independent entries of which those that are NaN count nothing."""
+
+    def __init__(self, entries, rank):
+        self.rank = rank  # `reinterpreted_batch_ndims` is a tensor inside a graph
+        super().__init__(entries, rank)
+
+    def _log_prob(self, x, **kwargs):
+        missing = tf.math.is_nan(x)
+        # Filled BEFORE log_prob: a `where` after it has the right value and a gradient of NaN. 0 is in every support.
+        each = self.distribution.log_prob(tf.where(missing, tf.zeros([], x.dtype), x))
+        each = tf.where(missing, tf.zeros([], each.dtype), each)
+        return tf.reduce_sum(each, axis=list(range(-self.rank, 0)))
+
+
+def per_entry(output, numbers):
+    """[..., numbers * c] -> [..., c, numbers]: the output's numbers, those of one entry side by side."""
+    shape = tf.concat([tf.shape(output)[:-1], [output.shape[-1] // numbers, numbers]], axis=0)
+    return tf.reshape(output, shape)
+
+
+def find(part):
+    """The likelihood that a name is a shortcut for, or the likelihood itself."""
+    from vae_course.likelihoods import LIKELIHOODS  # their modules need this one
+
+    return parts.find(part, LIKELIHOODS, Likelihood)

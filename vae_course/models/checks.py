@@ -1,0 +1,164 @@
+"""What is asked of data before a model sees it: each answer is a sentence that says what came and what to do."""
+
+import numbers
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+def as_array(x, name="x"):
+    """numpy arrays for data frames and tensors, which Keras takes as well, so that they are checked; else x itself."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise ValueError(
+            f"{name} must be a plain array: the mask of a masked one would be lost. Set what is missing to NaN, "
+            f"{name}.filled(np.nan), under a likelihood with missing=True. Received: a masked array"
+        )
+    if isinstance(x, list):
+        return np.asarray(x)
+    if hasattr(x, "toarray") and hasattr(x, "nnz"):
+        raise ValueError(f"{name} must be a dense array: {name}.toarray(). Received: a sparse {type(x).__name__}")
+    if hasattr(x, "to_numpy"):
+        array = x.to_numpy()
+        columns = getattr(x, "columns", [])
+        wrong = [column for column in columns if x[column].to_numpy().dtype.kind not in "fiub"]
+        if wrong:
+            raise ValueError(
+                f"{name} must hold numbers in every column: turn words into numbers, and nullable columns into floats, "
+                f"astype('float32'). Received: other values in the columns {wrong}"
+            )
+        return array
+    return x.numpy() if isinstance(x, tf.Tensor) and hasattr(x, "numpy") else x
+
+
+def collected(x, name="x"):
+    """x as numpy: an array, a frame, a tensor, or all examples of a tf.data set; pairs (x, c) piece by piece."""
+    if isinstance(x, tf.data.Dataset):
+        first_batch(x, name)
+        batches = [keras.utils.unpack_x_y_sample_weight(batch) for batch in x.as_numpy_iterator()]
+        xs, cs, _ = zip(*batches)
+        if not batches:
+            raise ValueError(f"{name} must hold at least one example. Received: an empty tf.data set")
+        return np.concatenate(xs) if cs[0] is None else (np.concatenate(xs), np.concatenate(cs))
+    if isinstance(x, tuple):
+        return tuple(as_array(piece, name) for piece in x)
+    x = as_array(x, name)
+    return np.asarray(x) if not hasattr(x, "dtype") else x
+
+
+def first_batch(x, name="x"):
+    """(x, y, sample_weight) of the first batch of a tf.data set, as numpy."""
+    if isinstance(x.element_spec, dict):
+        raise ValueError(
+            f"{name} must give batches of examples, or tuples of them: dataset.map(lambda row: row['image']). "
+            f"Received: a tf.data set of dictionaries with the keys {list(x.element_spec)}"
+        )
+    for batch in x.take(1).as_numpy_iterator():
+        return keras.utils.unpack_x_y_sample_weight(batch)
+    raise ValueError(f"{name} must hold at least one example. Received: an empty tf.data set")
+
+
+def numbers_of_shape(x, shape, name="x"):
+    """ValueError unless x is a numpy array of numbers [n, *shape], with at least one example. shape None: any."""
+    if not isinstance(x, np.ndarray):
+        raise ValueError(
+            f"{name} must be an array [n, {', '.join(map(str, shape or ['...']))}], a data frame, a tensor, or a "
+            f"tf.data set where one is taken. Received: {type(x).__name__}"
+        )
+    if x.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must be an array of numbers. Received: dtype {x.dtype}")
+    if shape is not None and x.shape[1:] != tuple(shape):
+        expected = ", ".join(["n", *map(str, shape)])
+        hint = ""
+        if x.shape[1:] + (1,) == tuple(shape):
+            hint = " (add the channel axis: x[..., None])"
+        elif x.shape == tuple(shape):
+            hint = " (one example, or a data set without batches? Add the first axis: x[None], dataset.batch(32))"
+        raise ValueError(f"{name} must have shape [{expected}]{hint}. Received: {list(x.shape)}")
+    if len(x) == 0:
+        raise ValueError(f"{name} must hold at least one example. Received: shape {list(x.shape)}")
+
+
+def finite(x, name="x"):
+    """ValueError if an array of floats holds NaN or infinite values."""
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        bad = int((~np.isfinite(x)).sum())
+        raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
+
+
+def whole_number(value, name, least=1):
+    """The whole number `value`, or a ValueError if it is none, or below `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name} must be a whole number. Received: {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}. Received: {value}")
+    return int(value)
+
+
+def weight(value, name):
+    """The number `value`, or a ValueError if it is not finite and at least 0: a weight in a loss."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(value) or value < 0:
+        raise ValueError(f"{name} must be a finite number, at least 0. Received: {value!r}")
+    return float(value)
+
+
+def same_length(x, other, name):
+    if isinstance(x, np.ndarray) and isinstance(other, np.ndarray) and len(x) != len(other):
+        raise ValueError(f"x and {name} must have the same length. Received: {len(x)} and {len(other)}")
+
+
+def weights_of(x, sample_weight):
+    """ValueError unless sample_weight holds one number for each example of x."""
+    if sample_weight is None or not isinstance(x, np.ndarray):
+        return
+    if np.shape(sample_weight) not in ((len(x),), (len(x), 1)):
+        raise ValueError(
+            f"sample_weight must hold one number for each of the {len(x)} examples. "
+            f"Received: shape {list(np.shape(sample_weight))}"
+        )
+
+
+def networks(**networks):
+    """ValueError if a network does not know its shapes: a subclass of keras.Model, or one that is not built."""
+    for name, network in networks.items():
+        if not (getattr(network, "built", False) and getattr(network, "inputs", None)):
+            raise ValueError(
+                f"The {name} must be a keras.Sequential that starts with keras.Input, or keras.Model(inputs, outputs). "
+                f"Received: {type(network).__name__}, which does not know its shapes. Wrap it: "
+                f"inputs = keras.Input(shape); {name} = keras.Model(inputs, network(inputs))"
+            )
+        if len(network.outputs) != 1:
+            raise ValueError(f"The {name} must have one output. Received: {len(network.outputs)} outputs")
+
+
+def pair(encoder, decoder, code_size, output_shape):
+    """ValueError if the networks do not fit each other or the data. output_shape: what the decoder is to put out."""
+    if tuple(decoder.inputs[0].shape[1:]) != (code_size,):
+        raise ValueError(
+            f"The decoder must take codes [batch, {code_size}]: the encoder has {encoder.output_shape[-1]} outputs. "
+            f"Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
+        )
+    if tuple(decoder.output_shape[1:]) != tuple(output_shape):
+        raise ValueError(
+            f"The decoder must put out [batch, {', '.join(map(str, output_shape))}]. "
+            f"Received: a decoder with output shape {list(decoder.output_shape[1:])}"
+        )
+
+
+SQUASHING = ("sigmoid", "softmax", "relu", "softplus", "tanh", "exponential", "relu6", "hard_sigmoid")
+
+
+def ends_linearly(network, name, reads):
+    """ValueError if the last layer of a network squashes its outputs, which are read as any real numbers."""
+    for layer in reversed(network.layers):
+        if isinstance(layer, keras.layers.ReLU | keras.layers.Softmax):
+            activation = type(layer).__name__.lower()
+        else:
+            activation = getattr(getattr(layer, "activation", None), "__name__", None)
+        if activation in SQUASHING:
+            raise ValueError(
+                f"The {name} must end in a linear layer, since its outputs are read as {reads}, any real numbers. "
+                f"Received: a last activation {activation!r}. Leave it out: activation=None"
+            )
+        if layer.weights or activation == "linear" and not isinstance(layer, keras.layers.Activation):
+            return

@@ -1,0 +1,32 @@
+"""Models that are trained for an objective of their own, which is made of terms that they report."""
+
+from vae_course.models.base import CourseModel, mean_over_batch
+
+import keras
+import tensorflow as tf
+
+
+class ObjectiveModel(CourseModel):
+    """`call` gives a dictionary of `terms`, [batch] each, in nats; training makes `objective(terms)` large.
+
+    A subclass names its `terms`, defines `call` and `objective`, and calls `_make_trackers()` in its constructor, once
+    its weights are there. The history shows the mean of each term beside the loss.
+    """
+
+    terms = ()
+
+    def _make_trackers(self):
+        self._seeds = keras.random.SeedGenerator()
+        self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
+        self.built = True
+
+    def objective(self, terms):
+        """What training makes large, from the terms: [batch], in nats."""
+        raise NotImplementedError(f"{type(self).__name__} must define objective(terms)")
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean over the batch of -objective, plus the networks' own regularization losses."""
+        for tracker in self._trackers:
+            tracker.update_state(y_pred[tracker.name], sample_weight)
+        loss = mean_over_batch(-self.objective(y_pred), sample_weight) + tf.add_n([0.0, *self.losses])
+        return self._over_replicas(loss)
