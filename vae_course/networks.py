@@ -1,4 +1,4 @@
-"""Encoders and decoders: Keras models from tensors to tensors, whose last layer is linear. And one augmentation.
+"""Encoders and decoders: Keras models from tensors to tensors, whose last layer is linear.
 
 An encoder ends in `outputs` numbers: `latent_size` for an autoencoder, 2 * latent_size (mean and raw scale) for a VAE
 with a diagonal posterior. A decoder ends in the shape of its likelihood's parameters: logits or means.
@@ -7,7 +7,6 @@ with a diagonal posterior. A decoder ends in the shape of its likelihood's param
 import math
 
 import keras
-import tensorflow as tf
 from keras import layers
 
 
@@ -65,35 +64,3 @@ def conv_decoder(latent_size, shape, filters=(64, 32), units=128, activation="re
 def _check_image(shape):
     if len(shape) != 3:
         raise ValueError(f"A convolutional network needs images [height, width, channels]. Received: {tuple(shape)}")
-
-
-def next_seed(generator):
-    """The next seed of a `keras.random.SeedGenerator`, [2]. Under a tf.distribute strategy each device has its own."""
-    seed, replica = tf.cast(generator.next(), tf.int32), tf.distribute.get_replica_context()
-    if replica is not None and replica.num_replicas_in_sync > 1:  # all of them hold one generator
-        seed += tf.stack([replica.replica_id_in_sync_group, 0])
-    return seed
-
-
-@keras.saving.register_keras_serializable("vae_course")
-class Binarize(layers.Layer):
-    """Dynamic binarization: a pixel of grey value v in [0, 1] becomes 1 with probability v, else 0. In chapter 04.
-
-    For `VAE(augmentation=Binarize())`, which draws anew in each training step. Without `training=True` nothing changes.
-    To binarize a test set once: `Binarize(seed=0)(x_test, training=True).numpy()`. Pixels that are 0 or 1 stay.
-    Source: Salakhutdinov & Murray (2008), "On the quantitative analysis of deep belief networks".
-    """
-
-    def __init__(self, seed=None, **kwargs):
-        super().__init__(**{"dtype": "float32", **kwargs})
-        self.seed = seed
-        self._seeds = keras.random.SeedGenerator(seed)
-
-    def call(self, x, training=False):
-        if not training:
-            return x
-        draws = tf.random.stateless_uniform(tf.shape(x), next_seed(self._seeds), alg="philox")
-        return tf.cast(draws < x, x.dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "seed": self.seed}
