@@ -1,17 +1,20 @@
 """Autoencoders and variational autoencoders for Keras 3 and TensorFlow Probability.
 
 A VAE is three distributions, the prior p(z), the posterior q(z|x) and the likelihood p(x|z), tied by one
-bound, the ELBO. Each chapter changes one of the four; each module holds one kind of part. A module imports
-from lower floors only, and from a module of its own floor that serves it:
+bound, the ELBO. Four rooms carry these names; each chapter changes one of the four. A module imports from lower
+floors only:
 
     floor  module
     4      evaluation       what is measured on a trained model, one file a question
-    3      models           Autoencoder, VAE and variants: each a keras.Model
-    2      priors           a p(z) that learns
+    3      models           VAE and its variants, autoencoders, GANs: each a keras.Model
+    2      priors           p(z), p(z|c): a part that gives a distribution over codes
+    2      posteriors       q(z|x): a part that gives one from the encoder's output
+    2      likelihoods      p(x|z): a part that gives one over examples from the decoder's output
+    1      parts            what the three have in common, and the normal distribution over codes
     1      flows            an invertible map that learns
-    0      distributions    parameters -> a distribution
-    0      bounds           log-weights -> ELBO, IWAE; in nats
-    0      networks         tensor -> tensor
+    1      networks         encoders and decoders: tensor -> tensor
+    0      bounds           log-weights -> ELBO, IWAE, KL; in nats
+    0      layers           what happens to an example on its way in: binarized, filled in
     0      datasets         a name -> arrays
     0      callbacks        what changes from epoch to epoch
     0      plots            arrays -> Axes
@@ -31,13 +34,16 @@ __all__ = [
     "bounds",
     "callbacks",
     "datasets",
-    "distributions",
     "evaluation",
     "flows",
     "grading",
+    "layers",
+    "likelihoods",
     "models",
     "networks",
+    "parts",
     "plots",
+    "posteriors",
     "priors",
     "widgets",
 ]

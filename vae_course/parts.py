@@ -25,6 +25,9 @@ class Part(keras.layers.Layer):
     Once built it stays as it is: compiled steps keep the first value of an attribute, so what may change is a weight.
     """
 
+    _arguments = {}  # of the constructor, by name
+    _made_for = None  # the shape that it was built for
+
     def __new__(cls, *args, **kwargs):
         part = super().__new__(cls, *args, **kwargs)
         parameters = inspect.signature(cls.__init__).parameters
@@ -33,7 +36,6 @@ class Part(keras.layers.Layer):
         skip = [*parameters][:1] + [name for name, p in parameters.items() if p.kind is p.VAR_KEYWORD]
         arguments = {name: value for name, value in given.arguments.items() if name not in skip}
         object.__setattr__(part, "_arguments", arguments)
-        object.__setattr__(part, "_made_for", None)
         return part
 
     def __init__(self, **kwargs):

@@ -5,8 +5,10 @@ import math
 from typing import NamedTuple
 
 from vae_course import bounds
-from vae_course.models import VAE
-from vae_course.models.base import in_batches, pixels
+from vae_course.evaluation.likelihood import parts_of
+from vae_course.likelihoods import Gaussian
+from vae_course.models import LatentModel, checks
+from vae_course.models.data import in_batches
 
 import numpy as np
 import tensorflow as tf
@@ -72,21 +74,23 @@ def diagnose(model, x, seed=0):
         rate = E[KL(q(z|x) || p(z))] = I_q(x; z) + KL(q(z) || p(z)),    q(z) = (1/n) sum_i q(z|x_i)
 
     Returns a `Diagnosis`; print it for the report. The mutual information is a one-sample estimate that cannot exceed
-    log n. Works on any VAE of the course; the same seed gives the same numbers.
+    log n. x: an array, a frame or a tf.data set; a pair (x, c) for a `ConditionalVAE`. Works on any VAE of the course;
+    the same seed gives the same numbers.
     Source: Hoffman & Johnson (2016), "ELBO surgery"; Burda, Grosse & Salakhutdinov (2016) for active units.
     """
-    model.check(x)
+    data = checks.collected(x)
+    x = data[0] if isinstance(data, tuple) else data
     if len(x) < 2:
         raise ValueError(f"x must hold at least two examples, to tell them apart. Received: {len(x)}")
-    x = np.asarray(x[:MOST_EXAMPLES])
+    view, x = parts_of(model, tf.nest.map_structure(lambda array: array[:MOST_EXAMPLES], data))
     n = len(x)
-    prior, posterior = model.prior(), model.posterior(x)
-    z = posterior.sample(seed=tf.constant([seed, 0]))
+    prior, posterior = view.prior(), view.posterior(x)
+    z = posterior.sample(seed=tf.constant([checks.whole_number(seed, "seed", 0), 0]))
     log_own = posterior.log_prob(z).numpy()
     log_all = in_batches(lambda part: posterior.log_prob(np.repeat(part[:, None], n, axis=1)), z.numpy(), 50)  # [n, n]
     information = max(0.0, float(np.mean(log_own - np.logaddexp.reduce(log_all, axis=1))) + math.log(n))
     rate = float(np.mean(bounds.kl(posterior, prior, z)))
-    own, other = (_reconstruction(model, x, codes) for codes in (z.numpy(), np.roll(z.numpy(), 1, axis=0)))
+    own, other = (view.likelihood(codes).log_prob(view.prepare(x)).numpy() for codes in (z, tf.roll(z, 1, axis=0)))
     variances = posterior.mean().numpy().var(axis=0)
     try:
         per_latent = bounds.kl_per_latent(posterior, prior).numpy().mean(axis=0)
@@ -101,38 +105,35 @@ def diagnose(model, x, seed=0):
         verdict, rate, float(-own.mean()), information, rate - information, float((own - other).mean()),
         active, variances, per_latent, n, (),
     )  # fmt: skip
-    return dataclasses.replace(found, notes=tuple(_notes(model, x, found)))
-
-
-def _reconstruction(model, x, z):
-    """log p(x|z) for pairs of examples and codes: [n]."""
-    pieces = [
-        model.likelihood(tf.constant(z[i : i + 100])).log_prob(pixels(x[i : i + 100])).numpy()
-        for i in range(0, len(x), 100)
-    ]
-    return np.concatenate(pieces)
+    return dataclasses.replace(found, notes=tuple(_notes(view, x, found)))
 
 
 def _notes(model, x, found):
     size = len(found.variances)
     if found.verdict == "collapsed":
-        yield "The posterior is nearly the same for every image: z tells nothing, and the decoder works alone."
+        yield "The posterior is nearly the same for every example: z tells nothing, and the decoder works alone."
     elif found.active < size:
         yield f"Switched off: {size - found.active} of {size} latents. They cost almost nothing and are not read."
     if found.verdict != "collapsed" and found.swap_cost < TELLS_NOTHING:
-        yield "The encoder writes, but the decoder does not read: other images' codes serve it as well."
-    if found.marginal_kl > max(1.0, 0.5 * found.rate) and not found.saturated:
+        yield "The encoder writes, but the decoder does not read: other examples' codes serve it as well."
+    if getattr(getattr(model, "prior_part", None), "hears_condition", False):
+        yield "The prior differs with the condition, so the marginal KL is rate less information, and no divergence."
+    elif found.marginal_kl > max(1.0, 0.5 * found.rate) and not found.saturated:
         yield "Most of the rate is a mismatch of aggregate posterior and prior: samples may look unlike the data."
-    if model.beta != 1.0 and type(model).objective is VAE.objective:
-        yield f"beta is {model.beta:g}: in training a nat of KL weighs {model.beta:g} nats of reconstruction."
-    if model.likelihood_name == "gaussian":
-        sigma = float(np.exp(model.log_scale.numpy())) if model.scale == "learned" else float(model.scale)
-        flat = pixels(x).numpy().reshape(len(x), -1)
-        directions = int((np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2 / len(x) > sigma**2).sum())
-        yield (
-            f"sigma is {sigma:.3g}. Directions in which these data vary by more than sigma^2: {directions}. At best "
-            "a linear decoder uses so many latents, if it has them (chapter 06)."
-        )
+    whole = getattr(model, "compiled_for", model)
+    if whole.beta != 1.0 and type(whole).objective is LatentModel.objective:
+        yield f"beta is {whole.beta:g}: in training a nat of KL weighs {whole.beta:g} nats of reconstruction."
+    part = getattr(model, "likelihood_part", None)
+    if isinstance(part, Gaussian) and part.scale not in ("decoder", "per_feature"):
+        sigma = float(part.location_and_scale(tf.zeros([]))[1])
+        flat = model.prepare(x).numpy().reshape(len(x), -1)
+        if not np.isnan(flat).any():
+            spread = np.linalg.svd(flat - flat.mean(axis=0), compute_uv=False) ** 2 / len(x)
+            yield (
+                f"sigma is {sigma:.3g}. Directions in which these data vary by more than sigma^2: "
+                f"{int((spread > sigma**2).sum())}. At best a linear decoder uses so many latents, if it has them "
+                "(chapter 06)."
+            )
 
 
 def active_units(model, x, threshold=0.01):
@@ -149,5 +150,11 @@ def kl_per_dimension(model, x):
 
     The entries add up to the KL of the bound. ValueError where it does not split: a full covariance, a mixture prior.
     """
-    model.check(x)
-    return in_batches(lambda part: bounds.kl_per_latent(model.posterior(pixels(part)), model.prior()), x).mean(axis=0)
+    data = checks.collected(x)
+    parts_of(model, data)  # checks them
+
+    def each(part):
+        view, x = parts_of(model, part)
+        return bounds.kl_per_latent(view.posterior(x), view.prior())
+
+    return in_batches(each, data).mean(axis=0)

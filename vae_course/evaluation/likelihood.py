@@ -22,7 +22,7 @@ _programs = weakref.WeakKeyDictionary()  # model -> {what was asked for: (its gr
 
 
 def _log_sum(model, batch, samples):
-    """(batch, seed) -> log sum_k w_k for so many samples: compiled once, and again if the model computes something else.
+    """(batch, seed) -> log sum_k w_k for so many samples: compiled once, and anew if the model computes something else.
 
     The graph is traced at every call, which is cheap, and compared: an attribute that was changed shows in it.
     """
@@ -79,7 +79,7 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     per_example = np.concatenate(totals)[:n] - math.log(k)
     if np.isnan(per_example).any():
         raise ValueError(
-            "log p(x) must be a number: are these examples in the support of the likelihood, and are all weights finite? "
+            "log p(x) must be a number: are these examples in the likelihood's support, and are all weights finite? "
             f"Received: NaN for {int(np.isnan(per_example).sum())} of {n} examples"
         )
     error = per_example.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
@@ -87,7 +87,7 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
 
 
 def parts_of(model, data):
-    """(what has prior(), posterior(x) and likelihood(z), x): the model itself, or given c where data is a pair (x, c)."""
+    """(what has prior(), posterior(x) and likelihood(z), x): the model, or given c where data is a pair (x, c)."""
     if isinstance(data, tuple):
         x, c = data
         if not hasattr(model, "given"):
@@ -97,7 +97,7 @@ def parts_of(model, data):
         return model.given(c), x
     if hasattr(model, "given"):
         raise ValueError(
-            "This model needs a condition: pass a pair (x, c), or model.given(c). Received: examples without a condition"
+            "This model needs a condition: pass a pair (x, c), or model.given(c). Received: examples alone"
         )
     model.check(data)
     return model, data

@@ -1,12 +1,12 @@
 """The course's models, each a `keras.Model`: stock compile, fit, evaluate, predict, save and load.
 
-    base          CourseModel: Keras's glue; with data, checks, table and resident
-    objective     ObjectiveModel: trained for an objective made of terms that it reports
-    joint         what follows from three distributions, whatever they are; latent: with an encoder and a decoder
-    vae           VAE; conditional: ConditionalVAE; hierarchical: HierarchicalVAE
-    variants      IWAE, FreeBitsVAE, TCVAE: one changed term each
-    autoencoder   Autoencoder, DenoisingAutoencoder
-    adversarial   GAN, VAEGAN
+base          CourseModel: Keras's glue; with data, checks, table and resident
+objective     ObjectiveModel: trained for an objective made of terms that it reports
+joint         what follows from three distributions, whatever they are; latent: with an encoder and a decoder
+vae           VAE; conditional: ConditionalVAE; hierarchical: HierarchicalVAE
+variants      IWAE, FreeBitsVAE, TCVAE: one changed term each
+autoencoder   Autoencoder, DenoisingAutoencoder
+adversarial   GAN, VAEGAN
 """
 
 from vae_course.models.adversarial import GAN, VAEGAN

@@ -7,7 +7,8 @@ from vae_course import parts
 from vae_course.layers import next_seed
 from vae_course.models import checks
 from vae_course.models.data import Data
-from vae_course.models.resident import EVALUATE, TRAIN, VALID, Resident, suits_xla
+from vae_course.models.resident import Resident, suits_xla
+from vae_course.models.table import EVALUATE, TRAIN, VALID
 
 import keras
 import numpy as np

@@ -12,15 +12,15 @@ import tensorflow as tf
 class ConditionalVAE(VAE):
     """ELBO(x|c) = E_q(z|x,c)[log p(x|z,c)] - KL(q(z|x,c) || p(z|c)), in nats per example. Built in chapter 15.
 
-    Who hears c says its network: an encoder or a decoder with two inputs, [x, c] or [z, c], as
-    `networks.mlp_encoder(..., condition_size=C)` makes them; the prior, if it is a `priors.Conditional`; the likelihood, if
-    it has an exposure.
-    classes: how many classes c is one of, given as whole numbers [n] and handed on as [n, classes], a one for the class;
-        None for a c of numbers, [n, C].
+    Who hears c: an encoder or a decoder with two inputs, [x, c] or [z, c], as
+    `networks.mlp_encoder(..., condition_size=C)` makes them; a prior that is a `priors.Conditional`; a likelihood with
+    an exposure.
+    classes: how many classes c is one of, given as whole numbers [n] and handed on as [n, classes], with a one for the
+        class; None for a c of numbers, [n, C].
 
-    `fit(x, c)`, `evaluate(x, c)`, `predict((x, c))`, validation_data=(x, c). `given(c)` is the VAE that is left once c is
-    known: `given(c).sample(9)`, `evaluation.log_likelihood(model.given(c), x)`. With a c for each example, `encode` and
-    everything in `evaluation` take (x, c).
+    `fit(x, c)`, `evaluate(x, c)`, `predict((x, c))`, validation_data=(x, c). `given(c)` is the VAE that is left once c
+    is known: `given(c).sample(9)`, `evaluation.log_likelihood(model.given(c), x)`. With a c for each example, `encode`
+    and everything in `evaluation` take (x, c).
     Source: Sohn, Lee & Yan (2015), "Learning structured output representation using deep conditional generative
     models".
     """
@@ -32,15 +32,15 @@ class ConditionalVAE(VAE):
         super().__init__(encoder, decoder, **kwargs)
         if self.prior_part.needs_posterior and len(encoder.inputs) > 1:
             raise ValueError(
-                "A VampPrior asks for q(z|u) of invented examples, which have no condition: give it an encoder that does "
-                "not hear c, or use priors.Conditional. Received: an encoder with two inputs"
+                "A VampPrior asks for q(z|u) of invented examples, which have no condition: give it an encoder that "
+                "does not hear c, or use priors.Conditional. Received: an encoder with two inputs"
             )
         heard = [int(network.inputs[1].shape[-1]) for network in (encoder, decoder) if len(network.inputs) > 1]
         heard += [int(self.prior_part.network.input_shape[-1])] if hasattr(self.prior_part, "network") else []
         if len(set(heard)) > 1 or (classes is not None and set(heard) - {classes}):
             raise ValueError(
-                f"All that hear the condition must take it in one size{'' if classes is None else f', {classes} classes'}. "
-                f"Received: {heard}"
+                "All that hear the condition must take it in one size"
+                f"{'' if classes is None else f', that of {classes} classes'}. Received: {heard}"
             )
         if not heard and not self.likelihood_part.hears_condition:
             raise ValueError(
@@ -70,11 +70,10 @@ class ConditionalVAE(VAE):
             size = self.classes or self.condition_size
             checks.numbers_of_shape(y, None if size is None else (size,), "c")
             checks.finite(y, "c")
-        super_length = checks.same_length
-        super_length(x, y, "c")
+        checks.same_length(x, y, "c")
 
     def given(self, c):
-        """The VAE that is left once c is known: one condition [C] (or class) for all, or one for each example [n, C]."""
+        """The VAE that is left once c is known: one condition [C] (or class) for all, or a row for each example."""
         return Given(self, c)
 
     def _inputs(self, data):
@@ -101,8 +100,7 @@ class ConditionalVAE(VAE):
     def _pair(self, x):
         if not (isinstance(x, tuple) and len(x) == 2):
             raise ValueError(
-                "This model needs a condition: pass a pair (x, c), or ask model.given(c). "
-                f"Received: {type(x).__name__}"
+                f"This model needs a condition: pass a pair (x, c), or ask model.given(c). Received: {type(x).__name__}"
             )
         return x
 

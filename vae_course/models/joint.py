@@ -58,7 +58,7 @@ class Joint:
         return self.decode(self.encode(x))
 
     def sample(self, n, seed=None, noise=False):
-        """n new examples: codes from the prior, then the means of p(x|z), or with `noise` draws from it: [n, *shape]."""
+        """n new examples: codes from the prior, then the means of p(x|z); with `noise` draws from it: [n, *shape]."""
         checks.whole_number(n, "n")
         seed = self._seed() if seed is None else tf.constant([checks.whole_number(seed, "seed", 0), 0])
         z = self.prior().sample(n, seed=seed).numpy()

@@ -61,8 +61,9 @@ class LatentModel(Joint, ObjectiveModel):
             checks.pair(self.encoder, self.decoder, self._decoder_size(), part.outputs(self.example_shape))
         except ValueError as error:
             raise ValueError(
-                f"Encoder and decoder do not fit a {type(part).__name__} likelihood of examples {list(self.example_shape)}, "
-                f"which needs decoder outputs {list(part.outputs(self.example_shape))}. {error}"
+                f"Encoder and decoder do not fit a {type(part).__name__} likelihood of examples "
+                f"{list(self.example_shape)}: it needs decoder outputs {list(part.outputs(self.example_shape))}. "
+                f"{error}"
             ) from None
         if part.linear:
             checks.ends_linearly(self.decoder, "decoder", f"the parameters of a {type(part).__name__} likelihood")
@@ -120,7 +121,7 @@ class LatentModel(Joint, ObjectiveModel):
         return tf.cast(self._network(self.encoder, inputs), tf.float32)
 
     def _decode(self, z, c=None):
-        """The decoder's output in float32, for codes with any number of leading axes; it hears c if it has two inputs."""
+        """The decoder's output in float32, for codes [..., latent_size]; it hears c if it has two inputs."""
         z = tf.cast(z, tf.float32)
         flat = z if len(z.shape) == 2 else tf.reshape(z, [-1, z.shape[-1]])
         inputs = flat if len(self.decoder.inputs) == 1 else [flat, _for_each(c, tf.shape(z)[:-1])]

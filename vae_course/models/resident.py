@@ -99,7 +99,7 @@ def suits_xla(model):
 
 
 def _spec(tensor):
-    return tf.TensorSpec(tensor.shape, tensor.dtype)
+    return None if tensor is None else tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
 def over_rows(step, jit_compile, longest):
@@ -112,9 +112,7 @@ def over_rows(step, jit_compile, longest):
 
     @tf.function(jit_compile=jit_compile, autograph=False)
     def program(columns, index, count):
-        first = tf.nest.map_structure(
-            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), rows_of(columns, index[0])
-        )
+        first = tf.nest.map_structure(_spec, rows_of(columns, index[0]))
         logs = step.get_concrete_function(first).structured_outputs
         start = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), logs)
         return tf.while_loop(

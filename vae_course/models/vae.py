@@ -25,8 +25,8 @@ class VAE(LatentModel):
     elbo = reconstruction - kl. The loss is the mean over the batch of -(reconstruction - beta * kl). A callback that
     watches the ELBO needs to know that more is better: `EarlyStopping("val_elbo", mode="max")`.
     Networks and parts stay as they are: for another part make another model. A subclass may also override `prior()`,
-    `posterior(x)` or `likelihood(z)` (then any real x is accepted, and pictures are its means); to change what is trained
-    for, `bound(x, z, posterior)` and `objective(terms)`.
+    `posterior(x)` or `likelihood(z)` (then any real x is accepted, and pictures are its means); to change what is
+    trained for, `bound(x, z, posterior)` and `objective(terms)`.
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; beta: Higgins et al. (2017), "beta-VAE".
     """
 
@@ -101,7 +101,8 @@ class VAE(LatentModel):
                 raise ValueError(
                     f"The {name} must give one number for each example: event shape {list(event)}, batch shape "
                     f"{list(batch)} for two examples. Wrap entries in tfd.Independent(..., {len(event)}), as "
-                    f"Likelihood.independent() does. Received: event shape {list(found[0])}, batch shape {list(found[1])}"
+                    f"Likelihood.independent() does. Received: event shape {list(found[0])}, batch shape "
+                    f"{list(found[1])}"
                 )
 
     def get_config(self):
@@ -116,7 +117,11 @@ class VAE(LatentModel):
         seed [2], both int32, -> means of n new examples. Any argument beside the path goes to Keras's export, which
         then writes the terms only.
         """
-        if args or kwargs.get("input_signature") is not None or kwargs.get("format", "tf_saved_model") != "tf_saved_model":
+        if (
+            args
+            or kwargs.get("input_signature") is not None
+            or kwargs.get("format", "tf_saved_model") != "tf_saved_model"
+        ):
             return super().export(filepath, *args, **kwargs)
         examples = tf.TensorSpec([None, *self.example_shape], tf.float32)
         codes = tf.TensorSpec([None, self.latent_size], tf.float32)
