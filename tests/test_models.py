@@ -4,14 +4,27 @@ import subprocess
 import sys
 from pathlib import Path
 
-from vae_course import networks
+from vae_course import likelihoods, networks, priors
 from vae_course.models import VAE, Autoencoder
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from models_under_test import ADVERSARIAL, LATENT_SIZE, MODELS, SHAPE, VAES, coder, conv_vae, images
+from models_under_test import (
+    ADVERSARIAL,
+    CONDITIONAL,
+    DIFFUSION,
+    DISCRETE,
+    LATENT_SIZE,
+    MODELS,
+    SHAPE,
+    VAES,
+    coder,
+    conv_vae,
+    data,
+    images,
+)
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -21,7 +34,7 @@ def fitted(request, tmp_path_factory):
     model = MODELS[request.param]()
     before = [weight.numpy().copy() for weight in model.trainable_weights]
     model.compile(keras.optimizers.Adam(0.01))
-    history = model.fit(images(), epochs=3, validation_data=(images(20, seed=1),), verbose=0).history
+    history = model.fit(*data(request.param), epochs=3, validation_data=data(request.param, 20, 1), verbose=0).history
     file = tmp_path_factory.mktemp("models") / f"{request.param}.keras"
     model.save(file)
     return request.param, model, before, history, file
@@ -29,7 +42,8 @@ def fitted(request, tmp_path_factory):
 
 def test_every_trainable_weight_is_tracked_and_moves(fitted):
     name, model, before, _, _ = fitted
-    parts = [getattr(model, part, None) for part in ("encoder", "decoder", "generator", "discriminator")]
+    parts = ("encoder", "decoder", "generator", "discriminator", "prior_part", "posterior_part", "likelihood_part")
+    parts = [getattr(model, part, None) for part in parts]
     networks = [weight for part in parts if part for weight in part.trainable_weights]
     tracked = {id(weight) for weight in model.trainable_weights}
     assert all(id(weight) in tracked for weight in networks), f"{name}: a network's weight is not tracked"
@@ -40,7 +54,7 @@ def test_every_trainable_weight_is_tracked_and_moves(fitted):
 def test_training_improves_and_stays_finite(fitted):
     name, _, _, history, _ = fitted
     assert all(np.isfinite(values).all() for values in history.values()), f"{name}: {history}"
-    if name not in ADVERSARIAL:  # where what one player gains the other loses
+    if name not in {**ADVERSARIAL, **DIFFUSION}:  # where one player gains what the other loses; where steps are drawn
         assert history["loss"][-1] < history["loss"][0], f"{name} does not learn"
 
 
@@ -58,30 +72,45 @@ def test_xla_is_on_for_dense_networks_only(fitted):
 
 def test_evaluate_counts_every_example_and_names_its_results(fitted):
     name, model, _, history, _ = fitted
-    results = model.evaluate(images(20, seed=2), verbose=0, return_dict=True)
+    results = model.evaluate(*data(name, 20, 2), verbose=0, return_dict=True)
+    assert results == model.evaluate(*data(name, 20, 2), verbose=0, return_dict=True), "twice gives the same"
     assert set(results) == {key for key in history if not key.startswith("val_")}
     assert all(np.isfinite(value) for value in results.values())
 
 
 def test_predict_gives_one_result_per_example(fitted):
     name, model, *_ = fitted
-    predicted = model.predict(images(20, seed=2), verbose=0)
+    predicted = model.predict(inputs(name, 20, 2), verbose=0)
     arrays = predicted.values() if isinstance(predicted, dict) else [predicted]
     assert all(len(array) == 20 and np.isfinite(array).all() for array in arrays)
+    again = model.predict(inputs(name, 20, 2), verbose=0)
+    keras.tree.map_structure(np.testing.assert_array_equal, predicted, again)
+
+
+def inputs(name, n, seed):
+    """x, or the pair (x, c) of a model that is conditional."""
+    found = data(name, n, seed)
+    return found if name in CONDITIONAL else found[0]
+
+
+def coded(name, n, seed):
+    """As `inputs`; with every label known."""
+    found = inputs(name, n, seed)
+    return (found[0], np.abs(found[1])) if name == "m2" else found
 
 
 def test_a_loaded_model_is_the_saved_one(fitted):
     name, model, _, _, file = fitted
     loaded, again = keras.saving.load_model(file), keras.saving.load_model(file)
-    x = images(20, seed=3)
     for a, b in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    if name != "gan":
-        np.testing.assert_array_equal(model.encode(x), loaded.encode(x))
-        np.testing.assert_array_equal(model.reconstruct(x), loaded.reconstruct(x))
+    if name not in ("gan", *DIFFUSION):
+        np.testing.assert_array_equal(model.encode(coded(name, 20, 3)), loaded.encode(coded(name, 20, 3)))
+    x = inputs(name, 20, 3)
     # The stream of random codes is saved too: the same draws, hence the same terms.
     keras.tree.map_structure(np.testing.assert_array_equal, loaded(x), again(x))
     assert loaded.jit_compile == model.jit_compile
+    assert type(loaded) is type(model)
 
 
 def test_a_loaded_model_trains_on_where_it_was(tmp_path):
@@ -122,18 +151,40 @@ def test_a_model_that_starts_again_trains_as_a_new_one(name):
 
 def test_codes_and_pictures_have_the_shapes_promised(fitted):
     name, model, *_ = fitted
-    x = images(5, seed=4)
-    assert model.decode(np.zeros((4, LATENT_SIZE))).shape == (4, *SHAPE)
-    if name != "gan":
-        assert model.encode(x).shape == (5, LATENT_SIZE)
-        assert model.reconstruct(x).shape == (5, *SHAPE)
-    if name in VAES or name in ADVERSARIAL:
+    if name in DIFFUSION:
         assert model.sample(6, seed=0).shape == (6, *SHAPE)
-        np.testing.assert_array_equal(model.sample(6, seed=0), model.sample(6, seed=0))
+        return
+    found, codes = coded(name, 5, 4), np.zeros((4, LATENT_SIZE))
+    shape = data(name, 5)[0].shape[1:]
+    if name in DISCRETE:
+        codes = np.zeros((4, 4), int)
+    if name != "gan":
+        assert model.encode(found).shape == (5, *codes.shape[1:])
+    view = model
+    if name in CONDITIONAL:
+        for call in (model.sample, model.decode, model.reconstruct):
+            with pytest.raises(ValueError, match="Say what is given"):
+                call(4)
+        found, view = found[0], model.given(found[1][0] if name != "m2" else 1)
+        assert view.encode(found).shape == (5, LATENT_SIZE)
+    assert view.decode(codes).shape == (4, *shape)
+    if name != "gan":
+        assert view.reconstruct(found).shape == (5, *shape)
+    if name in DISCRETE:
+        assert not hasattr(model, "sample") and not hasattr(model, "log_weights"), "there is no p(z) to sample yet"
+        return
+    if hasattr(view, "sample"):
+        assert view.sample(6, seed=0).shape == (6, *shape)
+        np.testing.assert_array_equal(view.sample(6, seed=0), view.sample(6, seed=0))
+    if hasattr(view, "log_weights"):
+        drawn = view.sample(6, seed=0, noise=True)
+        assert drawn.shape == (6, *shape) and np.isfinite(drawn).all()
 
 
-def test_whole_numbers_and_floats_are_the_same_data(fitted):
+def test_bytes_and_floats_are_the_same_pixels(fitted):
     name, model, *_ = fitted
+    if name in ("conditional", "m2", "conditional_numbers", *DIFFUSION) or data(name)[0].dtype != np.uint8:
+        return
     x, measure = images(5), model if name == "gan" else model.encode
     np.testing.assert_allclose(measure(x), measure(x.astype("float32") / 255), atol=1e-5)
 
@@ -266,6 +317,7 @@ GREY = np.full((4, *SHAPE), 0.3, "float32")
     ("model", "x", "message"),
     [
         ("vae", GREY * 255, r"\[0, 1\].*Divide by 255.*76.5"),
+        ("vae", (GREY * 255).astype(int), r"\[0, 1\].*astype\('uint8'\).*76"),
         ("vae", GREY - 1, r"must lie in \[0, 1\].*-0.7"),
         ("vae", GREY * np.nan, "must be finite.*256 values"),
         ("vae", GREY[..., 0], r"add the channel axis.*Received: \[4, 8, 8\]"),
@@ -292,16 +344,18 @@ def test_bad_data_get_a_sentence_that_names_them(model, x, message):
         (lambda: VAE(*pair(), likelihood="bernouli"), "Unknown likelihood.*'bernouli'"),
         (lambda: VAE(*pair(), posterior="normal"), "Unknown posterior.*'gaussian'.*'normal'"),
         (
-            lambda: VAE(*pair(), likelihood="gaussian_per_pixel"),
-            r"2 x 1 channels.*\[batch, 8, 8, 2\].*\[8, 8, 1\]",
+            lambda: VAE(*pair(), likelihood=likelihoods.Gaussian("decoder")),
+            r"a Gaussian likelihood of examples \[8, 8, 1\].*\[8, 8, 2\].*Received.*8, 8, 1\]",
         ),
-        (lambda: VAE(*pair(outputs=7)), "2 \\* latent_size.*7 outputs"),
-        (lambda: VAE(*pair(outputs=8)), r"codes \[batch, 4\].*\[3\]"),
-        (lambda: VAE(*pair(outputs=8), posterior="full_gaussian"), "d \\(d \\+ 1\\) / 2.*8 outputs"),
-        (lambda: VAE(*pair(), prior="normal"), "layer with a method distribution.*'normal'"),
-        (lambda: VAE(*pair(), scale=-1.0), "positive number.*-1.0"),
-        (lambda: VAE(*pair(), scale="learned"), "belongs to the .gaussian. likelihood"),
-        (lambda: Autoencoder(*pair()), r"codes \[batch, 6\].*\[3\]"),
+        (lambda: VAE(*pair(outputs=7)), "A Gaussian posterior over 1, 2, 3, ... latents needs 2, 4, 6.*7 outputs"),
+        (lambda: VAE(*pair(outputs=8)), r"codes \[batch, 4\].*3\]"),
+        (lambda: VAE(*pair(outputs=8), posterior="full_gaussian"), "FullGaussian posterior.*2, 5, 9, 14.*8 outputs"),
+        (lambda: VAE(*pair(), prior="normal"), "Unknown prior.*'standard_normal'.*'normal'"),
+        (lambda: VAE(*pair(), prior=keras.layers.Dense(3)), "prior must be a name .*or a Prior.*Dense"),
+        (lambda: VAE(*pair(), likelihood=likelihoods.Gaussian(-1.0)), "positive number.*-1.0"),
+        (lambda: VAE(*pair(), likelihood=likelihoods.Gaussian("wide")), '"per_feature" or "decoder".*\'wide\''),
+        (lambda: VAE(*pair(), prior=priors.GaussianMixture(2)), r"built for \[2\] and cannot serve \[3\]"),
+        (lambda: Autoencoder(*pair()), r"codes \[batch, 6\].*3\]"),
     ],
 )
 def test_networks_that_do_not_fit_get_a_sentence(build, message):

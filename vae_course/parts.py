@@ -30,11 +30,11 @@ class Part(keras.layers.Layer):
 
     def __new__(cls, *args, **kwargs):
         part = super().__new__(cls, *args, **kwargs)
-        parameters = inspect.signature(cls.__init__).parameters
         given = inspect.signature(cls.__init__).bind(part, *args, **kwargs)
         given.apply_defaults()
-        skip = [*parameters][:1] + [name for name, p in parameters.items() if p.kind is p.VAR_KEYWORD]
-        arguments = {name: value for name, value in given.arguments.items() if name not in skip}
+        arguments = {}
+        for (name, value), parameter in zip([*given.arguments.items()][1:], [*given.signature.parameters.values()][1:]):
+            arguments.update(value if parameter.kind is parameter.VAR_KEYWORD else {name: value})
         object.__setattr__(part, "_arguments", arguments)
         return part
 
@@ -77,7 +77,7 @@ class Part(keras.layers.Layer):
 
     def get_config(self):
         arguments = {name: keras.saving.serialize_keras_object(value) for name, value in self._arguments.items()}
-        return {**super().get_config(), **arguments}
+        return {**arguments, **super().get_config()}
 
     @classmethod
     def from_config(cls, config):

@@ -698,7 +698,7 @@ print("saved, loaded, trained on: the KL fell")
 # - **Mixing up scale, variance and log-variance.** Decide what the encoder's second half means, and turn it into a
 #   standard deviation in one place.
 # - **An activation at the end of the decoder.** `tfd.Bernoulli(logits=...)` wants logits; a sigmoid before it squeezes
-#   all probabilities into 0.5 to 0.73.
+#   all probabilities into 0.5 to 0.73. (`models.VAE` refuses such a decoder.)
 # - **`tfd.Independent` without a number of axes.** It may then merge examples into one event, without an error.
 # - **Mapping $[-1, 1]^2$** and calling it the latent space.
 # - **Reading a small KL as a success.** A KL of zero means that the latents say nothing about the image.

@@ -24,7 +24,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, datasets, distributions, evaluation, models, networks, plots
+from vae_course import bounds, datasets, evaluation, likelihoods, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -114,8 +114,9 @@ assert np.allclose(bernoulli_log_prob(binary_valid, mean_image), by_tfd, rtol=1e
 )
 
 # %% [markdown]
-# In the library these are `distributions.fixed_gaussian` and `distributions.bernoulli`, which `models.VAE` uses for
-# `likelihood="gaussian"`, with its `scale`, and `likelihood="bernoulli"`.
+# In the library these are `likelihoods.Gaussian(sigma)` and `likelihoods.Bernoulli()`. `models.VAE` takes either as its
+# `likelihood`. The name `"bernoulli"` stands for the second, which is the default, and `"gaussian"` for the first with
+# $\sigma = 1$.
 #
 # ### A density is not a probability
 #
@@ -144,12 +145,14 @@ print(f"a change of units costs {shift:.2f} nats for each pixel")
 # (Chapter 03's reading is the exception: it bounds the average log-probability of *thrown* pixels. That is other data, so say so.)
 #
 # Stored images are whole numbers, so a proper probability for them exists: give each of the 256 levels the mass that a
-# smooth density has in its bin. The library's `discretized_logistic` does this with a logistic density. Its 256
-# probabilities add up to one, and no log-probability is above zero.
+# smooth density has in its bin. `likelihoods.DiscretizedLogistic` does this with a logistic density. Its 256
+# probabilities add up to one, and no log-probability is above zero. Inside a VAE the model tells a likelihood the shape of
+# an example; to use one alone, say `on(shape)`.
 
 # %%
 levels = np.linspace(0, 1, 256, dtype="float32")[:, None]  # [256, 1]: one pixel, all its levels
-noise = distributions.discretized_logistic(tf.constant([0.3, -3.0]), event_rank=1)  # location, raw scale
+one_pixel = likelihoods.DiscretizedLogistic().on((1,))
+noise = one_pixel.distribution(tf.constant([0.3, -3.0]))  # location, raw scale
 log_prob = noise.log_prob(levels).numpy()
 assert np.isclose(np.exp(log_prob).sum(), 1, atol=1e-3), "the probabilities of all levels add up to one"
 assert log_prob.max() <= 0, "a probability is at most one"
@@ -175,21 +178,22 @@ for sigma in (1.0, 0.3, 0.1):
 # **Predict.** The usual "squared error" loss is equation 4.1 with $\sigma = 1$. The count above is for the embedded digits:
 # what will that VAE learn? And what will $\sigma = 0.1$ do to the KL?
 #
-# We train the same network with three fixed values, with one learned number (`scale="learned"`), and once with $\sigma = 1$
-# and $\beta = 0.01$, which by equation 4.3 should equal $\sigma = 0.1$. For each we look at the KL and at the root of the mean
-# squared difference between an image and its reconstruction, both on the training images: equation 4.3 says what training trades.
+# We train the same network with three fixed values, with one learned number, `Gaussian("learned")`, and once with
+# $\sigma = 1$ and $\beta = 0.01$, which by equation 4.3 should equal $\sigma = 0.1$. For each we look at the KL and at the
+# root of the mean squared difference between an image and its reconstruction, both on the training images: equation 4.3
+# says what training trades.
 
 # %%
-settings = {
-    "sigma 1": {"scale": 1.0},
-    "sigma 0.3": {"scale": 0.3},
-    "sigma 0.1": {"scale": 0.1},
-    "learned": {"scale": "learned"},
-    "sigma 1, beta 0.01": {"scale": 1.0, "beta": 0.01},
+settings = {  # name: (sigma, beta)
+    "sigma 1": (1.0, 1.0),
+    "sigma 0.3": (0.3, 1.0),
+    "sigma 0.1": (0.1, 1.0),
+    "learned": ("learned", 1.0),
+    "sigma 1, beta 0.01": (1.0, 0.01),
 }
 grey_vaes, records = {}, {}
-for name, options in settings.items():
-    vae = grey_vaes[name] = new_vae(likelihood="gaussian", **options)
+for name, (sigma, beta) in settings.items():
+    vae = grey_vaes[name] = new_vae(likelihood=likelihoods.Gaussian(sigma), beta=beta)
     records[name] = vae.fit(x_train, epochs=EPOCHS, validation_data=x_valid, verbose=0).history
 
 # %% tags=["drift"]
@@ -224,7 +228,7 @@ plt.show()
 
 # %% tags=["drift"]
 learned = grey_vaes["learned"]
-sigma = float(np.exp(learned.log_scale.numpy()))
+sigma = float(np.exp(learned.likelihood_part.log_scale.numpy()))
 terms = learned.predict(x_train, verbose=0)
 squared_error = -2 * sigma**2 * (terms["reconstruction"] + pixels * np.log(sigma * np.sqrt(2 * np.pi)))
 residual = np.sqrt(squared_error.mean() / pixels)
@@ -268,9 +272,10 @@ assert trap[1e-3][1] > 1000 * (constant > 0), "a speck of one sixteenth is 62 sc
 # Each constant pixel adds $\log 10 \approx 2.3$ nats for each factor of ten, for ever, and nothing about the images has been
 # understood. The bill comes with the first image that has a speck in such a corner: at a scale of 0.001 it pays nearly two
 # thousand nats, far more than all honest differences in this chapter together. Remember this when you read of a very large
-# positive log-density. The library's `likelihood="gaussian_per_pixel"` stops at a scale of 0.001, which prevents infinity but
-# not the trap. Sound ways out: one scale for all pixels, a discretized likelihood, or noise of one grey level added to the
-# data, which turns the bound on a density into a bound on a true probability (Theis et al., 2016).
+# positive log-density. The library has such scales: `likelihoods.Gaussian("per_feature")` learns one for each pixel, and
+# with `Gaussian("decoder")` the decoder gives one for each pixel of each image, which stops at 0.001. A floor prevents
+# infinity but not the trap. Sound ways out: one scale for all pixels, a discretized likelihood, or noise of one grey level
+# added to the data, which turns the bound on a density into a bound on a true probability (Theis et al., 2016).
 #
 # ## 2. Why are the images blurry?
 #
@@ -454,9 +459,11 @@ def lab_course(x, output, mean, log_var):  # a mean absolute error; its "log sig
     return tf.reduce_mean(tf.abs(x - output)) + 0.0005 * tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
 
 # %% [markdown]
-# `evaluation.effective_beta` does what we did by hand, at random points, and raises an error if the loss is not of the form
-# of equation 4.6. It must know the likelihood and the sizes, for it is the sizes that do the damage. We use those of each
-# program: 32 by 32 grey images for the generative book, 64 by 64 colour images for the last two.
+# `evaluation.effective_beta` does what we did by hand, at random points. It also moves the log-variances: the slope along
+# them must be the same $b$. If it is not, the loss is not of the form of equation 4.6, and you get an error that says what
+# is probably missing. The function must know the likelihood, its `scale` if that is not 1, and the sizes, for it is the
+# sizes that do the damage. We use those of each program: 32 by 32 grey images for the generative book, 64 by 64 color
+# images for the last two.
 
 # %%
 colour = (64, 64, 3)
@@ -496,8 +503,17 @@ plt.show()
 # to say so, and to call the sum of the two terms "the ELBO". Six of these seven weights also change when you change something else: the batch size,
 # the latent size, the number of channels or the size of the images. A reader who tries a latent size of 32 may then change
 # two things at once. And since the noise scale is a beta in disguise, the last two losses *are* negative ELBOs, up to a factor
-# and a constant, for another noise: larger than the whole range of grey values, if these lie in $[0, 1]$.
-#
+# and a constant, for another noise: larger than the whole range of grey values, if these lie in $[0, 1]$. For one of the two
+# we can check it, since `effective_beta` takes the `scale` of the noise:
+
+# %%
+wide = measured["PyTorch-VAE"] ** 0.5  # at scale 1 the KL weighs sigma^2, by equation 4.3
+beta = evaluation.effective_beta(model_collection, "gaussian", colour, scale=wide)
+assert wide > 1, "this noise is larger than the range of grey values"
+assert np.isclose(beta, 1, rtol=0.02), "for noise of this scale the loss is a negative ELBO"
+print(f"a negative ELBO for sigma = {wide:.2f}")
+
+# %% [markdown]
 # The cure is a habit: write the bound in nats for each example, as a sum over *all* axes but the batch, then a mean over the
 # batch. If you want a beta, write it where everybody can see it.
 #
@@ -532,7 +548,8 @@ plt.show()
 stopped_vae = new_vae(**large)
 stop = keras.callbacks.EarlyStopping(monitor="val_loss", patience=20, restore_best_weights=True)
 stopped = stopped_vae.fit(few, epochs=long, validation_data=binary_valid, callbacks=[stop], verbose=0).history
-rescued = np.mean([stopped_vae.predict(binary_valid, verbose=0)["elbo"].mean() for _ in range(5)])
+five_draws = np.repeat(binary_valid, 5, axis=0)  # of z, for each image
+rescued = stopped_vae.predict(five_draws, verbose=0)["elbo"].mean()
 last = np.mean(overfit["val_elbo"][-5:])
 assert np.mean(overfit["elbo"][-5:]) > last + 3, "the training bound leaves the validation bound behind"
 assert len(stopped["loss"]) < long, "the validation bound stopped improving before the end"
@@ -673,16 +690,16 @@ for vae in rivals.values():
     if vae is not sum_vae:  # that one is trained already
         vae.fit(binary_train, epochs=EPOCHS, verbose=0)
 elbos = {key: bounds.elbo(vae.log_weights(binary_valid, 20)).numpy() for key, vae in rivals.items()}
-likelihoods = {key: evaluation.log_likelihood(vae, binary_valid, k=200) for key, vae in rivals.items()}
+estimates = {key: evaluation.log_likelihood(vae, binary_valid, k=200) for key, vae in rivals.items()}
 
 # %% tags=["drift"]
 for seed in (0, 1):
     first, second = ("VAE", seed), ("IWAE", seed)
     elbo, elbo_error = mean_and_error(elbos[second] - elbos[first])
-    value, error = mean_and_error(likelihoods[second].per_example - likelihoods[first].per_example)
+    value, error = mean_and_error(estimates[second].per_example - estimates[first].per_example)
     print(f"seed {seed}, IWAE minus VAE: ELBO {elbo:+.2f} +- {elbo_error:.2f} nats, log p(x) {value:+.2f} +- {error:.2f}")
     for key in (first, second):
-        assert elbos[key].mean() < likelihoods[key].mean, "the ELBO is the lower bound"
+        assert elbos[key].mean() < estimates[key].mean, "the ELBO is the lower bound"
     assert elbo < -2 * elbo_error, "the IWAE's posterior is no longer trained for the ELBO"
     assert value > elbo + 0.3, "and yet its log-likelihood does not fall with its ELBO"
 
@@ -705,7 +722,7 @@ for seed in (0, 1):
 # | what | because |
 # |---|---|
 # | data, number of examples, split | a training bound is not a test bound, and a part of the data is easier or harder |
-# | how pixels became binary, or which units | another binarization is another data set; another unit moves a density. Drawn anew in each step (`augmentation=networks.Binarize()`) or fixed once: say which |
+# | how pixels became binary, or which units | another binarization is another data set; another unit moves a density. Drawn anew in each step (`augmentation=layers.Binarize()`) or fixed once: say which |
 # | likelihood, density or probability | the two are not comparable |
 # | bound or estimate, and $k$ | $\mathrm{ELBO} \le \mathrm{ELBO}_k$ |
 # | loss and its beta | what was trained may not be what is reported |
@@ -720,7 +737,7 @@ for seed in (0, 1):
 # %%
 frequency = (binary_train.sum(axis=0) + 1) / (len(binary_train) + 2)
 baseline = mean_and_error(bernoulli_log_prob(binary_test, frequency))
-chosen = max(("VAE", "IWAE"), key=lambda name: np.mean([likelihoods[name, seed].mean for seed in (0, 1)]))
+chosen = max(("VAE", "IWAE"), key=lambda name: np.mean([estimates[name, seed].mean for seed in (0, 1)]))
 results = [evaluation.log_likelihood(rivals[chosen, seed], binary_test, k=500) for seed in (0, 1)]
 
 # %% [markdown]
@@ -739,7 +756,7 @@ print("baseline        {:.2f} nats, standard error {:.2f}: one coin for each pix
 
 # %%
 again = evaluation.log_likelihood(rivals[chosen, 0], binary_valid, k=200, seed=1)
-assert abs(again.mean - likelihoods[chosen, 0].mean) < again.standard_error, "other samples move it less than other images"
+assert abs(again.mean - estimates[chosen, 0].mean) < again.standard_error, "other samples move it less than other images"
 assert np.mean(values) > baseline[0] + 3, "the model must beat independent pixels"
 assert max(values) < 0, "a probability is at most one: anything above zero would be a bug"
 

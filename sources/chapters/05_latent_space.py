@@ -25,7 +25,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import datasets, models, networks, plots, widgets
+from vae_course import datasets, likelihoods, models, networks, plots, widgets
 from vae_course.datasets import drawings
 
 import keras
@@ -64,7 +64,7 @@ def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, 
     shape = x_train.shape[1:]
     encoder = networks.mlp_encoder(shape, 2 * latent_size, hidden, "swish")
     decoder = networks.mlp_decoder(latent_size, shape, hidden[::-1], "swish")
-    vae = models.VAE(encoder, decoder, likelihood="gaussian", scale=scale)
+    vae = models.VAE(encoder, decoder, likelihood=likelihoods.Gaussian(scale))
     vae.compile(keras.optimizers.Adam(2e-3))
     vae.fit(x_train, batch_size=64, epochs=epochs, verbose=0)
     return vae

@@ -22,7 +22,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, callbacks, datasets, distributions, evaluation, models, networks, plots
+from vae_course import bounds, callbacks, datasets, evaluation, likelihoods, models, networks, parts, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -65,7 +65,8 @@ def new_networks(seed=0, hidden=HIDDEN):
 
 def restart(vae, *fresh):
     """Give the networks of a compiled VAE the weights of `fresh`, and clear its optimizer."""
-    own = [vae.encoder, vae.decoder, *([vae.look] if hasattr(vae, "look") else [])]
+    look = getattr(vae.likelihood_part, "look", None)  # the third network of section 3
+    own = [vae.encoder, vae.decoder, *([look] if look else [])]
     for network, source in zip(own, fresh, strict=True):
         network.set_weights(source.get_weights())
     for variable in vae.optimizer.variables:
@@ -240,32 +241,29 @@ def new_look(units=768):
 # logit for each pixel, and `look(x)` adds what the earlier pixels say. The bound asks a likelihood for nothing but `log_prob(x)`,
 # so a small class with that one method will do. In training the true earlier pixels are given, which is known as teacher forcing.
 #
-# The first class is a mix-in, so that it can be put in front of any VAE of the library. We shall need it three times.
+# The second class makes it a *part* that any VAE of the library takes as its `likelihood`. A part is a Keras layer: it owns `look`,
+# and its method `distribution(output)` turns the decoder's output into $p_\theta(x|z)$. We shall need it three times.
 
 # %%
 class SeesEarlierPixels:
-    """p(x|z) of equation 6.3, with logits decoder(z) + look(x)."""
+    """p(x|z) of equation 6.3: the Bernoulli distribution with logits from_code + look(x)."""
 
-    def __init__(self, from_code, look):
-        self.from_code, self.look = from_code, look
+    def __init__(self, bernoulli, from_code, look):
+        self.bernoulli, self.from_code, self.look = bernoulli, from_code, look
 
     def log_prob(self, x):
-        return distributions.bernoulli(self.from_code + self.look(x), 3).log_prob(x)
+        return self.bernoulli(self.from_code + self.look(x)).log_prob(x)
 
 
-class PixelByPixel:
-    """Put before a VAE class, it makes its likelihood autoregressive."""
+class PixelByPixel(likelihoods.Bernoulli):
+    """Binary pixels; each depends on z and, through `look`, on the pixels before it."""
 
-    def __init__(self, encoder, decoder, look, **options):
-        super().__init__(encoder, decoder, **options)
+    def __init__(self, look):
+        super().__init__()
         self.look = look
 
-    def likelihood(self, z):
-        return SeesEarlierPixels(super().likelihood(z).distribution.logits, self.look)
-
-
-class PixelVAE(PixelByPixel, models.VAE):
-    """A VAE whose decoder sees the pixels before the one that it draws."""
+    def distribution(self, output, c=None):
+        return SeesEarlierPixels(super().distribution, output, self.look)
 
 # %% [markdown]
 # A mask that is wrong by one pixel would let the decoder copy the answer, and nothing would crash: the likelihood would only
@@ -276,12 +274,18 @@ def new_pixel_networks(seed=0):
     return *new_networks(seed), new_look()  # the seed that new_networks sets holds for all three
 
 
-pixel_vae = PixelVAE(*new_pixel_networks())
+def new_pixel_vae(model=models.VAE, **options):
+    encoder, decoder, look = new_pixel_networks()
+    return model(encoder, decoder, likelihood=PixelByPixel(look), **options)
+
+# %%
+pixel_vae = new_pixel_vae()
+look = pixel_vae.likelihood_part.look
 random = np.random.default_rng(0)
 noise = random.integers(0, 2, size=(50, *shape)).astype("float32")
 for j in (0, pixels // 2, pixels - 2):
     flipped = np.abs(noise - (np.arange(pixels) == j).reshape(shape))
-    moved = np.any(pixel_vae.look(flipped) != pixel_vae.look(noise), axis=0).ravel()
+    moved = np.any(look(flipped) != look(noise), axis=0).ravel()
     assert not moved[: j + 1].any(), "pixel j must not reach its own logit, nor an earlier one"
     assert moved[j + 1 :].any(), "but it must reach later ones"
 log_w = pixel_vae.log_weights(x_train[:5], k=3)
@@ -295,13 +299,13 @@ print("output i sees the pixels before i, and z")
 # %% tags=["drift"]
 pixel_vae.compile(keras.optimizers.Adam(LEARNING_RATE))
 pixel_record = pixel_vae.fit(x_train, epochs=EPOCHS, validation_data=x_valid, verbose=0).history
-likelihoods = {}
+log_p = {}
 for name, model in (("plain", honest), ("pixel by pixel", pixel_vae)):
     terms = model.predict(x_valid, verbose=0)
-    likelihoods[name] = evaluation.log_likelihood(model, x_valid, k=50)
+    log_p[name] = evaluation.log_likelihood(model, x_valid, k=50)
     print(f"{name:14s} rate {terms['kl'].mean():5.2f}, ELBO {terms['elbo'].mean():7.2f}, "
-          f"log p(x) {likelihoods[name].mean:7.2f} nats")  # fmt: skip
-difference = likelihoods["pixel by pixel"].per_example - likelihoods["plain"].per_example
+          f"log p(x) {log_p[name].mean:7.2f} nats")  # fmt: skip
+difference = log_p["pixel by pixel"].per_example - log_p["plain"].per_example
 assert difference.mean() > 3 * difference.std() / np.sqrt(len(x_valid)), "the likelihood is better, though z is hardly used"
 assert pixel_record["kl"][-1] < 0.7 * points[1.0][0], "a decoder that sees pixels buys less code"
 if DATASET == "digits":
@@ -317,10 +321,10 @@ if DATASET == "digits":
 # %% tags=["drift"]
 def draw(vae, z, uniform):
     """Images from codes [n, latent_size], pixel by pixel; uniform [n, pixels] are the random numbers to compare with."""
-    from_code = vae.decoder(z)
+    from_code, look = vae.decoder(z), vae.likelihood_part.look
     x = np.zeros((len(z), pixels), "float32")
     for i in range(pixels):
-        logits = np.reshape(from_code + vae.look(x.reshape(-1, *shape)), x.shape)
+        logits = np.reshape(from_code + look(x.reshape(-1, *shape)), x.shape)
         x[:, i] = uniform[:, i] < tf.sigmoid(logits[:, i]).numpy()
     return x.reshape(-1, *shape)
 
@@ -519,10 +523,10 @@ for epoch in range(EPOCHS):
 
 # %% [markdown]
 # In the library they are `callbacks.linear(warm_up)` and `callbacks.cyclical(period)`, and the callback is
-# `callbacks.BetaScheduler`. Why is it not simply `self.model.weight = 0.5`, with `weight` in the loss?
+# `callbacks.BetaScheduler`. Why does it not simply set `self.model.weight = 0.5`, with `weight` in the loss?
 #
-# **Predict.** Keras compiles the training step once, at the first `fit`. The class below adds `extra` times the KL to the loss. We
-# fit it once with `extra = 0`, then set `extra = 50` and fit again. What will the loss be?
+# **Predict.** Keras compiles the training step once, in the first step of a `fit`. The class below adds `extra` times the KL to
+# the loss. A callback sets `extra` to 0 for the first epoch and to 50 for the second. What will a nat of KL cost in each?
 
 # %%
 class FrozenVAE(models.VAE):
@@ -532,26 +536,31 @@ class FrozenVAE(models.VAE):
         return super().objective(terms) - self.extra * terms["kl"]
 
 
-def paid_for_kl(vae):
-    """What a nat of KL costs in the loss of one epoch: loss = -reconstruction + price * kl."""
-    last = vae.fit(x_train, verbose=0).history
-    return (last["loss"][0] + last["reconstruction"][0]) / last["kl"][0]
+def prices(vae, name, values):
+    """The price of a nat of KL in each epoch, for which a callback sets vae.name to a value."""
 
+    def obey(epoch, logs):
+        setattr(vae, name, values[epoch])
 
+    setter = keras.callbacks.LambdaCallback(on_epoch_begin=obey)
+    record = vae.fit(x_train, epochs=len(values), callbacks=[setter], verbose=0).history
+    loss, reconstruction, kl = map(np.array, (record[n] for n in ("loss", "reconstruction", "kl")))
+    return (loss + reconstruction) / kl  # loss = -reconstruction + price * kl
+
+# %%
 frozen = FrozenVAE(*new_networks())
 frozen.compile(keras.optimizers.Adam(1e-3))
-prices = [paid_for_kl(frozen)]
-frozen.extra = 50.0
-prices.append(paid_for_kl(frozen))
-frozen.extra, frozen.beta = 0.0, 5.0
-prices.append(paid_for_kl(frozen))
-assert np.allclose(prices[:2], 1, rtol=1e-3), "extra = 50 was ignored: its first value is frozen into the compiled step"
-assert np.isclose(prices[2], 5, rtol=1e-3), "beta = 5 was obeyed: it is a weight of the model"
-print("price of a nat of KL, in nats:", *(f"{price:.0f}" for price in prices))
+ignored = prices(frozen, "extra", (0.0, 50.0))
+assert np.allclose(ignored, 1, rtol=1e-3), "extra = 50 was ignored: the compiled step keeps 0"
+frozen.extra = 0.0
+obeyed = prices(frozen, "beta", (1.0, 5.0))
+assert np.allclose(obeyed, (1, 5), rtol=1e-3), "beta was obeyed: it is a weight of the model"
+print("price of a nat of KL with extra:", ignored.round(2), "and with beta:", obeyed.round(2))
 
 # %% [markdown]
 # The assignment `extra = 50` raised no error and had no effect. Many annealed VAEs on the internet were never annealed. What is to
-# change between steps must be a *variable*: in the library `beta` and `free_bits` are non-trainable weights.
+# change between steps must be a *variable*: in the library `beta` and `free_bits` are non-trainable weights. (Between two calls of
+# `fit` the library's models notice that an attribute was set, and compile anew. Plain Keras does not notice even then.)
 #
 # A second trap comes with annealing. While $\beta$ moves, the losses of different epochs measure different things, and an early
 # `val_loss` looks good because the KL was cheap. `EarlyStopping(monitor="val_elbo", mode="max")` watches the quantity that does not move.
@@ -566,16 +575,12 @@ print("price of a nat of KL, in nats:", *(f"{price:.0f}" for price in prices))
 # Below $\lambda$ the maximum is a constant: no gradient pushes the latent down. The library has `models.FreeBitsVAE`.
 
 # %%
-class PixelFreeBits(PixelByPixel, models.FreeBitsVAE):
-    """Pixel by pixel, with free bits."""
-
-
 def paid_kl(kl_per_latent, free_bits):
     """Equation 6.5: the KL of each latent [batch, latent_size] -> what is paid, in nats."""
     return np.maximum(kl_per_latent.mean(axis=0), free_bits).sum()
 
 
-free_vae = PixelFreeBits(*new_pixel_networks(), free_bits=0.25)
+free_vae = new_pixel_vae(models.FreeBitsVAE, free_bits=0.25)
 batch = x_train[:32]
 per_latent = bounds.kl_per_latent(pixel_vae.posterior(batch), pixel_vae.prior()).numpy()
 for free_bits in (0.0, 0.25, 1.0):
@@ -593,7 +598,7 @@ free_vae.free_bits = 0.25
 # that is where they go. They must not be forgotten in the bill: one such step costs about as much as five ordinary ones.
 
 # %%
-class EncoderFirst(PixelVAE):
+class EncoderFirst(models.VAE):
     """Four steps of the encoder alone, then one of the whole model."""
 
     def train_step(self, data):
@@ -607,7 +612,7 @@ class EncoderFirst(PixelVAE):
 
 
 images = tf.constant(x_train)
-first_vae = EncoderFirst(*new_pixel_networks())
+first_vae = new_pixel_vae(EncoderFirst)
 first_vae.encoder_optimizer = keras.optimizers.Adam(LEARNING_RATE)
 first_vae.encoder_optimizer.build(first_vae.encoder.trainable_variables)
 for model in (free_vae, first_vae):
@@ -658,7 +663,7 @@ for seed in SEEDS:
         variable.assign(tf.zeros_like(variable))
     first_vae.encoder_optimizer.learning_rate = LEARNING_RATE
     early = first_vae.fit(x_train, epochs=EPOCHS // 10, verbose=0).history
-    restart(pixel_vae, first_vae.encoder, first_vae.decoder, first_vae.look)
+    restart(pixel_vae, first_vae.encoder, first_vae.decoder, first_vae.likelihood_part.look)
     late = pixel_vae.fit(x_train, epochs=EPOCHS // 2, verbose=0).history
     trial["encoder steps"].append(score(pixel_vae, {"kl": early["kl"] + late["kl"]}))
 
@@ -727,12 +732,13 @@ plt.show()
 # ### The learned decoder variance
 #
 # For Gaussian noise the price of the code is set by $\sigma^2$ (chapter 04: $\sigma^2$ is a beta in disguise). With $\sigma = 1$, which is
-# what a squared error silently says, the digits' codes are too expensive. `scale="learned"` lets the bound find the price.
+# what a squared error silently says, the digits' codes are too expensive. `likelihoods.Gaussian("learned")` lets the
+# bound find the price.
 
 # %% tags=["drift"]
 grey = {}
 for name, scale in (("sigma 1", 1.0), ("learned sigma", "learned")):
-    model = models.VAE(*new_networks(), likelihood="gaussian", scale=scale)
+    model = models.VAE(*new_networks(), likelihood=likelihoods.Gaussian(scale))
     model.compile(keras.optimizers.Adam(LEARNING_RATE))
     first_weights, grey[name] = model.get_weights(), []
     for seed in SEEDS:
@@ -810,8 +816,8 @@ def best_linear_vae(sigma):
     """The linear VAE at its global optimum (equation 6.6), and its columns [pixels, latent_size]."""
     columns = directions[:, :LATENT_SIZE] * np.sqrt(np.maximum(variances[:LATENT_SIZE] - sigma**2, 0))
     total = sigma**2 + (columns**2).sum(axis=0)  # variance of the model along each column
-    raw = tfp.math.softplus_inverse(sigma / np.sqrt(total) - distributions.MIN_SCALE).numpy()
-    vae = models.VAE(*new_networks(hidden=()), likelihood="gaussian", scale=float(sigma))
+    raw = tfp.math.softplus_inverse(sigma / np.sqrt(total) - parts.MIN_SCALE).numpy()
+    vae = models.VAE(*new_networks(hidden=()), likelihood=likelihoods.Gaussian(sigma))
     to_mean = columns / total
     vae.encoder.set_weights([np.hstack([to_mean, 0 * to_mean]), np.concatenate([-centre @ to_mean, raw])])
     vae.decoder.set_weights([columns.T, centre])
@@ -860,7 +866,7 @@ assert max(evidences, key=evidences.get) == "most likely", "the best sigma^2 is 
 # %% tags=["drift"]
 sigma = sigmas["in the gap"]
 exact = evidence(best_linear_vae(sigma)[1], sigma)
-linear_vae = models.VAE(*new_networks(hidden=()), likelihood="gaussian", scale=float(sigma))
+linear_vae = models.VAE(*new_networks(hidden=()), likelihood=likelihoods.Gaussian(sigma))
 linear_vae.compile(keras.optimizers.Adam(LEARNING_RATE))
 for seed in SEEDS:
     restart(linear_vae, *new_networks(seed, hidden=()))

@@ -23,7 +23,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import bounds, callbacks, datasets, distributions, models, networks, plots
+from vae_course import bounds, callbacks, datasets, likelihoods, models, networks, parts, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -203,14 +203,14 @@ class NaiveVAE(models.VAE):
         reconstruction = self.likelihood(z).log_prob(x)
         q, kls = posterior, []
         for up, down in zip(self.ups, self.downs, strict=True):
-            q_above = distributions.gaussian(up(z))
+            q_above = parts.gaussian(up(z))
             above = q_above.sample(seed=self._seed())
-            kls.insert(0, q.log_prob(z) - distributions.gaussian(down(above)).log_prob(z))
+            kls.insert(0, q.log_prob(z) - parts.gaussian(down(above)).log_prob(z))
             q, z = q_above, above
         kls.insert(0, bounds.kl(q, self.prior()))  # the top
         kl = tf.add_n(kls)
-        parts = {f"kl_{group + 1}": part for group, part in enumerate(kls)}
-        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, **parts}
+        each = {f"kl_{group + 1}": part for group, part in enumerate(kls)}
+        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, **each}
 
 # %% [markdown]
 # We build it with two groups and with three. All have the same networks from image to $z_L$ and back, so the only
@@ -286,7 +286,7 @@ def draw_naive(vae, tops=40, draws=40, seed=0):
     z = np.random.default_rng(seed).normal(size=(tops, 1, LATENT_SIZE)).astype("float32")
     z = np.repeat(z, draws, axis=1).reshape(-1, LATENT_SIZE)
     for number, down in enumerate(reversed(vae.downs)):
-        z = distributions.gaussian(down(z)).sample(seed=(seed, number + 1))
+        z = parts.gaussian(down(z)).sample(seed=(seed, number + 1))
     return vae.decode(z.numpy()).reshape(tops, draws, *shape)
 
 # %% tags=["drift"]
@@ -344,8 +344,8 @@ class TopDownVAE(models.VAE):
 
     def bound(self, x, z_1, posterior):
         state = z_1
-        p_2 = distributions.gaussian(self.prior_2(state))
-        q_2 = distributions.gaussian(self.look(tf.concat([state, self.encoder(x)], axis=-1)))
+        p_2 = parts.gaussian(self.prior_2(state))
+        q_2 = parts.gaussian(self.look(tf.concat([state, self.encoder(x)], axis=-1)))
         z_2 = q_2.sample(seed=self._seed())
         state += self.merge(tf.concat([state, z_2], axis=-1))
         reconstruction = self.likelihood(state).log_prob(x)
@@ -370,7 +370,7 @@ def draw_top_down(vae, tops=40, draws=40, seed=0):
     """Pictures [tops, draws, *shape]: one z_1 for each row, z_2 drawn anew."""
     z_1 = np.random.default_rng(seed).normal(size=(tops, 1, LATENT_SIZE)).astype("float32")
     state = np.repeat(z_1, draws, axis=1).reshape(-1, LATENT_SIZE)
-    z_2 = distributions.gaussian(vae.prior_2(state)).sample(seed=(seed, 1))
+    z_2 = parts.gaussian(vae.prior_2(state)).sample(seed=(seed, 1))
     return vae.decode((state + vae.merge(np.hstack([state, z_2]))).numpy()).reshape(tops, draws, *shape)
 
 
@@ -432,9 +432,9 @@ x = x_valid[:5]
 z = small.posterior(x).sample(seed=(0, 0))  # all groups side by side, the top one first: [5, 3 + 2]
 z_1, z_2, features = z[:, :3], z[:, 3:], small.encoder(x)
 state = small.merges[0](z_1)  # s_1
-q_1 = distributions.gaussian(small.posteriors[0](features))
-q_2 = distributions.gaussian(small.posteriors[1](tf.concat([features, state], axis=-1)))
-p_1, p_2 = distributions.standard_normal(3), distributions.gaussian(small.priors[0](state))
+q_1 = parts.gaussian(small.posteriors[0](features))
+q_2 = parts.gaussian(small.posteriors[1](tf.concat([features, state], axis=-1)))
+p_1, p_2 = parts.standard_normal(3), parts.gaussian(small.priors[0](state))
 state += small.merges[1](tf.concat([z_2, state], axis=-1))  # s_2
 log_q, log_p = q_1.log_prob(z_1) + q_2.log_prob(z_2), p_1.log_prob(z_1) + p_2.log_prob(z_2)
 assert np.allclose(small.posterior(x).log_prob(z), log_q, atol=1e-4), "q(z|x) is the product of equation 8.6"
@@ -481,8 +481,8 @@ deep_results = {
 # %%
 many = np.repeat(x_valid[:20], 500, axis=0)
 terms = deep(many)
-parts = tf.add_n([terms[f"kl_{group}"] for group in range(1, 9)])
-assert np.allclose(terms["kl"], parts, atol=1e-3), "the KL is the sum over the groups"
+total = tf.add_n([terms[f"kl_{group}"] for group in range(1, 9)])
+assert np.allclose(terms["kl"], total, atol=1e-3), "the KL is the sum over the groups"
 elbos = np.reshape(terms["elbo"], (20, 500)).mean(axis=1)  # of each image
 log_w = deep.log_weights(x_valid[:20], 500).numpy()  # [500, 20]
 error = log_w.std() / np.sqrt(log_w.size)
@@ -499,15 +499,16 @@ for ax, (name, results) in zip(axes, deep_results.items(), strict=True):
 axes[0].set_ylabel("KL (nats)")
 control = deep_results["untreated"]["elbo"].mean()
 gains = {name: results["elbo"].mean() - control for name, results in deep_results.items()}
-likelihoods = {name: results["log p(x)"].mean() for name, results in deep_results.items()}
-print("log p(x), k = 100, mean over seeds:", ", ".join(f"{name} {value:.2f}" for name, value in likelihoods.items()), "nats")
+log_p = {name: results["log p(x)"].mean() for name, results in deep_results.items()}
+values = ", ".join(f"{name} {value:.2f}" for name, value in log_p.items())
+print(f"log p(x), k = 100, mean over seeds: {values} nats")
 assert used["free bits 0.25"].min() >= 7, "what is free is taken"
 if DATASET == "digits":
     assert used["untreated"].mean() < 5.5, "left alone, training leaves groups dead"
     assert used["warm-up"].mean() > used["untreated"].mean() + 1, "after a warm-up more groups are used"
     assert gains["free bits 0.25"] > 0 and gains["warm-up"] > 0.2, "and other than in chapter 06 the bound gains"
-    best_cure = max(likelihoods["free bits 0.25"], likelihoods["warm-up"])
-    assert best_cure > likelihoods["untreated"] + 0.3, "and so does the likelihood: the model itself is better"
+    best_cure = max(log_p["free bits 0.25"], log_p["warm-up"])
+    assert best_cure > log_p["untreated"] + 0.3, "so does the likelihood: the model is better"
 plt.show()
 
 # %% [markdown]
@@ -535,7 +536,7 @@ plt.show()
 
 # %%
 pictures = {name: datasets.load(name) for name in ("faces", "sprites")}
-likelihoods = {"faces": {"likelihood": "gaussian", "scale": 0.1}, "sprites": {"likelihood": "bernoulli"}}
+noise_models = {"faces": likelihoods.Gaussian(scale=0.1), "sprites": "bernoulli"}
 GROUPS = (4, 4, 4, 4)
 
 
@@ -543,7 +544,7 @@ def new_drawer(name, seed=0):
     keras.utils.set_random_seed(seed)
     side = pictures[name].x_train.shape[1:]
     encoder, decoder = networks.mlp_encoder(side, 64, (256,)), networks.mlp_decoder(64, side, (256,))
-    return models.HierarchicalVAE(encoder, decoder, latent_sizes=GROUPS, **likelihoods[name])
+    return models.HierarchicalVAE(encoder, decoder, GROUPS, likelihood=noise_models[name])
 
 
 drawers, drawer_kls = {}, {}

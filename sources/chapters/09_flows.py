@@ -25,7 +25,7 @@
 # Of these vae_course comes first: it chooses TensorFlow's settings.
 import time
 
-from vae_course import datasets, distributions, evaluation, flows, models, networks, plots, priors
+from vae_course import datasets, evaluation, flows, models, networks, parts, plots, posteriors, priors
 
 import keras
 import matplotlib.pyplot as plt
@@ -95,7 +95,7 @@ def bend_log_det(z):
 # **Predict.** If you forget the minus sign in equation 9.1, will the result still be a density? What would you look at to find out?
 
 # %%
-normal = distributions.standard_normal(2)
+normal = parts.standard_normal(2)
 z = normal.sample(50, seed=(0, 0))
 assert np.allclose(unbend(bend(z)), z, atol=1e-4), "f^-1 undoes f"
 assert np.allclose(bend_log_det(z), referee(bend, z), atol=1e-5), "the pencil agrees with automatic differentiation"
@@ -370,7 +370,7 @@ one_normal = tfd.MultivariateNormalTriL(moons.mean(axis=0), np.linalg.cholesky(n
 
 keras.utils.set_random_seed(0)
 steps = [flows.Coupling(2, hidden=(32, 32), flip=i % 2 == 1) for i in range(8)]
-flow = priors.FlowPrior(2, steps)
+flow = priors.FlowPrior(steps).on((2,))  # over codes of two numbers
 before = [weight.numpy() for weight in flow.trainable_weights]
 
 
@@ -382,8 +382,8 @@ def negative_log_likelihood(i):
 minimise(negative_log_likelihood, flow.trainable_weights, steps=2000, learning_rate=0.005)
 
 # %% [markdown]
-# `priors.FlowPrior` is a Keras layer: a standard normal at the start of a chain of flows. Its `distribution()` builds the density from the
-# present weights, at every call. The check below looks at the weights first. A flow whose weights the optimizer never
+# `priors.FlowPrior` is a Keras layer: a standard normal at the start of a chain of flows. (A VAE tells its prior how many latents it has;
+# without a VAE, `on((2,))` does.) Its `distribution()` builds the density from the present weights, at every call. The check below looks at the weights first. A flow whose weights the optimizer never
 # sees runs without an error and learns nothing, and the exercises show how easily that happens.
 
 # %% tags=["drift"]
@@ -548,7 +548,7 @@ def seconds(function, *arguments):
     return min(times)
 
 
-base, given = distributions.standard_normal(32), tf.random.stateless_normal([128, 32], seed=[0, 0])
+base, given = parts.standard_normal(32), tf.random.stateless_normal([128, 32], seed=[0, 0])
 for direction in ("sampling", "density"):
     layer = flows.Autoregressive(32, hidden=(256,), direction=direction)
 
@@ -576,7 +576,7 @@ for direction in ("sampling", "density"):
 #    + \sum_{k=1}^{K} \log |\det J_{f_k}(z_{k-1})|\Big]. \tag{9.7} $$
 #
 # It has no closed-form KL, so the bound uses the draw. The steps may also take a *context* from the encoder, extra numbers that let each image have its own
-# map. `flows.FlowPosterior` says how many outputs the encoder must have. We build the functions for the coming trial and begin with two tests. With $K = 0$ steps nothing may change, to the last bit.
+# map. The posterior is `posteriors.FlowPosterior`; its method `outputs(latent_size)` says how many outputs the encoder must have. We build the functions for the coming trial and begin with two tests. With $K = 0$ steps nothing may change, to the last bit.
 # And with two planar steps the library's bound must be equation 9.7, draw by draw.
 
 # %%
@@ -592,7 +592,7 @@ def new_networks(outputs=2 * LATENT_SIZE):
 
 
 twins = []
-for posterior in ("gaussian", flows.FlowPosterior(LATENT_SIZE, [])):
+for posterior in ("gaussian", posteriors.FlowPosterior([])):
     keras.utils.set_random_seed(0)
     twin = models.VAE(*new_networks(), posterior=posterior)
     twin.compile(keras.optimizers.Adam(3e-3), jit_compile=False)
@@ -606,8 +606,8 @@ steps = [flows.Planar(LATENT_SIZE) for _ in range(2)]
 for i, step in enumerate(steps):
     for weight in step.trainable_weights:
         weight.assign(tf.random.stateless_normal(weight.shape, seed=[6, i]))
-bent, x = models.VAE(*new_networks(), posterior=flows.FlowPosterior(LATENT_SIZE, steps)), x_valid[:8]
-start = distributions.gaussian(bent.encoder(x))  # q_0
+bent, x = models.VAE(*new_networks(), posterior=posteriors.FlowPosterior(steps)), x_valid[:8]
+start = parts.gaussian(bent.encoder(x))  # q_0
 z_0 = start.sample(seed=(0, 2))
 z, log_det = z_0, 0.0
 for step in steps:
@@ -627,10 +627,11 @@ assert np.allclose(bent.bound(x, z, bent.posterior(x))["elbo"], by_hand, atol=0.
 # Three ways to stay near it are in use:
 #
 # - a **mixture** of $C$ normals, all learned: `priors.GaussianMixture`;
-# - the **VampPrior** (Tomczak and Welling, 2018), equation 9.8 with $C$ invented images $u_c$ that are learned, $p(z) = \frac1C \sum_c q_\phi(z|u_c)$: `models.VampVAE`;
+# - the **VampPrior** (Tomczak and Welling, 2018), equation 9.8 with $C$ invented images $u_c$ that are learned, $p(z) = \frac1C \sum_c q_\phi(z|u_c)$: `priors.VampPrior`;
 # - a **flow prior** (Chen et al., 2017): `priors.FlowPrior`, as for the moons.
 #
-# The VampPrior takes three lines by hand, and the library must agree:
+# The VampPrior takes three lines by hand, and the library must agree. It is the one prior that has no density without a model, which hands
+# over its $q_\phi$: ask `vae.prior()`.
 
 # %%
 def vamp_log_prob(vae, u, z):
@@ -639,12 +640,13 @@ def vamp_log_prob(vae, u, z):
     return tf.reduce_logsumexp(log_q, axis=1) - np.log(len(u))
 
 
-vamp = models.VampVAE(*new_networks(), pseudo_inputs=x_train[:10])
+vamp = models.VAE(*new_networks(), prior=priors.VampPrior(x_train[:10]))
+u = vamp.prior_part.pseudo_inputs
 z = normal.sample(30, seed=(0, 1))
-assert np.allclose(vamp.prior().log_prob(z), vamp_log_prob(vamp, vamp.pseudo_inputs, z), atol=1e-4), (
-    "models.VampVAE has the prior made by hand"
-)
-assert any(weight is vamp.raw_inputs for weight in vamp.trainable_weights), "the invented images are learned"
+by_hand = vamp_log_prob(vamp, u, z)
+assert np.allclose(vamp.prior().log_prob(z), by_hand, atol=1e-4), "the library's prior is ours"
+own = vamp.prior_part.raw_inputs
+assert any(weight is own for weight in vamp.trainable_weights), "the invented images are learned"
 
 # %% [markdown]
 # ## 6. Posterior or prior: which one pays?
@@ -657,21 +659,25 @@ def iaf_posterior():
     steps = [
         flows.Autoregressive(LATENT_SIZE, 4, hidden=(16,), direction="sampling", flip=i % 2 == 1) for i in range(2)
     ]
-    posterior = flows.FlowPosterior(LATENT_SIZE, steps)
-    return models.VAE(*new_networks(posterior.outputs), posterior=posterior)
+    posterior = posteriors.FlowPosterior(steps)
+    return models.VAE(*new_networks(posterior.outputs(LATENT_SIZE)), posterior=posterior)
 
 
 def flow_prior():
     steps = [flows.Coupling(LATENT_SIZE, hidden=(32,), flip=i % 2 == 1) for i in range(4)]
-    return models.VAE(*new_networks(), prior=priors.FlowPrior(LATENT_SIZE, steps))
+    return priors.FlowPrior(steps)
+
+
+def with_prior(prior):
+    return models.VAE(*new_networks(), prior=prior)
 
 
 makers = {
     "plain": lambda: models.VAE(*new_networks()),
     "IAF posterior": iaf_posterior,
-    "mixture prior": lambda: models.VAE(*new_networks(), prior=priors.GaussianMixture(LATENT_SIZE, 100)),
-    "VampPrior": lambda: models.VampVAE(*new_networks(), pseudo_inputs=x_train[:10]),
-    "flow prior": flow_prior,
+    "mixture prior": lambda: with_prior(priors.GaussianMixture(components=100)),
+    "VampPrior": lambda: with_prior(priors.VampPrior(x_train[:10])),
+    "flow prior": lambda: with_prior(flow_prior()),
 }
 sizes = {name: sum(weight.numpy().size for weight in make().trainable_weights) for name, make in makers.items()}
 for name, size in sizes.items():

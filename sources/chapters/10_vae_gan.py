@@ -26,7 +26,7 @@ import tempfile
 import time
 
 # vae_course comes before Keras: it chooses TensorFlow's settings.
-from vae_course import datasets, evaluation, models, networks, plots
+from vae_course import datasets, evaluation, likelihoods, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -428,8 +428,8 @@ def restart(model, seed):
     for name, network in fresh.items():
         if hasattr(model, name):
             getattr(model, name).set_weights(network.get_weights())
-    if hasattr(model, "log_scale"):
-        model.log_scale.assign(0.0)
+    if isinstance(model, models.VAE) and hasattr(model.likelihood_part, "log_scale"):
+        model.likelihood_part.log_scale.assign(0.0)
     for optimizer in filter(None, (model.optimizer, getattr(model, "discriminator_optimizer", None))):
         rate = float(optimizer.learning_rate)
         for variable in optimizer.variables:
@@ -638,7 +638,7 @@ assert all(verdicts[name][0] > 1.5 * verdicts["real images"][0] for name in list
 def vae_gan_losses(encoder, decoder, discriminator, x, noise, z_new, gamma, kl_weight):
     """Equation 10.7 for one batch x, by hand: noise and z_new [batch, latent_size] are standard normal draws."""
     mean, raw = np.split(encoder(x).numpy(), 2, axis=1)
-    scale = softplus(raw) + 1e-3  # as `distributions.gaussian` has it
+    scale = softplus(raw) + 1e-3  # as `parts.gaussian` has it
     kl = np.mean(np.sum(0.5 * (mean**2 + scale**2 - 1) - np.log(scale), axis=1))
     f = keras.Model(discriminator.inputs[0], discriminator.layers[-2].output)
     x_hat, x_new = [sigmoid(decoder(z).numpy()) for z in (mean + scale * noise, z_new)]
@@ -756,9 +756,9 @@ assert rates[0.1, 0.1] > 2 * unpaid, "at lambda = 1 a code does not pay, with R1
 # **Predict.** Which model is the sharpest, which the most precise, and which leaves most out? Write down three names.
 
 # %%
-vae_networks = new_networks(0)
+fresh, likelihood = new_networks(0), likelihoods.Gaussian("learned")
 rivals = {
-    "VAE": models.VAE(vae_networks["encoder"], vae_networks["decoder"], likelihood="gaussian", scale="learned"),
+    "VAE": models.VAE(fresh["encoder"], fresh["decoder"], likelihood=likelihood),
     "GAN": gans["R1"],
     "VAE-GAN": vae_gans[0.1, 0.1],
 }

@@ -270,9 +270,13 @@ assert np.isclose(loss, tf.reduce_mean(_kl - _log_likelihood), rtol=1e-4), "the 
 # A VAE is three distributions and one bound. Subclass `models.VAE`, call the class `ChangedVAE`, and replace its prior
 # *or* its likelihood by another one: a prior with heavier tails, one with two hills, a likelihood made for grey values,
 # or an idea of your own. The bound, the training and the sampling stay as they are. Where `tfd` knows no closed form for
-# the KL, the library takes $\log q(z|x) - \log p(z)$ at the draw of $z$. `prior(self)` and `likelihood(self, z)` return
-# a `tfd` distribution; `self.latent_size` and `self.decoder(z)` are there for you. Keep the number of event axes in
-# mind: one for a latent, three for an image.
+# the KL, the library takes $\log q(z|x) - \log p(z)$ at the draw of $z$.
+#
+# The simplest way is to override one method. `prior(self)` and `likelihood(self, z)` return a `tfd` distribution;
+# `self.latent_size` and `self.decoder(z)` are there for you. Keep the number of event axes in mind: one for a latent,
+# three for an image. If the distribution has weights of its own to learn, override `__init__(self, encoder, decoder)`
+# instead, and give `super().__init__` a part as its `prior=` or `likelihood=`: one from `vae_course.priors` or
+# `vae_course.likelihoods`, or a subclass of your own.
 
 # %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 class ChangedVAE(models.VAE):

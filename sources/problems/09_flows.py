@@ -14,7 +14,7 @@
 
 # %%
 # vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import datasets, distributions, flows, models, networks, priors
+from vae_course import datasets, flows, models, networks, parts, priors
 
 import keras
 import numpy as np
@@ -255,14 +255,16 @@ assert np.array_equal(few > 0, [[False, False, True, True]] * 2 + [[False] * 4] 
 class SilentPrior(priors.Prior):
     """p(z): a standard normal sent through a masked autoregressive flow."""
 
-    def __init__(self, latent_size, hidden=32):
-        super().__init__(latent_size)
-        self.made = tfb.AutoregressiveNetwork(params=2, event_shape=[latent_size], hidden_units=[hidden], activation="relu")
-        self.made.build([None, latent_size])
+    def make_weights(self):
+        size = self.latent_size
+        self.made = tfb.AutoregressiveNetwork(
+            params=2, event_shape=[size], hidden_units=[32], activation="relu"
+        )
+        self.made.build([None, size])
 
-    def distribution(self):
+    def distribution(self, c=None):
         step = tfb.MaskedAutoregressiveFlow(self.made)
-        return tfd.TransformedDistribution(distributions.standard_normal(self.latent_size), step)
+        return tfd.TransformedDistribution(parts.standard_normal(self.latent_size), step)
 
 
 x_train = (datasets.load("digits").x_train > 0.5).astype("float32")
@@ -288,7 +290,7 @@ print(f"weights that Keras sees: {len(silent.trainable_weights)}; largest change
 # The network belongs to another Keras (the old one, `tf_keras`), whose variables Keras 3 does not see: no gradient is ever taken for them.
 #
 # Write a prior whose weights learn. The scaffold uses one coupling step, `tfb.RealNVP`, whose first `latent_size // 2` latents stay. You make the network, from
-# Keras 3's own layers, in `__init__`, and the distribution in `distribution`. The network maps the half that stays to a shift and a log-scale for each latent of the
+# Keras 3's own layers, in `make_weights`, which is called as soon as `latent_size` is known, and the distribution in `distribution`. The network maps the half that stays to a shift and a log-scale for each latent of the
 # other half. Start it with `keras.Input`, so that its weights exist at once. Codes come with any axes in front, `[samples, n, latent_size]` too: reshape them to two axes for the
 # network, and its output back.
 
@@ -296,16 +298,20 @@ print(f"weights that Keras sees: {len(silent.trainable_weights)}; largest change
 class LearningPrior(priors.Prior):
     """p(z): a standard normal sent through a coupling step, whose weights Keras owns."""
 
-    def __init__(self, latent_size, hidden=32):
+    def __init__(self, latent_size=None, hidden=32):
+        self.hidden = hidden
         super().__init__(latent_size)
-        self.still = latent_size // 2
+
+    def make_weights(self):
+        self.still = self.latent_size // 2
         ### BEGIN SOLUTION
         inputs = keras.Input((self.still,))
-        features = keras.layers.Dense(hidden, activation="relu")(inputs)
-        self.network = keras.Model(inputs, keras.layers.Dense(2 * (latent_size - self.still))(features))
+        features = keras.layers.Dense(self.hidden, activation="relu")(inputs)
+        outputs = keras.layers.Dense(2 * (self.latent_size - self.still))(features)
+        self.network = keras.Model(inputs, outputs)
         ### END SOLUTION
 
-    def distribution(self):
+    def distribution(self, c=None):
         """p(z), event [latent_size], from the present weights."""
 
         def shift_and_log_scale(still, units, **_):
@@ -317,12 +323,15 @@ class LearningPrior(priors.Prior):
             ### END SOLUTION
 
         step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
-        return tfd.TransformedDistribution(distributions.standard_normal(self.latent_size), step)
+        return tfd.TransformedDistribution(parts.standard_normal(self.latent_size), step)
 
 # %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 4}
 prior = LearningPrior(2)
 names = [weight.path for weight in prior.trainable_weights]
-assert len(names) > 0, "Keras sees no weights: make the network in __init__ from keras.Input and keras.layers, and keep it as an attribute"
+assert len(names) > 0, (
+    "Keras sees no weights: make the network in make_weights, from keras.Input and keras.layers, "
+    "and keep it as an attribute"
+)
 axis = np.linspace(-12, 12, 1201, dtype="float32")
 square = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 mass = np.exp(prior.distribution().log_prob(square)).sum() * (axis[1] - axis[0]) ** 2
@@ -377,6 +386,8 @@ def moons_score(make, seed=0):
     """(the trained prior, log-likelihood of validation points [n]); make() returns a prior and a learning rate."""
     keras.utils.set_random_seed(seed)
     prior, learning_rate = make()
+    if isinstance(prior, priors.Prior):
+        prior.on((2,))  # without a VAE nobody else tells it the size of a code
     weights = prior.trainable_weights
     optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, 1000))
     optimizer.build(weights)
@@ -394,7 +405,7 @@ def moons_score(make, seed=0):
 
 
 def weak():
-    return priors.FlowPrior(2, [flows.Planar(2), flows.Planar(2)]), 0.01
+    return priors.FlowPrior([flows.Planar(2), flows.Planar(2)]), 0.01
 
 
 print(f"two planar steps: {moons_score(weak)[1].mean():.2f} nats a point")
@@ -405,7 +416,7 @@ def challenger():
     ### BEGIN SOLUTION
     # Our attempt, the best of three: five coupling steps with two small hidden layers.
     steps = [flows.Coupling(2, hidden=(16, 16), flip=i % 2 == 1) for i in range(5)]
-    return priors.FlowPrior(2, steps), 0.02
+    return priors.FlowPrior(steps), 0.02
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]

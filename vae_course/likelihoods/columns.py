@@ -22,6 +22,8 @@ class Columns(Likelihood):
         super().__init__(**kwargs)
         self.widths = [width for _, width in parts]
         self.parts = [find(part) for part, _ in parts]
+        for part in self.parts:
+            part.missing = part._arguments["missing"] = self.missing
         self._arguments["parts"] = [[part, width] for part, width in zip(self.parts, self.widths)]
         self.hears_condition = any(part.hears_condition for part in self.parts)
 
@@ -31,8 +33,6 @@ class Columns(Likelihood):
             described = f"The parts describe {sum(self.widths)} columns, {self.widths}"
             raise ValueError(f"{described}. Received: examples {list(self.example_shape)}")
         for part, width in zip(self.parts, self.widths):
-            if not part.built:
-                part.missing = self.missing
             part.on((width,))
 
     def _sizes(self):

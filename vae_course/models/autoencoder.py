@@ -27,7 +27,7 @@ class Autoencoder(CourseModel):
         self.encoder, self.decoder = encoder, decoder
         self.example_shape = tuple(encoder.input_shape[1:])
         self.latent_size = encoder.output_shape[-1]
-        checks.pair(encoder, decoder, self.latent_size, self.example_shape)
+        checks.pair(encoder, decoder, (self.latent_size,), self.example_shape)
         self.built = True
 
     def compile(self, optimizer="adam", loss="mse", **kwargs):

@@ -27,6 +27,7 @@ class CourseModel(Data, Resident, keras.Model):
     own_objective = True  # what it trains for and reports is its own: compile takes no loss and no metrics
     fixed = ()  # attributes that are part of compiled steps and optimizers: they cannot be exchanged
     _seeds = None  # a model that draws has a SeedGenerator
+    _stale = frozenset()  # compiled steps that know an old value of an attribute
 
     def __init__(self, **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
@@ -50,8 +51,18 @@ class CourseModel(Data, Resident, keras.Model):
             )
         known = name.startswith("_") or hasattr(keras.Model, name) or name in KERAS_SETS
         if not known and not isinstance(getattr(type(self), name, None), property):
-            self.__dict__.update(train_function=None, test_function=None, predict_function=None)
+            self.__dict__["_stale"] = set(STEPS)  # and not None: a callback may set it in the middle of a fit
         super().__setattr__(name, value)
+
+    def _compile_anew(self, name, force):
+        """Whether the step of this name must be made anew; asked once at the start of each fit, evaluate or predict."""
+        stale = name in self._stale
+        self.__dict__["_stale"] = set(self._stale) - {name}
+        return force or stale
+
+    def make_predict_function(self, force=False):
+        """Keras's, made anew if an attribute was set."""
+        return super().make_predict_function(self._compile_anew("predict_function", force))
 
     # --- random draws, saving ---
 
@@ -243,8 +254,9 @@ class CourseModel(Data, Resident, keras.Model):
         return loss / self.distribute_strategy.num_replicas_in_sync
 
 
+STEPS = ("train_function", "test_function", "predict_function")
 # What Keras sets on a model beside its own attributes; none of it is part of a compiled step.
-KERAS_SETS = ("train_function", "test_function", "predict_function", "built", "compiled", "jit_compile", "run_eagerly")
+KERAS_SETS = (*STEPS, "built", "compiled", "jit_compile", "run_eagerly")
 KERAS_SETS += ("steps_per_execution", "history", "optimizer", "loss")
 KERAS_SETS += ("stop_training", "stop_evaluating", "stop_predicting")
 
@@ -258,7 +270,7 @@ class _repeatable:
     """While it lasts the model's draws are those of a fixed seed; then they go on as if nothing had been."""
 
     def __init__(self, model):
-        self.states = [] if model._seeds is None else [model._seeds.state]
+        self.states = seed_states(model)
 
     def __enter__(self):
         self.before = [state.numpy() for state in self.states]

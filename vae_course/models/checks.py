@@ -131,11 +131,11 @@ def networks(**networks):
             raise ValueError(f"The {name} must have one output. Received: {len(network.outputs)} outputs")
 
 
-def pair(encoder, decoder, code_size, output_shape):
+def pair(encoder, decoder, code_shape, output_shape):
     """ValueError if the networks do not fit each other or the data. output_shape: what the decoder is to put out."""
-    if tuple(decoder.inputs[0].shape[1:]) != (code_size,):
+    if tuple(decoder.inputs[0].shape[1:]) != tuple(code_shape):
         raise ValueError(
-            f"The decoder must take codes [batch, {code_size}]: the encoder has {encoder.output_shape[-1]} outputs. "
+            f"The decoder must take codes [batch, {', '.join(map(str, code_shape))}]: the encoder has {encoder.output_shape[-1]} outputs. "
             f"Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
         )
     if tuple(decoder.output_shape[1:]) != tuple(output_shape):

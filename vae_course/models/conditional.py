@@ -53,6 +53,8 @@ class ConditionalVAE(VAE):
         """c as the networks hear it: float32 [C] or [batch, C], classes with a one for the class."""
         c = tf.convert_to_tensor(c)
         if self.classes is not None and c.dtype.is_integer:
+            if tf.executing_eagerly() and not 0 <= tf.reduce_min(c) <= tf.reduce_max(c) < self.classes:
+                raise ValueError(f"c must be classes 0 to {self.classes - 1}. Received: {np.unique(c).tolist()}")
             return tf.one_hot(tf.cast(c, tf.int32), self.classes)
         return tf.cast(c, tf.float32)
 

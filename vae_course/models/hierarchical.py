@@ -2,6 +2,7 @@
 
 from vae_course import bounds, parts
 from vae_course.models import checks
+from vae_course.models.joint import Joint
 from vae_course.models.latent import LatentModel
 from vae_course.models.variants import FreeBits
 
@@ -12,7 +13,7 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 
 
-class HierarchicalVAE(FreeBits, LatentModel):
+class HierarchicalVAE(FreeBits, Joint, LatentModel):
     """p(z) = p(z_1) prod_l p(z_l|z_<l),  q(z|x) = q(z_1|x) prod_l q(z_l|z_<l, x): top-down. Built in chapter 08.
 
         state_0 = 0,   state_l = state_(l-1) + merge_l([state_(l-1), z_l]),   p(x|z) = likelihood(decoder(state_L))
@@ -40,7 +41,7 @@ class HierarchicalVAE(FreeBits, LatentModel):
         super().__init__(encoder, decoder, **kwargs)
         self.latent_size = sum(self.latent_sizes)
         self._make_free_bits(free_bits)
-        state, features = self._decoder_size(), encoder.output_shape[-1]
+        state, features = decoder.input_shape[-1], encoder.output_shape[-1]
         self.posteriors, self.priors, self.merges = [], [], []
         for group, size in enumerate(self.latent_sizes):
             self.posteriors.append(self._block(features + (state if group else 0), 2 * size, f"posterior_{group + 1}"))
@@ -54,8 +55,8 @@ class HierarchicalVAE(FreeBits, LatentModel):
         y = keras.layers.Dense(outputs)(keras.layers.Dense(self.hidden, activation="relu")(x))
         return keras.Model(x, y, name=name)
 
-    def _decoder_size(self):
-        return self.decoder.input_shape[-1]
+    def _code_shape(self):
+        return tuple(self.decoder.input_shape[1:])
 
     # --- the way down ---
 
@@ -65,7 +66,7 @@ class HierarchicalVAE(FreeBits, LatentModel):
         features [count, F]: of the images, for q. z [count, latent_size]: codes that are given. drawn: the groups that
         are drawn all the same, from q where there are features, else from p.
         """
-        state = tf.zeros([count, self._decoder_size()])
+        state = tf.zeros([count, *self._code_shape()])
         given = None if z is None else tf.split(z, self.latent_sizes, axis=-1)
         for group, size in enumerate(self.latent_sizes):
             above = [state] if group else []

@@ -2,7 +2,6 @@
 
 from vae_course import likelihoods
 from vae_course.models import checks
-from vae_course.models.joint import Joint
 from vae_course.models.objective import ObjectiveModel
 
 import keras
@@ -10,10 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 
-class LatentModel(Joint, ObjectiveModel):
-    """An encoder, a decoder and a likelihood: what every model with p(x|z) has. A subclass adds p(z) and q(z|x).
+class LatentModel(ObjectiveModel):
+    """An encoder, a decoder and a likelihood: what every model with p(x|z) has.
 
-    `prior()` and `posterior(x)` are the subclass's; then `_check_fit()` ends its constructor.
+    A subclass sets `latent_size` (or `_code_shape`), defines `bound_of(x)`, the terms of the bound, and ends its
+    constructor with `_check_fit()`. Where there are p(z) and q(z|x), `joint.Joint` gives the rest.
     """
 
     terms = ("elbo", "reconstruction", "kl")
@@ -58,7 +58,7 @@ class LatentModel(Joint, ObjectiveModel):
     def _check_networks(self):
         part = self.likelihood_part
         try:
-            checks.pair(self.encoder, self.decoder, self._decoder_size(), part.outputs(self.example_shape))
+            checks.pair(self.encoder, self.decoder, self._code_shape(), part.outputs(self.example_shape))
         except ValueError as error:
             raise ValueError(
                 f"Encoder and decoder do not fit a {type(part).__name__} likelihood of examples "
@@ -78,9 +78,9 @@ class LatentModel(Joint, ObjectiveModel):
                     "from NaN it would compute NaN. Received: an encoder without such a layer"
                 )
 
-    def _decoder_size(self):
-        """How many numbers the decoder takes."""
-        return self.latent_size
+    def _code_shape(self):
+        """The shape of what the decoder takes, without the batch axis."""
+        return (self.latent_size,)
 
     def check(self, x, name="x"):
         checks.numbers_of_shape(x, self.example_shape, name)

@@ -31,13 +31,13 @@ class Resident:
 
     def make_train_function(self, force=False):
         """Keras's for other data; steps on resident rows become one program, which the rows are an argument of."""
-        if self.train_function is None or force:
+        if self._compile_anew("train_function", force) or self.train_function is None:
             self.train_function = self._over_rows("train_function", self.train_step, super().make_train_function)
         return self.train_function
 
     def make_test_function(self, force=False):
         """As `make_train_function`."""
-        if self.test_function is None or force:
+        if self._compile_anew("test_function", force) or self.test_function is None:
             self.test_function = self._over_rows("test_function", self.test_step, super().make_test_function)
         return self.test_function
 

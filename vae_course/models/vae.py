@@ -2,13 +2,14 @@
 
 from vae_course import parts, posteriors, priors
 from vae_course.models import checks
+from vae_course.models.joint import Joint
 from vae_course.models.latent import LatentModel
 
 import keras
 import tensorflow as tf
 
 
-class VAE(LatentModel):
+class VAE(Joint, LatentModel):
     """ELBO(x) = E_q(z|x)[log p(x|z)] - KL(q(z|x) || p(z)), in nats per example. Built in chapter 03.
 
     encoder: Keras network [batch, *shape] -> the posterior's parameters, [batch, 2 * latent_size] for "gaussian".
@@ -66,7 +67,7 @@ class VAE(LatentModel):
 
     def _check_fit(self):
         super()._check_fit()
-        if self.second != "condition":
+        if self.second is None:
             self._check_no_condition()
             self._check_events()
 
