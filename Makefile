@@ -1,9 +1,12 @@
-# make lab | test | check | notebooks | slides | bench | bench-full. The first run makes the environment .venv; later runs work offline.
+# make lab | test | quick | check | notebooks | slides | bench | bench-full. The first run makes the environment .venv; later runs work offline.
 
 # The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
 PYTHON ?= python3 python3.13 python3.12 python3.11
 # Further options for JupyterLab: make lab LAB_FLAGS="--no-browser --port=9000"
 LAB_FLAGS ?=
+# How many tests or notebooks run at a time: each takes a core and up to 3 GB of memory.
+WORKERS ?= 2
+QUICK := theorems parts conditional evaluation published_losses variants
 INSTALLED := .venv/.installed
 # Not exported for all: the environment itself is made with the Python outside it. nbgrader looks for programs on PATH.
 ACTIVATE := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -13,11 +16,12 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: help lab test check notebooks slides bench bench-full
+.PHONY: help lab test quick check notebooks slides bench bench-full
 
 help:
 	@echo "make lab        JupyterLab on the first chapter"
 	@echo "make test       every test, and every chapter and solution from top to bottom"
+	@echo "make quick      three minutes: the theorems, for whoever changes a line of the library"
 	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
 	@echo "make slides     the chapters as slides, in .build/slides/"
@@ -27,13 +31,17 @@ help:
 lab: $(INSTALLED)
 	$(ACTIVATE) jupyter lab --LabApp.default_url=/lab/tree/chapters/01_autoencoders.ipynb $(LAB_FLAGS)
 
-# The notebooks run even if a test has failed; either failure fails the whole.
+# The notebooks run even if a test has failed; either failure fails the whole. A file's tests share what they trained, and
+# a notebook's cells their kernel: --dist loadfile keeps them together. conftest.py gives each worker cores of its own.
 test: $(INSTALLED)
 	@$(ACTIVATE) failed=0; \
-	python -m pytest tests || failed=1; \
-	python -m pytest --nbval --nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg \
-	    --nbval-cell-timeout=300 chapters solutions || failed=1; \
+	python -m pytest -n $(WORKERS) --dist loadfile tests || failed=1; \
+	python -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
+	    --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=300 chapters solutions || failed=1; \
 	exit $$failed
+
+quick: $(INSTALLED)
+	$(ACTIVATE) python -m pytest -n $(WORKERS) --dist loadfile $(addprefix tests/test_,$(addsuffix .py,$(QUICK)))
 
 check: $(INSTALLED)
 	$(ACTIVATE) ruff check .
@@ -41,7 +49,7 @@ check: $(INSTALLED)
 	$(ACTIVATE) python sources/build.py --check
 
 notebooks: $(INSTALLED)
-	$(ACTIVATE) python sources/build.py
+	$(ACTIVATE) python sources/build.py --jobs $(WORKERS)
 
 slides: $(INSTALLED)
 	$(ACTIVATE) jupyter nbconvert --to slides --output-dir .build/slides chapters/*.ipynb

@@ -1,6 +1,43 @@
-"""nbval 0.11.0 with one hole closed: an unknown %magic is an error too (nbval issue 147)."""
+"""How the tests run: workers on cores of their own, seconds by file; and nbval 0.11.0 with one hole closed.
+
+The hole: an unknown %magic is an error too (nbval issue 147).
+"""
+
+import collections
+import os
 
 import pytest
+
+
+def pytest_sessionstart(session):
+    """Under pytest-xdist each worker, and the kernels and processes that it starts, keeps to cores of its own."""
+    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    if worker.startswith("gw") and hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The ten files, tests or notebooks, that took longest."""
+    seconds = collections.Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if hasattr(report, "duration") and hasattr(report, "nodeid"):
+                seconds[report.nodeid.split("::")[0]] += report.duration
+    terminalreporter.section("the slowest files")
+    for file, duration in seconds.most_common(10):
+        terminalreporter.write_line(f"{duration:8.1f} s  {file}")
+
+
+seen = set()
+
+
+def pytest_runtest_logstart(nodeid, location):
+    """Say which notebook begins: a run of all takes minutes."""
+    file = nodeid.split("::")[0]
+    if file.endswith(".ipynb") and file not in seen and "PYTEST_XDIST_WORKER" not in os.environ:
+        seen.add(file)
+        print(f"\n{file} ", end="", flush=True)
 
 
 def pytest_configure(config):

@@ -2,6 +2,7 @@
 
     python sources/build.py            build what is missing or stale
     python sources/build.py 02 03      only notebooks whose names start so
+    python sources/build.py --jobs 2   several at a time, each on cores of its own
     python sources/build.py --all      execute every notebook again (after a change of the library)
     python sources/build.py --check    say what is stale, hand-edited, unexecuted or orphaned; execute nothing
     python sources/build.py --force    overwrite notebooks changed by hand too, keeping a copy in mine/
@@ -17,9 +18,11 @@ import hashlib
 import json
 import logging
 import os
+import queue
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -266,6 +269,25 @@ def check(root, names=()):
     return [f"{path.relative_to(root)}: {what}" for path, what in problems]
 
 
+def in_parallel(stems, options):
+    """One process for each chapter and its problem, `jobs` at a time: a small training hardly uses a second core."""
+    flags = [flag for flag, given in (("--all", options.all), ("--force", options.force)) if given]
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    free = queue.SimpleQueue()
+    for job in range(options.jobs):
+        free.put(set(cores[job :: options.jobs]))
+
+    def one(stem):
+        own = free.get()
+        pin = (lambda: os.sched_setaffinity(0, own)) if own else None
+        done = subprocess.run([sys.executable, __file__, stem, *flags], preexec_fn=pin)
+        free.put(own)
+        return done.returncode
+
+    with ThreadPoolExecutor(options.jobs) as pool:
+        return int(any(pool.map(one, stems)))
+
+
 def main(arguments=None, root=ROOT):
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
@@ -273,6 +295,7 @@ def main(arguments=None, root=ROOT):
     parser.add_argument("--all", action="store_true", help="execute every notebook again")
     parser.add_argument("--check", action="store_true", help="execute nothing; exit 1 if anything is amiss")
     parser.add_argument("--force", action="store_true", help="overwrite what was changed by hand, too")
+    parser.add_argument("--jobs", type=int, default=1, help="how many to build at a time")
     options = parser.parse_args(arguments)
     chosen = targets(root, options.names)
     if not chosen:
@@ -282,6 +305,9 @@ def main(arguments=None, root=ROOT):
         problems = check(root, options.names)
         print("\n".join(problems) or f"{len(chosen)} sources: every notebook is up to date")
         return int(bool(problems))
+    stems = sorted({target.source.stem for target in chosen})
+    if options.jobs > 1 and len(stems) > 1:
+        return in_parallel(stems, options)
     failed = 0
     for target in chosen:
         try:

@@ -81,10 +81,7 @@ class Part(keras.layers.Layer):
 
     @classmethod
     def from_config(cls, config):
-        config, parameters = revive(config), inspect.signature(cls.__init__).parameters
-        if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):  # an own part that passes on nothing
-            config = {name: value for name, value in config.items() if name in parameters}
-        return cls(**config)
+        return cls(**accepted(cls, revive(config)))
 
 
 def revive(config):
@@ -93,6 +90,14 @@ def revive(config):
         name: keras.saving.deserialize_keras_object(value) if isinstance(value, (dict, list)) else value
         for name, value in config.items()
     }
+
+
+def accepted(cls, config):
+    """What the constructor of a class takes of a configuration: all, or what it names if it passes nothing on."""
+    parameters = inspect.signature(cls.__init__).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return config
+    return {name: value for name, value in config.items() if name in parameters}
 
 
 def lookup(table, name, what):

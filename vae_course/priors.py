@@ -138,6 +138,14 @@ class VampPrior(Prior):
         raw = tf.convert_to_tensor(self.raw_inputs)
         return tf.sigmoid(raw) if self.bounded else raw
 
+    def check_examples(self, shape):
+        """ValueError unless the invented examples have the shape of the model's, [*shape]."""
+        if tuple(self._start.shape[1:]) != tuple(shape):
+            raise ValueError(
+                f"pseudo_inputs must be examples [K, {', '.join(map(str, shape))}], as the encoder takes them. "
+                f"Received: {list(self._start.shape)}"
+            )
+
     def distribution(self, c=None, posterior=None):
         if posterior is None:
             raise ValueError("A VampPrior is a mixture of a model's posteriors: ask the model, `vae.prior()`")

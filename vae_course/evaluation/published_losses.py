@@ -83,7 +83,7 @@ def _density(likelihood, scale):
         raise ValueError(f"scale must be one positive number. Received: {scale!r}")
     if likelihood == "bernoulli" and scale != 1:
         raise ValueError(f"A 'bernoulli' likelihood has no scale: leave it at 1. Received: scale={scale!r}")
-    return lambda output: _DENSITIES[likelihood](output, scale)
+    return lambda output: _DENSITIES[likelihood](output, float(scale))
 
 
 def _problem(slopes, noise, apart, likelihood):

@@ -42,7 +42,9 @@ class _Located(Likelihood):
         if self.scale == "decoder":
             location, raw = tf.split(output, 2, axis=-1)
             return location, parts.positive(raw)
-        return output, tf.exp(tf.convert_to_tensor(self.log_scale)) if isinstance(self.scale, str) else self.scale
+        if isinstance(self.scale, str):
+            return output, tf.maximum(tf.exp(tf.convert_to_tensor(self.log_scale)), parts.MIN_SCALE)
+        return output, self.scale
 
     def distribution(self, output, c=None):
         return self.independent(self.density(*self.location_and_scale(output)))

@@ -83,7 +83,7 @@ class CourseModel(Data, Resident, keras.Model):
 
     @classmethod
     def from_config(cls, config):
-        return cls(**parts.revive(config))
+        return cls(**parts.accepted(cls, parts.revive(config)))
 
     # --- compile ---
 
@@ -209,12 +209,12 @@ class CourseModel(Data, Resident, keras.Model):
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
         self._check_compiled()
         x, y, sample_weight = data = self._data(x, y, sample_weight, batch_size)
-        if isinstance(x, np.ndarray) and not args and not kwargs.get("steps") and self._can_reside(data):
-            self._choose_steps(-(-len(x) // (batch_size or 32)), batch_size or 32)
-            x, y, sample_weight = self._reside(EVALUATE, data, batch_size or 32), None, None
-            batch_size = None
-        y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
         with _repeatable(self):
+            if isinstance(x, np.ndarray) and not args and not kwargs.get("steps") and self._can_reside(data):
+                self._choose_steps(-(-len(x) // (batch_size or 32)), batch_size or 32)
+                x, y, sample_weight = self._reside(EVALUATE, data, batch_size or 32), None, None
+                batch_size = None
+            y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
 
     def predict(self, x, *args, **kwargs):
@@ -267,17 +267,18 @@ def seed_states(model):
 
 
 class _repeatable:
-    """While it lasts the model's draws are those of a fixed seed; then they go on as if nothing had been."""
+    """While it lasts the model's draws are those of a fixed seed; what is around it then goes on as if nothing were."""
 
     def __init__(self, model):
-        self.states = seed_states(model)
+        self.model, self.states = model, seed_states(model)
 
     def __enter__(self):
-        self.before = [state.numpy() for state in self.states]
+        self.before, self.steps = [state.numpy() for state in self.states], self.model.steps_per_execution
         for state in self.states:
             state.assign(tf.zeros_like(state))
 
     def __exit__(self, *error):
+        self.model.steps_per_execution = self.steps
         for state, before in zip(self.states, self.before):
             state.assign(before)
 

@@ -135,8 +135,8 @@ def pair(encoder, decoder, code_shape, output_shape):
     """ValueError if the networks do not fit each other or the data. output_shape: what the decoder is to put out."""
     if tuple(decoder.inputs[0].shape[1:]) != tuple(code_shape):
         raise ValueError(
-            f"The decoder must take codes [batch, {', '.join(map(str, code_shape))}]: the encoder has {encoder.output_shape[-1]} outputs. "
-            f"Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
+            f"The decoder must take codes [batch, {', '.join(map(str, code_shape))}]: the encoder has "
+            f"{encoder.output_shape[-1]} outputs. Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
         )
     if tuple(decoder.output_shape[1:]) != tuple(output_shape):
         raise ValueError(

@@ -52,6 +52,8 @@ class VAE(Joint, LatentModel):
         self.posterior_part = parts.find(posterior, posteriors.POSTERIORS, posteriors.Posterior).on(outputs)
         self.latent_size = self.posterior_part.latent_size
         self.prior_part = parts.find(prior, priors.PRIORS, priors.Prior).on((self.latent_size,))
+        if hasattr(self.prior_part, "check_examples"):
+            self.prior_part.check_examples(self.example_shape)
         checks.ends_linearly(encoder, "encoder", "the parameters of the posterior, means and raw scales")
         self._check_fit()
 
