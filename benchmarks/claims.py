@@ -90,7 +90,7 @@ def y3(results):
 def y4(results):
     claims = []
     for data, published in VAMP.items():
-        ours = [column(results, "nll", data=data, model=model) for model in ("VAE", "VampVAE")]
+        ours = [column(results, "nll", data=data, model=model) for model in ("VAE", "VampPrior")]
         for prior, nll, value in zip(("standard", "Vamp"), published, ours):
             claims.append(Claim(f"{data}, {prior} prior: test NLL, nats", f"{nll}", value, TOLD, published[1]))
         what = f"{data}: the VampPrior is better by, nats, seed by seed"

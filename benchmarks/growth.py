@@ -47,7 +47,7 @@ WHY = {(axis, name): why for axis in ("flow", "groups") for name, why in (("seco
 # ---- one point, in a process of its own ----
 def build(axis, value):
     """The model of a point, as its user would write it."""
-    from vae_course import flows, models, networks
+    from vae_course import flows, models, networks, posteriors
 
     size, mlp = sizes(axis, value), {"hidden": (HIDDEN,)}
     latent, shape = size["latent"], (size["side"], size["side"], 1)
@@ -60,7 +60,7 @@ def build(axis, value):
     step, posterior = {"hidden": (FLOW_UNITS,), "direction": "sampling"}, "gaussian"
     if axis == "flow":
         steps = [flows.Autoregressive(latent, flip=number % 2 == 1, **step) for number in range(value)]
-        posterior = flows.FlowPosterior(latent, steps)
+        posterior = posteriors.FlowPosterior(steps)
     ends = networks.mlp_encoder(shape, 2 * latent, **mlp), networks.mlp_decoder(latent, shape, **mlp)
     return models.VAE(*ends, posterior=posterior)
 

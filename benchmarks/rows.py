@@ -6,7 +6,7 @@ the protocol. claims.py says what the numbers are held against, yardsticks.py ru
 
 from typing import NamedTuple
 
-from vae_course import evaluation, models, networks
+from vae_course import evaluation, layers, models, networks, priors
 
 import claims
 import keras
@@ -34,7 +34,7 @@ def decayed(epochs, x, batch_size):
 
 def drawn_once(x):
     """Binary test images from grey ones 0..255: the same draw for all models and seeds."""
-    return np.asarray(networks.Binarize(seed=0)(x / np.float32(255), training=True))
+    return np.asarray(layers.Binarize(seed=0)(x / np.float32(255), training=True))
 
 
 def all_training(data):
@@ -107,7 +107,7 @@ def measure_y2(run, seed):
     keras.utils.set_random_seed(seed)
     encoder = networks.conv_encoder(SHAPE, 32, filters=(16, 32))
     decoder = networks.conv_decoder(16, SHAPE, filters=(32, 16))
-    vae = models.VAE(encoder, decoder, beta=2.0, augmentation=networks.Binarize())
+    vae = models.VAE(encoder, decoder, beta=2.0, augmentation=layers.Binarize())
     vae.compile()
     options = {"batch_size": 256, "epochs": run.epochs(15), "verbose": 0, "callbacks": run.bar()}
     history = vae.fit(all_training(data), validation_data=(drawn_once(data.x_test),), **options).history
@@ -121,7 +121,7 @@ def measure_y3(run, seed, model):
     """MNIST drawn anew; 784-200-200-50, tanh; 50 000 images, 30 epochs, batch 100, Adam 1e-3 decayed;
     k = 500, 2 000 test images."""
     data, epochs = run.load("mnist", "uint8"), run.epochs(30)
-    options = {"augmentation": networks.Binarize()}
+    options = {"augmentation": layers.Binarize()}
     vae = burda(models.VAE, seed, **options) if model == "VAE" else burda(models.IWAE, seed, k=5, **options)
     vae.compile(decayed(epochs, data.x_train, 100))
     vae.fit(data.x_train, batch_size=100, epochs=epochs, verbose=0, callbacks=run.bar())
@@ -138,10 +138,8 @@ def measure_y4(run, data, seed, model):
     images, epochs = run.load(data, "uint8"), run.epochs(30)
     keras.utils.set_random_seed(seed)
     parts = networks.mlp_encoder(SHAPE, 80, hidden=(300, 300)), networks.mlp_decoder(40, SHAPE, hidden=(300, 300))
-    if model == "VAE":
-        vae = models.VAE(*parts, augmentation=networks.Binarize())
-    else:
-        vae = models.VampVAE(*parts, pseudo_inputs=images.x_train[:200], augmentation=networks.Binarize())
+    prior = priors.VampPrior(images.x_train[:200]) if model == "VampPrior" else "standard_normal"
+    vae = models.VAE(*parts, prior=prior, augmentation=layers.Binarize())
     vae.compile(decayed(epochs, images.x_train, 200))
     vae.fit(images.x_train, batch_size=200, epochs=epochs, verbose=0, callbacks=run.bar())
     return {"nll": test_nll(vae, drawn_once(images.x_test[:2000]), run)}
@@ -199,7 +197,7 @@ def measure_y9(run, model, seed):
 def rows():
     """All rows, in the order of the table."""
     pairs = [{"seed": seed, "model": model} for seed in SEEDS for model in ("VAE", "IWAE")]
-    vamps = [{"data": data, "seed": s, "model": m} for data in GREY for s in SEEDS[:2] for m in ("VAE", "VampVAE")]
+    vamps = [{"data": data, "seed": s, "model": m} for data in GREY for s in SEEDS[:2] for m in ("VAE", "VampPrior")]
     coders = []
     for data in GREY:
         coders += [{"data": data, "hidden": [], "size": size, "seed": 0} for size in PCA_SIZES]

@@ -70,7 +70,7 @@ def tensorflow_about(model):
 
 def vae_course(kind, x, valid, seed):
     """What a learner writes, with images as `datasets.load("mnist", dtype="uint8")` gives them."""
-    from vae_course import flows, models
+    from vae_course import flows, models, posteriors
 
     import keras
 
@@ -82,7 +82,7 @@ def vae_course(kind, x, valid, seed):
         size = DECODED[kind]
         # The order turns round before each step, as in pythae: turn, step, turn, step.
         steps = [flows.Autoregressive(size, hidden=MADE, direction="sampling", flip=flip) for flip in (True, False)]
-        vae = models.VAE(encoder, decoder, posterior=flows.FlowPosterior(size, steps))
+        vae = models.VAE(encoder, decoder, posterior=posteriors.FlowPosterior(steps))
     else:
         vae = models.VAE(encoder, decoder)
     vae.compile()

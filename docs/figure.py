@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from vae_course import datasets, models, networks, plots
+from vae_course import datasets, likelihoods, models, networks, plots
 
 import keras
 import matplotlib
@@ -18,7 +18,7 @@ COLUMNS, ROWS, EPOCHS = 16, 8, 60
 x_train = datasets.load("faces").x_train
 shape = x_train.shape[1:]
 encoder, decoder = networks.mlp_encoder(shape, 4, hidden=(512, 256)), networks.mlp_decoder(2, shape, hidden=(256, 512))
-vae = models.VAE(encoder, decoder, likelihood="gaussian", scale="learned")
+vae = models.VAE(encoder, decoder, likelihood=likelihoods.Gaussian("learned"))
 vae.compile(keras.optimizers.Adam(1e-3))
 vae.fit(x_train, batch_size=64, epochs=EPOCHS, verbose=2)
 

@@ -81,7 +81,7 @@ def test_counts_are_those_of_the_models_own_layers(growth, theory, axis):
         vae = growth.build(axis, value)
         parts = {id(layer): layer for layer in vae._flatten_layers()}
         if axis == "flow":
-            parts |= {id(layer): layer for flow in vae.posterior_layer.flows for layer in flow.masked}
+            parts |= {id(layer): layer for flow in vae.posterior_part.flows for layer in flow.masked}
         counted = sum(uses(layer) for layer in parts.values())
         assert theory.multiply_adds(axis, value) == counted, (axis, value)
         weights = sum(math.prod(weight.shape) for weight in vae.trainable_weights)
