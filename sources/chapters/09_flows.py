@@ -741,7 +741,7 @@ if DATASET == "digits":
 #
 # **There was little to gain.** For a *given* encoder and decoder, no prior can add more to the ELBO than the mismatch (equation 6.4), here two tenths of a nat. So *measure the
 # mismatch first*: one call of `diagnose` says whether tenths or whole nats are at stake, before you write a prior. It is no exact forecast. Trained anew, the networks move as well: the
-# ELBO rose by about a tenth on average, the log-likelihood by some tenths, and most under the flow prior, whose mismatch fell least.
+# ELBO rose by nearly two tenths on average, the log-likelihood by three, and most under the flow prior, whose mismatch fell least.
 #
 # **Which of the three is best, nobody can say.** They differ from one another by about as much as two seeds of the same model do.
 #

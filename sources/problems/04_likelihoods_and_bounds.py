@@ -342,8 +342,9 @@ difference = result.per_example - plain_score.per_example
 gain, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
 print(f"yours {result.mean:.2f} nats; gain over the plain VAE {gain:+.2f}, standard error {error:.2f}")
 assert vae.count_params() <= 100_000, "the budget is 100 000 weights"
-coin_noise = isinstance(vae, models.VAE) and isinstance(vae.likelihood_part, likelihoods.Bernoulli)
-assert coin_noise, "a density would not be comparable: keep Bernoulli noise"
+assert isinstance(vae, models.VAE), "the model should be a models.VAE, or a subclass of it"
+bernoulli = isinstance(vae.likelihood_part, likelihoods.Bernoulli)
+assert bernoulli, "a density would not be comparable: keep Bernoulli noise"
 assert result.mean > coin_score.mean() + 2, "a VAE should beat independent coins by more than two nats"
 ### BEGIN HIDDEN TESTS
 fresh = evaluation.log_likelihood(vae, x_valid, k=100, seed=1)

@@ -326,7 +326,8 @@ assert np.isclose(np.mean(skewed < limit), 0.05, atol=0.005), "a share of the bo
 # %% tags=["drift"]
 digits = datasets.load("digits")
 keras.utils.set_random_seed(0)
-encoder, decoder = networks.mlp_encoder((8, 8, 1), 16, (128,)), networks.mlp_decoder(8, (8, 8, 1), (128,))
+encoder = networks.mlp_encoder((8, 8, 1), 16, (128,))
+decoder = networks.mlp_decoder(8, (8, 8, 1), (128,))
 vae = models.VAE(encoder, decoder, likelihood=likelihoods.Gaussian(0.15))
 vae.compile(keras.optimizers.Adam(3e-3))
 vae.fit(digits.x_train, batch_size=64, epochs=40, verbose=0)
