@@ -1,6 +1,6 @@
 """Augmentation: what changes x in training, anew in each step, and nowhere else; dynamic binarization is one."""
 
-from vae_course import networks
+from vae_course import layers, networks
 from vae_course.models import VAE, VAEGAN
 
 import keras
@@ -34,17 +34,17 @@ def same_weights(a, b):
 
 def test_binarize_draws_a_pixel_with_its_grey_value_as_the_probability():
     x = np.tile(np.linspace(0, 1, 11, dtype="float32"), (20000, 1))
-    drawn = networks.Binarize(seed=0)(x, training=True).numpy()
+    drawn = layers.Binarize(seed=0)(x, training=True).numpy()
     assert set(np.unique(drawn)) == {0.0, 1.0} and drawn.dtype == np.float32
     np.testing.assert_allclose(drawn.mean(axis=0), x[0], atol=5 * 0.5 / np.sqrt(len(x)))
     np.testing.assert_array_equal(drawn[:, [0, -1]], x[:, [0, -1]], err_msg="pixels of 0 and 1 stay")
 
 
 def test_binarize_draws_anew_and_repeats_with_its_seed_and_only_in_training():
-    x, layer = grey(), networks.Binarize(seed=4)
+    x, layer = grey(), layers.Binarize(seed=4)
     first, second = layer(x, training=True).numpy(), layer(x, training=True).numpy()
     assert (first != second).any()
-    np.testing.assert_array_equal(networks.Binarize(seed=4)(x, training=True), first)
+    np.testing.assert_array_equal(layers.Binarize(seed=4)(x, training=True), first)
     np.testing.assert_array_equal(layer(x), x)
 
 
@@ -58,7 +58,7 @@ def test_training_is_on_the_changed_images_and_validation_on_those_given(data):
 
 def test_images_that_are_binary_already_are_trained_on_as_they_are():
     x = (grey() > 0.5).astype("float32")
-    (drawn, history), (plain, expected) = trained(x, augmentation=networks.Binarize()), trained(x)
+    (drawn, history), (plain, expected) = trained(x, augmentation=layers.Binarize()), trained(x)
     np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
     same_weights(drawn, plain)
 
@@ -76,7 +76,7 @@ def test_the_loss_on_drawn_images_is_the_loss_on_grey_ones_on_average():
         model.compile(keras.optimizers.SGD(0.0))
         return np.array(model.fit(grey(), epochs=40, shuffle=False, verbose=0).history["loss"])
 
-    drawn, still = losses(networks.Binarize()), losses(None)
+    drawn, still = losses(layers.Binarize()), losses(None)
     assert drawn.std() > 1e-3 > still.std(), "drawn anew in each epoch"
     assert abs(drawn.mean() - still.mean()) < 5 * drawn.std() / np.sqrt(len(drawn))
 
@@ -97,7 +97,7 @@ def test_layers_of_keras_work_whether_or_not_xla_knows_them():
 def test_the_augmentation_is_saved_and_its_draws_start_again(tmp_path):
     def new():
         keras.utils.set_random_seed(8)
-        model = vae(augmentation=networks.Binarize())
+        model = vae(augmentation=layers.Binarize())
         model.compile()
         return model
 
@@ -110,7 +110,7 @@ def test_the_augmentation_is_saved_and_its_draws_start_again(tmp_path):
     second.start_from(new())
     assert run(second) == once
     first.save(tmp_path / "model.keras")
-    assert isinstance(keras.saving.load_model(tmp_path / "model.keras").augmentation, networks.Binarize)
+    assert isinstance(keras.saving.load_model(tmp_path / "model.keras").augmentation, layers.Binarize)
 
 
 def test_anything_but_a_layer_is_refused():

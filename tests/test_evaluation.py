@@ -1,13 +1,16 @@
 """Measurements against values that are known exactly."""
 
-from vae_course import evaluation
+from vae_course import evaluation, likelihoods
 from vae_course.models import VAE
 
 import keras
 import numpy as np
 import pytest
+import tensorflow_probability as tfp
 import theorems
-from models_under_test import VAES, images, vae
+from models_under_test import VAES, data, images, table, vae
+
+tfd = tfp.distributions
 
 
 def test_log_likelihood_is_exact_at_the_true_posterior():
@@ -39,11 +42,67 @@ def test_every_chunk_draws_its_own_samples():
     assert np.abs(fifty - hundred).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", ["vae_full_gaussian", "vae_mixture_prior", "iwae", "vae_conv"])
+def test_every_row_draws_its_own_samples_whatever_its_place():
+    """Sixty copies of one example, in three batches: no two have the same codes."""
+    model, x, evidence = theorems.linear_gaussian(VAE, exact=False)
+    model.compile()
+    copies, truth = np.tile(x[:1], (60, 1)), evidence[0]
+    found = evaluation.log_likelihood(model, copies, k=60, batch_size=20).per_example
+    assert len(np.unique(found)) == 60
+    one, two = (evaluation.log_likelihood(model, copies, k=1, batch_size=size).per_example for size in (20, 60))
+    assert np.mean(found) == pytest.approx(truth, abs=0.05) and one.std() > 3 * found.std()
+    assert np.corrcoef(one[:20], one[20:40])[0, 1] < 0.9, "and batches do not repeat each other's"
+    assert np.mean(one) == pytest.approx(np.mean(two), abs=5 * one.std() / np.sqrt(60))
+
+
+class Tempered(VAE):
+    """A likelihood with an attribute of its own, which is no weight."""
+
+    tau = 1.0
+
+    def likelihood(self, z):
+        return tfd.Independent(tfd.Normal(self._decode(z), self.tau), 1)
+
+
+def test_an_own_attribute_that_was_changed_between_two_calls_is_obeyed():
+    def new(tau):
+        keras.utils.set_random_seed(0)
+        model = vae(Tempered, shape=(5,), likelihood="gaussian")
+        model.tau = tau
+        model.compile()
+        return model
+
+    model, x = new(1.0), table()
+    narrow = evaluation.log_likelihood(model, x, k=5)
+    model.tau = 3.0
+    wide = evaluation.log_likelihood(model, x, k=5)
+    assert abs(wide.mean - narrow.mean) > 0.5
+    np.testing.assert_allclose(wide.per_example, evaluation.log_likelihood(new(3.0), x, k=5).per_example, rtol=1e-6)
+    model.tau = 1.0
+    np.testing.assert_array_equal(evaluation.log_likelihood(model, x, k=5).per_example, narrow.per_example)
+
+
+def test_weights_that_were_changed_between_two_calls_are_obeyed():
+    model, x = vae(shape=(5,), likelihood=likelihoods.Gaussian("learned")), table()
+    model.compile()
+    before = evaluation.log_likelihood(model, x, k=5)
+    model.likelihood_part.log_scale.assign(1.0)
+    wide = vae(shape=(5,), likelihood=likelihoods.Gaussian(float(np.exp(1.0))))
+    for ours, theirs in ((wide.encoder, model.encoder), (wide.decoder, model.decoder)):
+        ours.set_weights(theirs.get_weights())
+    wide.compile()
+    after, expected = (evaluation.log_likelihood(m, x, k=5) for m in (model, wide))
+    np.testing.assert_allclose(after.per_example, expected.per_example, rtol=1e-5)
+    assert abs(after.mean - before.mean) > 0.1
+
+
+@pytest.mark.parametrize(
+    "name", ["vae_full_gaussian", "vae_mixture_prior", "iwae", "vae_conv", "vae_vamp", "vae_missing_pixels"]
+)
 def test_log_likelihood_works_on_every_kind(name):
     model = VAES[name]()
     model.compile()
-    result = evaluation.log_likelihood(model, images(30), k=10)
+    result = evaluation.log_likelihood(model, *data(name, 30), k=10)
     assert np.isfinite(result.per_example).all() and result.per_example.shape == (30,)
 
 

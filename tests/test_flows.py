@@ -1,7 +1,7 @@
 """Flows: the inverse is the inverse, the Jacobian is autodiff's and has the promised shape, and every weight learns."""
 
-from vae_course import flows, priors
-from vae_course.models import VAE, VampVAE
+from vae_course import flows, posteriors, priors
+from vae_course.models import VAE
 
 import keras
 import numpy as np
@@ -129,7 +129,7 @@ def test_a_chain_applies_the_first_flow_first_and_the_empty_chain_nothing():
 
 
 def test_a_density_sent_through_flows_still_adds_up_to_one():
-    prior = priors.FlowPrior(2, [shaken(flows.Coupling(2, flip=bool(i % 2)), 0.4) for i in range(3)])
+    prior = priors.FlowPrior([shaken(flows.Coupling(2, flip=bool(i % 2)), 0.4) for i in range(3)]).on((2,))
     line = np.linspace(-12, 12, 400, dtype="float32")
     grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     total = np.exp(prior.distribution().log_prob(grid)).sum() * (line[1] - line[0]) ** 2
@@ -144,7 +144,7 @@ def test_no_flows_are_exactly_the_plain_vae():
         return model.fit(images(), epochs=2, verbose=0).history["loss"], model.get_weights()
 
     (loss, weights) = run()
-    for options in ({"posterior": flows.FlowPosterior(3)}, {"prior": priors.FlowPrior(3)}):
+    for options in ({"posterior": posteriors.FlowPosterior()}, {"prior": priors.FlowPrior()}):
         other_loss, other_weights = run(**options)
         if "posterior" in options:
             assert other_loss == loss
@@ -163,15 +163,18 @@ def test_wrong_flows_are_refused():
         flows.Planar(3, context_size=2)
     with pytest.raises(ValueError, match="needs a context. Received: None"):
         flows.Coupling(4, context_size=3).bijector()
-    with pytest.raises(ValueError, match=r"3 latents. Received: \[4\]"):
-        flows.FlowPosterior(3, [flows.Coupling(4)])
-    with pytest.raises(ValueError, match="same context_size"):
-        flows.FlowPosterior(4, [flows.Coupling(4), flows.Coupling(4, context_size=1)])
-    with pytest.raises(ValueError, match=r"no context. Received: \[\(3, 2\)\]"):
-        priors.FlowPrior(3, [flows.Coupling(3, context_size=2)])
-    with pytest.raises(ValueError, match="needs 9 encoder outputs. Received: 6"):
-        vae(posterior=flows.FlowPosterior(3, [flows.Coupling(3, context_size=3)]))
-    with pytest.raises(ValueError, match="a name or a layer"):
+    with pytest.raises(ValueError, match="Flows of 4 latents need 8 encoder outputs. Received: 6"):
+        vae(posterior=posteriors.FlowPosterior([flows.Coupling(4)]))
+    with pytest.raises(ValueError, match=r"same latent_size. Received: \[3, 4\]"):
+        posteriors.FlowPosterior([flows.Coupling(4), flows.Coupling(3)])
+    with pytest.raises(ValueError, match=r"same context_size. Received: \[0, 1\]"):
+        posteriors.FlowPosterior([flows.Coupling(4), flows.Coupling(4, context_size=1)])
+    for flow, sizes in ((flows.Coupling(3, context_size=2), r"\(3, 2\)"), (flows.Coupling(4), r"\(4, 0\)")):
+        with pytest.raises(ValueError, match=rf"model's 3 latents and no context. Received: .*\[{sizes}\]"):
+            vae(prior=priors.FlowPrior([flow]))
+    with pytest.raises(ValueError, match="posterior over 1, 2, 3, ... latents needs 5, 7, 9.*Received: 6 outputs"):
+        vae(posterior=posteriors.FlowPosterior([flows.Coupling(3, context_size=3)]))
+    with pytest.raises(ValueError, match="posterior must be a name .*or a Posterior.*Dense"):
         vae(posterior=keras.layers.Dense(3))
 
 
@@ -179,14 +182,14 @@ def test_wrong_flows_are_refused():
 
 
 def test_a_vamp_prior_is_the_mixture_of_its_posteriors():
-    model = vae(VampVAE, pseudo_inputs=images(5))
+    model = vae(prior=priors.VampPrior(images(5)))
     z = tf.random.stateless_normal([7, 3], [1, 2])
-    each = model.posterior(model.pseudo_inputs).log_prob(z[:, None])
+    each = model.posterior(model.prior_part.pseudo_inputs).log_prob(z[:, None])
     np.testing.assert_allclose(model.prior().log_prob(z), np.logaddexp.reduce(each, axis=1) - np.log(5), atol=1e-4)
     start = np.clip(images(5) / 255, 0.02, 0.98)
-    np.testing.assert_allclose(model.pseudo_inputs, start, atol=1e-5)
-    with pytest.raises(ValueError, match="pseudo_inputs must have shape"):
-        vae(VampVAE, pseudo_inputs=np.zeros((5, 3)))
+    np.testing.assert_allclose(model.prior_part.pseudo_inputs, start, atol=1e-5)
+    with pytest.raises(ValueError, match=r"pseudo_inputs must be examples \[K, 8, 8, 1\].*Received: .*\[5, 3\]"):
+        vae(prior=priors.VampPrior(np.zeros((5, 3))))
 
 
 # --- groups of latents ---
@@ -248,7 +251,7 @@ def test_groups_have_free_bits_that_obey_changes():
 def test_wrong_groups_are_refused():
     with pytest.raises(ValueError, match="at least one size"):
         hierarchical(latent_sizes=())
-    with pytest.raises(ValueError, match="each at least 1"):
+    with pytest.raises(ValueError, match="each of latent_sizes must be at least 1. Received: 0"):
         hierarchical(latent_sizes=(2, 0))
     with pytest.raises(ValueError, match="full_gaussian"):
         hierarchical(posterior="full_gaussian")

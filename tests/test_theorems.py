@@ -1,6 +1,6 @@
 """The theorems hold for the library, and each published mistake, planted in a copy of the loss, breaks one of them."""
 
-from vae_course import bounds, distributions, priors
+from vae_course import bounds, likelihoods, parts, posteriors, priors
 from vae_course.models import IWAE, VAE
 from vae_course.models.resident import Rows, row_batches
 
@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_probability as tfp
 import theorems
-from models_under_test import VAES, images
+from models_under_test import VAES, data
 
 tfb, tfd = tfp.bijectors, tfp.distributions
 
@@ -43,7 +43,7 @@ def test_theorem_holds_for_iwae_with_one_sample(theorem):
 @pytest.mark.parametrize("name", VAES)
 def test_the_terms_add_up(name):
     model = VAES[name]()
-    terms = {key: value.numpy().astype("float64") for key, value in model(images(20)).items()}
+    terms = {key: value.numpy().astype("float64") for key, value in model(data(name, 20)[0]).items()}
     np.testing.assert_allclose(terms["elbo"], terms["reconstruction"] - terms["kl"], rtol=1e-5)
     if "iwae" in terms:
         assert (terms["iwae"] >= terms["elbo"] - 1e-4).all(), "IWAE_k is at least the mean of the same log-weights"
@@ -67,7 +67,7 @@ class KLAveragedOverLatents(VAE):  # beta 1 / latent_size
         return terms["reconstruction"] - terms["kl"] / self.latent_size
 
 
-class ChannelsAveraged(VAE):  # beta 3 on colour images
+class ChannelsAveraged(VAE):  # beta 3 on color images
     def objective(self, terms):
         return terms["reconstruction"] / self.example_shape[-1] - terms["kl"]
 
@@ -88,14 +88,14 @@ class LogVarianceCalledLogSigma(VAE):  # sampled as exp(s), with the KL of exp(s
         return tf.split(self.encoder(tf.cast(x, tf.float32)), 2, axis=-1)
 
     def posterior(self, x):
-        if self.posterior_name == "full_gaussian":
+        if isinstance(self.posterior_part, posteriors.FullGaussian):
             return super().posterior(x)
         mean, log_sigma = self._split(x)
         return tfd.MultivariateNormalDiag(mean, tf.exp(log_sigma))
 
     def call(self, x):
         terms = super().call(x)
-        if self.posterior_name == "full_gaussian":
+        if isinstance(self.posterior_part, posteriors.FullGaussian):
             return terms
         mean, s = self._split(x)
         kl = -0.5 * tf.reduce_sum(1 + s - mean**2 - tf.exp(s), axis=-1)
@@ -110,7 +110,7 @@ class EventRankForgotten(VAE):  # examples merge into one event, without an erro
 class GaussianConstantPerPair(VAE):  # log sqrt(2 pi) once per dimension, then summed again: D^2 times
     def likelihood(self, z):
         right = super().likelihood(z)
-        if self.likelihood_name != "gaussian":
+        if not isinstance(self.likelihood_part, likelihoods.Gaussian):
             return right
         size = np.prod(self.example_shape)
         extra = 0.5 * np.log(2 * np.pi) * size * (size - 1)
@@ -160,20 +160,20 @@ def test_examples_are_shuffled_not_batches():
     assert isinstance(next(iter(batches)), Rows)
 
 
-# --- the distributions ---
+# --- the parts ---
 
 
 def test_log_probabilities_of_discrete_likelihoods_sum_to_one():
     grid = np.arange(256, dtype="float32")[:, None] / 255
-    for name, outputs in (("discretized_logistic", 2), ("categorical", 256)):
+    for part, outputs in ((likelihoods.DiscretizedLogistic(), 2), (likelihoods.CategoricalPixels(), 256)):
         parameters = tf.random.stateless_normal([1, outputs], seed=(1, 2))
-        p = distributions.LIKELIHOODS[name].distribution(parameters, 1, 1.0)
+        p = part.on((1,)).distribution(parameters)
         assert np.exp(p.log_prob(grid).numpy()).sum() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_discretized_logistic_is_centred_on_its_location():
+def test_a_discretized_logistic_is_centered_on_its_location():
     parameters = tf.constant([[100 / 255, -6.0]])
-    p = distributions.discretized_logistic(parameters, 1)
+    p = likelihoods.DiscretizedLogistic().on((1,)).distribution(parameters)
     left, middle, right = (p.log_prob([level / 255]).numpy().item() for level in (99, 100, 101))
     assert middle > left == pytest.approx(right, abs=1e-3)
 
@@ -181,12 +181,12 @@ def test_a_discretized_logistic_is_centred_on_its_location():
 def test_our_faster_bernoulli_is_tfds():
     logits = tf.constant([[-200.0, -3.0, 0.0, 2.0, 90.0]])
     for x in (0.0, 0.25, 1.0, [[1.0], [0.5], [0.0]]):
-        ours = distributions.bernoulli(logits, 0).log_prob(x)
+        ours = likelihoods.Bernoulli().on(()).distribution(logits).log_prob(x)
         np.testing.assert_allclose(ours, tfd.Bernoulli(logits=logits).log_prob(x), rtol=1e-6)
 
 
 def test_our_faster_noise_is_normal_and_repeats_with_its_seed():
-    q = distributions.gaussian(tf.constant([[1.0, -2.0, 0.5, 3.0], [0.0, 0.0, 0.0, 0.0]]))
+    q = parts.gaussian(tf.constant([[1.0, -2.0, 0.5, 3.0], [0.0, 0.0, 0.0, 0.0]]))
     z = q.sample((200, 100), seed=(1, 2)).numpy()
     assert z.shape == (200, 100, 2, 2)
     z = z.reshape(-1, 2, 2)
@@ -197,18 +197,18 @@ def test_our_faster_noise_is_normal_and_repeats_with_its_seed():
     assert not np.array_equal(q.sample(seed=(1, 2)), q.sample(seed=(1, 3)))
     with tf.GradientTape() as tape:
         parameters = tf.Variable([[0.0, 0.0]])
-        z = distributions.gaussian(parameters).sample(seed=(1, 2))
+        z = parts.gaussian(parameters).sample(seed=(1, 2))
     assert abs(tape.gradient(z, parameters).numpy()).min() > 0, "a draw is differentiable in mean and scale"
 
 
 def test_full_gaussian_has_a_correlation():
-    p = distributions.full_gaussian(tf.constant([[0.0, 0.0, 1.0, 3.0, 1.0]]))
+    p = posteriors.FullGaussian().on((5,)).distribution(tf.constant([[0.0, 0.0, 1.0, 3.0, 1.0]]))
     assert abs(float(p.covariance()[0, 0, 1])) > 0.1
 
 
 def test_kl_falls_back_to_an_estimate_and_says_what_it_needs():
     prior = priors.GaussianMixture(2, components=3).distribution()
-    q = distributions.gaussian(tf.zeros([5, 4]))
+    q = parts.gaussian(tf.zeros([5, 4]))
     z = q.sample(4000, seed=(1, 2))
     estimate = bounds.kl(q, prior, z).numpy().mean(axis=0)
     assert estimate.shape == (5,) and (estimate > -0.05).all()

@@ -3,7 +3,7 @@
 test_theorems.py runs them on the library's classes, and shows that published mistakes, planted in a copy, fall to them.
 """
 
-from vae_course import bounds, distributions, networks
+from vae_course import bounds, likelihoods, networks, parts
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ import tensorflow_probability as tfp
 from models_under_test import images, vae
 
 tfb, tfd = tfp.bijectors, tfp.distributions
-FREE = 1.0 - distributions.MIN_SCALE  # softplus(raw) for a posterior scale of 1
+FREE = 1.0 - parts.MIN_SCALE  # softplus(raw) for a posterior scale of 1
 
 
 def loss(model, x, training=True):
@@ -35,12 +35,12 @@ def linear_gaussian(cls, exact=True, n=64, size=6, latent_size=2, scale=0.7):
     decoder.set_weights([w.T, b])
     precision = w.T @ w + scale**2 * np.eye(latent_size)
     to_mean = np.linalg.solve(precision, w.T)  # E[z|x] = to_mean (x - b)
-    triangle = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=distributions.MIN_SCALE)
+    triangle = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=parts.MIN_SCALE)
     tril = np.linalg.cholesky(scale**2 * np.linalg.inv(precision)).astype("float32")
     raw = triangle.inverse(tril).numpy()
     kernel = np.concatenate([to_mean.T, np.zeros((size, len(raw)))], axis=1)
     encoder.set_weights([kernel, np.concatenate([-to_mean @ b + (0.0 if exact else 0.3), raw])])
-    return cls(encoder, decoder, posterior="full_gaussian", likelihood="gaussian", scale=scale), x, evidence
+    return cls(encoder, decoder, posterior="full_gaussian", likelihood=likelihoods.Gaussian(scale)), x, evidence
 
 
 def still(model):
@@ -104,8 +104,8 @@ def the_terms_are_one_number_per_example(cls):
 def batch_size_does_not_matter(cls):
     model, x = still(vae(cls)), images(64)
     whole = loss(model, x)
-    parts = np.mean([loss(model, x[i : i + 8]) for i in range(0, 64, 8)])
-    np.testing.assert_allclose(parts, whole, rtol=1e-3, err_msg="the loss must not depend on the batch size")
+    pieces = np.mean([loss(model, x[i : i + 8]) for i in range(0, 64, 8)])
+    np.testing.assert_allclose(pieces, whole, rtol=1e-3, err_msg="the loss must not depend on the batch size")
 
 
 def an_unused_latent_does_not_matter(cls):
@@ -125,19 +125,19 @@ def an_unused_latent_does_not_matter(cls):
 
 
 def three_equal_channels_count_three_times(cls):
-    grey, colour = still(vae(cls)), still(vae(cls, shape=(8, 8, 3)))
+    grey, color = still(vae(cls)), still(vae(cls, shape=(8, 8, 3)))
     x = images(16)
     kernel, *rest = grey.encoder.get_weights()
-    colour.encoder.set_weights([np.repeat(kernel, 3, axis=0) / 3, *rest])
+    color.encoder.set_weights([np.repeat(kernel, 3, axis=0) / 3, *rest])
     *rest, kernel, bias = grey.decoder.get_weights()
-    colour.decoder.set_weights([*rest, np.repeat(kernel, 3, axis=1), np.repeat(bias, 3)])
+    color.decoder.set_weights([*rest, np.repeat(kernel, 3, axis=1), np.repeat(bias, 3)])
     terms = grey(x)
     expected = np.mean(terms["kl"] - 3 * terms["reconstruction"])
-    np.testing.assert_allclose(loss(colour, np.repeat(x, 3, axis=-1)), expected, rtol=1e-3, err_msg="3 equal channels")
+    np.testing.assert_allclose(loss(color, np.repeat(x, 3, axis=-1)), expected, rtol=1e-3, err_msg="3 equal channels")
 
 
 def gaussian_log_likelihood_is_the_textbook_one(cls):
-    model, x = vae(cls, likelihood="gaussian", scale=0.3), images(8) / np.float32(255)
+    model, x = vae(cls, likelihood=likelihoods.Gaussian(0.3)), images(8) / np.float32(255)
     z = np.zeros((8, model.latent_size), "float32")
     mean = model.decode(z)
     textbook = -0.5 * ((x - mean) / 0.3) ** 2 - np.log(0.3 * np.sqrt(2 * np.pi))

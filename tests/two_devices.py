@@ -11,7 +11,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 
-from vae_course import networks  # noqa: E402
+from vae_course import layers  # noqa: E402
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -72,7 +72,7 @@ def a_strategy_over_one_device_trains():
 
 def each_device_draws_its_own_noise():
     with TWO.scope():
-        model, binarize = vae(), networks.Binarize(seed=0)
+        model, binarize = vae(), layers.Binarize(seed=0)
         drawn = TWO.run(tf.function(lambda: (model._seed(), binarize(tf.fill([50], 0.5), training=True))))
     for values in drawn:
         first, second = TWO.experimental_local_results(values)

@@ -168,6 +168,8 @@ class CourseModel(Data, Resident, keras.Model):
         self._check_compiled()
         x, y, sample_weight = train = self._data(x, y, sample_weight, batch_size)
         batch_size = batch_size or 32
+        if validation_batch_size is not None:
+            checks.whole_number(validation_batch_size, "validation_batch_size")
         if isinstance(validation_data, tuple | list):
             validation_data = valid = self._data(*validation_data, name="validation x")
         elif validation_data is not None and not isinstance(checks.as_array(validation_data), np.ndarray):
@@ -217,14 +219,14 @@ class CourseModel(Data, Resident, keras.Model):
             y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
 
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, batch_size=None, *args, **kwargs):
         """Keras's predict: what `call` returns, for every example. Twice gives the same numbers, whatever it draws."""
         if isinstance(x, tf.data.Dataset):
             self._data(x)
         else:
-            x = self._inputs(self._data(*x) if isinstance(x, tuple) else self._data(x))[0]
+            x = self._inputs(self._data(*(x if isinstance(x, tuple) else (x,)), batch_size=batch_size))[0]
         with _repeatable(self):
-            return super().predict(x, *args, **kwargs)
+            return super().predict(x, batch_size, *args, **kwargs)
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
         """Keras's export, a SavedModel of `call`, for float32 examples [n, *example_shape] unless said otherwise."""

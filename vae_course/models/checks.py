@@ -12,12 +12,12 @@ def as_array(x, name="x"):
     if isinstance(x, np.ma.MaskedArray):
         raise ValueError(
             f"{name} must be a plain array: the mask of a masked one would be lost. Set what is missing to NaN, "
-            f"{name}.filled(np.nan), under a likelihood with missing=True. Received: a masked array"
+            f"x.filled(np.nan), under a likelihood with missing=True. Received: a masked array"
         )
     if isinstance(x, list):
         return np.asarray(x)
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
-        raise ValueError(f"{name} must be a dense array: {name}.toarray(). Received: a sparse {type(x).__name__}")
+        raise ValueError(f"{name} must be a dense array: x.toarray(). Received: a sparse {type(x).__name__}")
     if hasattr(x, "to_numpy"):
         array = x.to_numpy()
         columns = getattr(x, "columns", [])
@@ -72,7 +72,7 @@ def numbers_of_shape(x, shape, name="x"):
         hint = ""
         if x.shape[1:] + (1,) == tuple(shape):
             hint = " (add the channel axis: x[..., None])"
-        elif x.shape == tuple(shape):
+        elif x.shape[1:] == tuple(shape)[1:] and x.ndim and len(x) % shape[0] == 0:
             hint = " (one example, or a data set without batches? Add the first axis: x[None], dataset.batch(32))"
         raise ValueError(f"{name} must have shape [{expected}]{hint}. Received: {list(x.shape)}")
     if len(x) == 0:
@@ -136,7 +136,8 @@ def pair(encoder, decoder, code_shape, output_shape):
     if tuple(decoder.inputs[0].shape[1:]) != tuple(code_shape):
         raise ValueError(
             f"The decoder must take codes [batch, {', '.join(map(str, code_shape))}]: the encoder has "
-            f"{encoder.output_shape[-1]} outputs. Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
+            f"{encoder.output_shape[-1]} outputs. "
+            f"Received: a decoder with input shape {list(decoder.inputs[0].shape[1:])}"
         )
     if tuple(decoder.output_shape[1:]) != tuple(output_shape):
         raise ValueError(
@@ -145,20 +146,43 @@ def pair(encoder, decoder, code_shape, output_shape):
         )
 
 
+def one_input(**networks):
+    """ValueError if a network has a second input, a condition, that the model has nothing for."""
+    for name, network in networks.items():
+        if len(network.inputs) != 1:
+            raise ValueError(
+                f"The {name} must have one input; for a second, a condition, use models.ConditionalVAE. "
+                f"Received: {len(network.inputs)} inputs"
+            )
+
+
+def numbers_out(encoder):
+    """ValueError unless an encoder puts out numbers [batch, outputs], and no picture or sequence."""
+    if len(encoder.outputs[0].shape) != 2:
+        raise ValueError(
+            f"The encoder must put out numbers [batch, outputs]: end it in Flatten() and Dense(). "
+            f"Received: output shape {list(encoder.outputs[0].shape)}"
+        )
+
+
 SQUASHING = ("sigmoid", "softmax", "relu", "softplus", "tanh", "exponential", "relu6", "hard_sigmoid")
+MOVES = ("Reshape", "Flatten", "Permute", "Cropping1D", "Cropping2D", "Dropout", "Identity")
 
 
 def ends_linearly(network, name, reads):
-    """ValueError if the last layer of a network squashes its outputs, which are read as any real numbers."""
-    for layer in reversed(network.layers):
-        if isinstance(layer, keras.layers.ReLU | keras.layers.Softmax):
-            activation = type(layer).__name__.lower()
-        else:
-            activation = getattr(getattr(layer, "activation", None), "__name__", None)
+    """ValueError if what a network ends in squashes its outputs, which are read as any real numbers."""
+    tensor = network.outputs[0]
+    while True:  # back from the output, through what only moves numbers about
+        layer, node, _ = tensor._keras_history
+        activation = getattr(getattr(layer, "activation", None), "__name__", type(layer).__name__.lower())
         if activation in SQUASHING:
             raise ValueError(
                 f"The {name} must end in a linear layer, since its outputs are read as {reads}, any real numbers. "
                 f"Received: a last activation {activation!r}. Leave it out: activation=None"
             )
-        if layer.weights or activation == "linear" and not isinstance(layer, keras.layers.Activation):
+        if isinstance(layer, keras.Model) and getattr(layer, "outputs", None):
+            tensor = layer.outputs[0]
+        elif type(layer).__name__ in MOVES or (isinstance(layer, keras.layers.Activation) and activation == "linear"):
+            tensor = layer._inbound_nodes[node].input_tensors[0]
+        else:
             return

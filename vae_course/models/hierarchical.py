@@ -39,6 +39,8 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
             checks.whole_number(size, "each of latent_sizes")
         self.terms = (*LatentModel.terms, "paid_kl", *(f"kl_{group + 1}" for group in range(len(self.latent_sizes))))
         super().__init__(encoder, decoder, **kwargs)
+        checks.one_input(encoder=encoder, decoder=decoder)
+        checks.numbers_out(encoder)
         self.latent_size = sum(self.latent_sizes)
         self._make_free_bits(free_bits)
         state, features = decoder.input_shape[-1], encoder.output_shape[-1]

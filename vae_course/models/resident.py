@@ -27,7 +27,10 @@ class Resident:
         """What a step works on, (x, y, sample_weight). part: "train" or "valid"."""
         if isinstance(data, Rows):  # in an eager run only: compiled steps are handed the rows
             data = rows_of(self._tables[int(data.table)].columns, data.index)
-        return keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if self.second is None and sample_weight is None:  # generators and train_on_batch, which nobody has checked
+            self.check_second(y)
+        return x, y, sample_weight
 
     def make_train_function(self, force=False):
         """Keras's for other data; steps on resident rows become one program, which the rows are an argument of."""
@@ -158,7 +161,7 @@ def _pull(iterator, most):
 def steps_over_rows(iterator, most, tables, run):
     """Up to `most` steps of `run` on the batches of `Rows` that an iterator gives; StopIteration at its end."""
     if iterator.element_spec.index.shape.is_fully_defined():
-        index, count, table = _pull(iterator, tf.constant(most))
+        index, count, table = _pull(iterator, tf.constant(most, tf.int32))
         if not count:
             raise StopIteration
         return run(tables[int(table)].columns, index, count)

@@ -43,12 +43,8 @@ class VAE(Joint, LatentModel):
         **kwargs,
     ):
         super().__init__(encoder, decoder, likelihood, beta, augmentation, **kwargs)
+        checks.numbers_out(encoder)
         outputs = tuple(encoder.outputs[0].shape[1:])
-        if len(outputs) != 1:
-            raise ValueError(
-                f"The encoder must put out numbers [batch, outputs]: end it in Flatten() and Dense(). "
-                f"Received: output shape {list(encoder.outputs[0].shape)}"
-            )
         self.posterior_part = parts.find(posterior, posteriors.POSTERIORS, posteriors.Posterior).on(outputs)
         self.latent_size = self.posterior_part.latent_size
         self.prior_part = parts.find(prior, priors.PRIORS, priors.Prior).on((self.latent_size,))
@@ -74,12 +70,7 @@ class VAE(Joint, LatentModel):
             self._check_events()
 
     def _check_no_condition(self):
-        for name in ("encoder", "decoder"):
-            if len(getattr(self, name).inputs) != 1:
-                raise ValueError(
-                    f"The {name} must have one input; for a second, a condition, use models.ConditionalVAE. "
-                    f"Received: {len(getattr(self, name).inputs)} inputs"
-                )
+        checks.one_input(encoder=self.encoder, decoder=self.decoder)
         for part in (self.prior_part, self.likelihood_part):
             if part.hears_condition:
                 raise ValueError(
