@@ -112,9 +112,7 @@ def flow_posterior(*steps):
     return vae(posterior=posterior, encoder_outputs=posterior.outputs(LATENT_SIZE))
 
 
-def conditional(
-    cls=ConditionalVAE, shape=SHAPE, size=CLASSES, likelihood="bernoulli", prior=None, heard=True, **own
-):
+def conditional(cls=ConditionalVAE, shape=SHAPE, size=CLASSES, likelihood="bernoulli", prior=None, heard=True, **own):
     part = likelihoods.LIKELIHOODS[likelihood]() if isinstance(likelihood, str) else likelihood
     hidden = {"hidden": (16,), "activation": "tanh", "condition_size": size if heard else 0}
     encoder = networks.mlp_encoder(shape, 2 * LATENT_SIZE, **hidden)

@@ -82,7 +82,7 @@ class VQVAE(LatentModel):
 
     def bound_of(self, x):
         x = self.prepare(x)
-        h = self._encode(x)
+        h = self.encoder_output(x)
         e = tf.gather(tf.convert_to_tensor(self.book), self.nearest(h))
         output = tf.cast(self.decoder(h + tf.stop_gradient(e - h)), tf.float32)  # straight through
         reconstruction = self.likelihood_part.distribution(output).log_prob(x)
@@ -99,7 +99,7 @@ class VQVAE(LatentModel):
 
     def encode(self, x):
         self.check(x)
-        return in_batches(lambda part: self.nearest(self._encode(part)), x)
+        return in_batches(lambda part: self.nearest(self.encoder_output(part)), x)
 
     def decode(self, codes):
         means = lambda part: self.likelihood_part.mean(self.decoder(tf.gather(tf.convert_to_tensor(self.book), part)))  # noqa: E731

@@ -61,7 +61,7 @@ class Tempered(VAE):
     tau = 1.0
 
     def likelihood(self, z):
-        return tfd.Independent(tfd.Normal(self._decode(z), self.tau), 1)
+        return tfd.Independent(tfd.Normal(self.decoder_output(z), self.tau), 1)
 
 
 def test_an_own_attribute_that_was_changed_between_two_calls_is_obeyed():

@@ -170,7 +170,7 @@ class OwnMethod(VAE):
     """A likelihood of the user's own, as the docstring of VAE offers it."""
 
     def likelihood(self, z):
-        return tfd.Independent(tfd.Poisson(log_rate=self._decode(z)), 1)
+        return tfd.Independent(tfd.Poisson(log_rate=self.decoder_output(z)), 1)
 
 
 class OwnPart(likelihoods.Likelihood):

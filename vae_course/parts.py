@@ -114,7 +114,8 @@ def find(part, table, kind):
     if not isinstance(part, kind):
         raise ValueError(
             f"The {kind.__name__.lower()} must be a name ({', '.join(map(repr, table))}) or a {kind.__name__}: one of "
-            f"{kind.__module__}, or a subclass with distribution(). Received: {part!r}"
+            f"{'.'.join(kind.__module__.split('.')[:2])}, or a subclass with distribution(). Received: {part!r}"
+            f"{'. Make one of this class: ' + part.__name__ + '()' if isinstance(part, type) else ''}"
         )
     return part
 

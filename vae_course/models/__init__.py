@@ -1,8 +1,9 @@
 """The course's models, each a `keras.Model`: stock compile, fit, evaluate, predict, save and load.
 
-base          CourseModel: Keras's glue; with data, checks, table and resident
+base          CourseModel: Keras's glue, from data (checks), resident (table) and draws
 objective     ObjectiveModel: trained for an objective made of terms that it reports
-joint         what follows from three distributions, whatever they are; latent: with an encoder and a decoder
+latent        LatentModel: an encoder, a decoder and a likelihood
+joint         what follows from three distributions, whatever they are
 vae           VAE; conditional: ConditionalVAE; hierarchical: HierarchicalVAE
 variants      IWAE, FreeBitsVAE, TCVAE: one changed term each
 autoencoder   Autoencoder, DenoisingAutoencoder

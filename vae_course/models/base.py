@@ -4,9 +4,9 @@ Nothing else about `fit` changes: epochs, callbacks, validation and history are 
 """
 
 from vae_course import parts
-from vae_course.layers import next_seed
 from vae_course.models import checks
 from vae_course.models.data import Data
+from vae_course.models.draws import Draws, repeatable, seed_states
 from vae_course.models.resident import Resident, suits_xla
 from vae_course.models.table import EVALUATE, TRAIN, VALID
 
@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 
-class CourseModel(Data, Resident, keras.Model):
+class CourseModel(Data, Draws, Resident, keras.Model):
     """A `keras.Model` over numpy data with checks, good defaults and a fast `fit`.
 
     A subclass sets `example_shape`, defines `call` and `compute_loss`, and may extend `check`. It can be saved without
@@ -26,7 +26,6 @@ class CourseModel(Data, Resident, keras.Model):
 
     own_objective = True  # what it trains for and reports is its own: compile takes no loss and no metrics
     fixed = ()  # attributes that are part of compiled steps and optimizers: they cannot be exchanged
-    _seeds = None  # a model that draws has a SeedGenerator
     _stale = frozenset()  # compiled steps that know an old value of an attribute
 
     def __init__(self, **kwargs):
@@ -64,22 +63,7 @@ class CourseModel(Data, Resident, keras.Model):
         """Keras's, made anew if an attribute was set."""
         return super().make_predict_function(self._compile_anew("predict_function", force))
 
-    # --- random draws, saving ---
-
-    def _seed(self):
-        return next_seed(self._seeds)
-
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        for number, state in enumerate(seed_states(self)):  # Keras leaves them out: a reloaded model would draw others
-            store[f"draws_{number}"] = state.numpy()
-
-    def load_own_variables(self, store):
-        own = {key: store[key] for key in store.keys()}
-        for number, state in enumerate(seed_states(self)):
-            if f"draws_{number}" in own:
-                state.assign(own.pop(f"draws_{number}"))
-        super().load_own_variables(own)
+    # --- saving ---
 
     @classmethod
     def from_config(cls, config):
@@ -211,7 +195,7 @@ class CourseModel(Data, Resident, keras.Model):
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
         self._check_compiled()
         x, y, sample_weight = data = self._data(x, y, sample_weight, batch_size)
-        with _repeatable(self):
+        with repeatable(self):
             if isinstance(x, np.ndarray) and not args and not kwargs.get("steps") and self._can_reside(data):
                 self._choose_steps(-(-len(x) // (batch_size or 32)), batch_size or 32)
                 x, y, sample_weight = self._reside(EVALUATE, data, batch_size or 32), None, None
@@ -225,7 +209,7 @@ class CourseModel(Data, Resident, keras.Model):
             self._data(x)
         else:
             x = self._inputs(self._data(*(x if isinstance(x, tuple) else (x,)), batch_size=batch_size))[0]
-        with _repeatable(self):
+        with repeatable(self):
             return super().predict(x, batch_size, *args, **kwargs)
 
     def export(self, filepath, *args, input_signature=None, **kwargs):
@@ -261,32 +245,3 @@ STEPS = ("train_function", "test_function", "predict_function")
 KERAS_SETS = (*STEPS, "built", "compiled", "jit_compile", "run_eagerly")
 KERAS_SETS += ("steps_per_execution", "history", "optimizer", "loss")
 KERAS_SETS += ("stop_training", "stop_evaluating", "stop_predicting")
-
-
-def seed_states(model):
-    """The states of all random draws: the model's own, and those of layers such as dropout."""
-    return [variable for variable in model.variables if variable.name == "seed_generator_state"]
-
-
-class _repeatable:
-    """While it lasts the model's draws are those of a fixed seed; what is around it then goes on as if nothing were."""
-
-    def __init__(self, model):
-        self.model, self.states = model, seed_states(model)
-
-    def __enter__(self):
-        self.before, self.steps = [state.numpy() for state in self.states], self.model.steps_per_execution
-        for state in self.states:
-            state.assign(tf.zeros_like(state))
-
-    def __exit__(self, *error):
-        self.model.steps_per_execution = self.steps
-        for state, before in zip(self.states, self.before):
-            state.assign(before)
-
-
-def mean_over_batch(values, sample_weight=None):
-    """Mean over the batch of values [batch], weighted as Keras weights a loss: sum(weight * value) / batch."""
-    if sample_weight is not None:
-        values = values * tf.cast(tf.reshape(sample_weight, [-1]), values.dtype)
-    return tf.reduce_mean(values)

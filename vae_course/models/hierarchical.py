@@ -95,9 +95,9 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
 
     def posterior(self, x):
         """q(z|x) of all groups side by side, event [latent_size]."""
-        return _TopDown(self, self._encode(x))
+        return _TopDown(self, self.encoder_output(x))
 
-    def _decode(self, z, c=None):
+    def decoder_output(self, z, c=None):
         flat = tf.reshape(tf.cast(z, tf.float32), [-1, self.latent_size])
         *_, (_, _, _, state) = self._descend(tf.shape(flat)[0], z=flat)
         output = tf.cast(self._network(self.decoder, state), tf.float32)
@@ -106,7 +106,7 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
     def bound_of(self, x):
         """The terms of the bound for x [batch, *shape], in one pass; the KL of a group is exact given those above."""
         x = self.prepare(x)
-        path = list(self._descend(tf.shape(x)[0], self._encode(x), seed=self._seed()))
+        path = list(self._descend(tf.shape(x)[0], self.encoder_output(x), seed=self._seed()))
         kls = [bounds.kl(q, p) for _, p, q, _ in path]
         output = tf.cast(self._network(self.decoder, path[-1][-1]), tf.float32)
         reconstruction = self.likelihood_part.distribution(output).log_prob(x)

@@ -97,7 +97,7 @@ class LatentModel(ObjectiveModel):
 
     def likelihood(self, z, c=None):
         """p(x|z) for z [..., latent_size], event [*shape]."""
-        return self.likelihood_part.distribution(self._decode(z, c), c)
+        return self.likelihood_part.distribution(self.decoder_output(z, c), c)
 
     def picture(self, z, c=None):
         """The mean of p(x|z), or what stands for it, for z [..., latent_size]: [..., *shape]."""
@@ -105,7 +105,7 @@ class LatentModel(ObjectiveModel):
             own = self.likelihood(z)
             if hasattr(own, "mean"):
                 return own.mean()
-        return self.likelihood_part.mean(self._decode(z, c), c)
+        return self.likelihood_part.mean(self.decoder_output(z, c), c)
 
     def prepare(self, x):
         """x as the encoder and the likelihood see it: bytes of pixels as floats in [0, 1], tokens as whole numbers."""
@@ -114,13 +114,13 @@ class LatentModel(ObjectiveModel):
     def _network(self, network, inputs):
         return network(inputs) if self._training is None else network(inputs, training=self._training)
 
-    def _encode(self, x, c=None):
+    def encoder_output(self, x, c=None):
         """The encoder's output in float32; it hears c if it has two inputs."""
         x = self.prepare(x)
         inputs = x if len(self.encoder.inputs) == 1 else [x, _for_each(c, tf.shape(x)[:1])]
         return tf.cast(self._network(self.encoder, inputs), tf.float32)
 
-    def _decode(self, z, c=None):
+    def decoder_output(self, z, c=None):
         """The decoder's output in float32, for codes [..., latent_size]; it hears c if it has two inputs."""
         z = tf.cast(z, tf.float32)
         flat = z if len(z.shape) == 2 else tf.reshape(z, [-1, z.shape[-1]])

@@ -1,6 +1,6 @@
 """Models that are trained for an objective of their own, which is made of terms that they report."""
 
-from vae_course.models.base import CourseModel, mean_over_batch
+from vae_course.models.base import CourseModel
 
 import keras
 import tensorflow as tf
@@ -30,3 +30,10 @@ class ObjectiveModel(CourseModel):
             tracker.update_state(y_pred[tracker.name], sample_weight)
         loss = mean_over_batch(-self.objective(y_pred), sample_weight) + tf.add_n([0.0, *self.losses])
         return self._over_replicas(loss)
+
+
+def mean_over_batch(values, sample_weight=None):
+    """Mean over the batch of values [batch], weighted as Keras weights a loss: sum(weight * value) / batch."""
+    if sample_weight is not None:
+        values = values * tf.cast(tf.reshape(sample_weight, [-1]), values.dtype)
+    return tf.reduce_mean(values)

@@ -13,9 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 MOST_STEPS = 512  # between two visits to Python
-WORK_OF_A_SECOND = (
-    3e10  # weights * examples that an XLA program multiplies in about a second on two cores, forth and back
-)
+WORK_OF_A_SECOND = 3e10  # weights * examples that a program gets through in about a second on two cores
 
 
 class Resident:
@@ -97,7 +95,10 @@ class Resident:
 def suits_xla(model):
     if model._distributed():
         return False
-    convolutions = any("Conv" in type(layer).__name__ for layer in model._flatten_layers())
+    layers = model._flatten_layers()
+    if not all(getattr(layer, "supports_jit", True) for layer in layers):
+        return False
+    convolutions = any("Conv" in type(layer).__name__ for layer in layers)
     return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not convolutions)
 
 

@@ -61,7 +61,7 @@ class VAE(Joint, LatentModel):
 
     def posterior(self, x, c=None):
         """q(z|x) for x [batch, *shape], event [latent_size]."""
-        return self.posterior_part.distribution(self._encode(x, c))
+        return self.posterior_part.distribution(self.encoder_output(x, c))
 
     def _check_fit(self):
         super()._check_fit()
