@@ -128,6 +128,19 @@ def test_samples_have_the_mean_and_spread_of_p_of_x_given_c():
     np.testing.assert_allclose(np.cov(drawn.T), WIDTH**2 * w @ w.T + SCALE**2 * np.eye(SIZE), atol=0.1)
 
 
+@pytest.mark.parametrize("noise", [False, True])
+def test_a_condition_for_each_example_draws_one_for_each(noise):
+    model, _, c, _ = exact_model()
+    drawn = model.given(c[:6]).sample(6, seed=3, noise=noise)
+    assert drawn.shape == (6, SIZE)
+    if not noise:
+        kernel, bias = model.decoder.get_weights()
+        left = drawn - bias - c[:6] @ kernel[LATENTS:]  # W z
+        assert np.linalg.lstsq(kernel[:LATENTS].T, left.T, rcond=None)[1].max(initial=0.0) < 1e-6, "each by its own c"
+    with pytest.raises(ValueError, match="row for each example.*same length.*5 and 6"):
+        model.given(c[:6]).sample(5)
+
+
 def test_fit_learns_the_condition_on_every_way_in():
     """Arrays, tensors and a tf.data set of the same batches: the same losses and weights."""
     x, c = table(64), table(64, 2, seed=1)
@@ -174,6 +187,8 @@ def test_a_condition_that_does_not_fit_gets_a_sentence():
         (lambda: model.fit(x, table(6, 3)), r"c must have shape \[n, 4\].*\[6, 3\]"),
         (lambda: model.fit(x, np.full((6, 4), np.nan)), "c must be finite"),
         (lambda: model.given(7), r"classes 0 to 3. Received: \[7\]"),
+        (lambda: model.given(0.5), r"c must have shape \[4\], or \[n, 4\]. Received: \[\]"),
+        (lambda: model.given(table(6, 3)), r"c must have shape \[4\], or \[n, 4\]. Received: \[6, 3\]"),
         (lambda: model.encode(x), r"pass a pair \(x, c\)"),
         (lambda: evaluation.log_likelihood(model, x), r"pass a pair \(x, c\), or model.given\(c\)"),
         (lambda: evaluation.log_likelihood(vae(), (x, labels(6))), "VAE takes examples alone"),

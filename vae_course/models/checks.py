@@ -47,7 +47,9 @@ def collected(x, name="x"):
 
 
 def first_batch(x, name="x"):
-    """(x, y, sample_weight) of the first batch of a tf.data set, as numpy."""
+    """(x, y, sample_weight) of the first batch of a tf.data set, as numpy, or of a PyDataset."""
+    if isinstance(x, keras.utils.PyDataset):
+        return keras.utils.unpack_x_y_sample_weight(x[0])
     if isinstance(x.element_spec, dict):
         raise ValueError(
             f"{name} must give batches of examples, or tuples of them: dataset.map(lambda row: row['image']). "

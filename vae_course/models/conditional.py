@@ -48,6 +48,8 @@ class ConditionalVAE(VAE):
                 "(condition_size=...), or use a VAE"
             )
         self.condition_size = heard[0] if heard else None
+        if heard:
+            self._check_events(tf.ones([2, self.condition_size]))
 
     def condition(self, c):
         """c as the networks hear it: float32 [C] or [batch, C], classes with a one for the class."""
@@ -56,6 +58,10 @@ class ConditionalVAE(VAE):
             if tf.executing_eagerly() and not 0 <= tf.reduce_min(c) <= tf.reduce_max(c) < self.classes:
                 raise ValueError(f"c must be classes 0 to {self.classes - 1}. Received: {np.unique(c).tolist()}")
             return tf.one_hot(tf.cast(c, tf.int32), self.classes)
+        size = self.condition_size
+        if len(c.shape) not in (1, 2) or (size is not None and c.shape[-1] != size):
+            wanted = "C" if size is None else size
+            raise ValueError(f"c must have shape [{wanted}], or [n, {wanted}]. Received: {list(c.shape)}")
         return tf.cast(c, tf.float32)
 
     def check_second(self, y, x=None):
@@ -162,6 +168,18 @@ class Given(Joint):
 
     def decode(self, z):
         return self._with_rows(lambda view, part: view.picture(part), self._codes(z))
+
+    def _draw_codes(self, n, seed):
+        if len(self.c.shape) == 1:
+            return super()._draw_codes(n, seed)
+        checks.same_length(np.empty(n), self.c.numpy(), "c, of which there is a row for each example,")
+        prior = self.prior()
+        return prior.sample(seed=seed) if len(prior.batch_shape) else prior.sample(n, seed=seed)
+
+    def _draw_examples(self, z, seed):
+        return (
+            super()._draw_examples(z, seed) if len(self.c.shape) == 1 else self.likelihood(z).sample(seed=seed).numpy()
+        )
 
     def _with_rows(self, function, x):
         """In pieces: a condition for each example is cut as the examples are."""

@@ -39,16 +39,10 @@ class Data:
             checks.whole_number(batch_size, "batch_size")
         if x is None:
             raise ValueError(f"{name} must be an array of examples or a tf.data set. Received: None")
-        if isinstance(x, tf.data.Dataset):
+        if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
             first, second, weights = checks.first_batch(x, name)
-            self.check(first, name)
-            if weights is None or self.second is not None:  # Keras has no other way to hand over weights than (x, y, w)
-                self.check_second(second, first)
-            return x, y, sample_weight
-        if isinstance(x, keras.utils.PyDataset):
-            first, second, weights = keras.utils.unpack_x_y_sample_weight(x[0])
             self.check(np.asarray(first), name)
-            if weights is None or self.second is not None:
+            if weights is None or self.second is not None:  # Keras has no other way to hand over weights than (x, y, w)
                 self.check_second(second, first)
             return x, y, sample_weight
         x, y, sample_weight = (checks.as_array(item, name) for item in (x, y, sample_weight))

@@ -61,11 +61,18 @@ class Joint:
         """n new examples: codes from the prior, then the means of p(x|z); with `noise` draws from it: [n, *shape]."""
         checks.whole_number(n, "n")
         seed = self._seed() if seed is None else tf.constant([checks.whole_number(seed, "seed", 0), 0])
-        z = self.prior().sample(n, seed=seed).numpy()
+        z = self._draw_codes(n, seed).numpy()
         if not noise:
             return self.decode(z)
-        pieces = [self.likelihood(z[i : i + 100]).sample(seed=seed + [0, i + 1]).numpy() for i in range(0, n, 100)]
+        return self._draw_examples(z, seed)
+
+    def _draw_examples(self, z, seed):
+        pieces = [self.likelihood(z[i : i + 100]).sample(seed=seed + [0, i + 1]).numpy() for i in range(0, len(z), 100)]
         return np.concatenate(pieces)
+
+    def _draw_codes(self, n, seed):
+        """n codes from the prior: [n, latent_size]."""
+        return self.prior().sample(n, seed=seed)
 
     def _codes(self, z):
         z = np.asarray(z, "float32")

@@ -78,13 +78,13 @@ class VAE(Joint, LatentModel):
                     f"{type(self).__name__}"
                 )
 
-    def _check_events(self):
+    def _check_events(self, c=None):
         """One dry run: each part must give one number for each example, or tfd merges and broadcasts in silence."""
-        x = tf.zeros([2, *self.example_shape], self.encoder.inputs[0].dtype)
+        x, given = tf.zeros([2, *self.example_shape], self.encoder.inputs[0].dtype), () if c is None else (c,)
         views = {
-            "prior": (lambda: self.prior(), (self.latent_size,), ()),
-            "posterior": (lambda: self.posterior(x), (self.latent_size,), (2,)),
-            "likelihood": (lambda: self.likelihood(tf.zeros([2, self.latent_size])), self.example_shape, (2,)),
+            "prior": (lambda: self.prior(*given), (self.latent_size,), (2,)),
+            "posterior": (lambda: self.posterior(x, *given), (self.latent_size,), (2,)),
+            "likelihood": (lambda: self.likelihood(tf.zeros([2, self.latent_size]), *given), self.example_shape, (2,)),
         }
         for name, (made, event, batch) in views.items():
             distribution = made()
