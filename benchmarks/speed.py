@@ -32,6 +32,7 @@ CONTESTANTS = {
     "torch_compiled": ("PyTorch, resident, torch.compile", ("mlp", "hierarchical", "flow")),
     "torch_channels_last": ("PyTorch, resident, channels_last", ("conv",)),
     "torch_channels_last_compiled": ("PyTorch, resident, channels_last, torch.compile", ("conv",)),
+    "jax": ("JAX, by hand: the limit", ("mlp",)),
     "pythae": ("pythae's trainer", ("mlp", "conv", "hierarchical", "flow")),
 }
 
@@ -164,7 +165,9 @@ def main():
         os.environ.setdefault(key, value)
     here = Path(__file__).parent
     store = Store(
-        "speed", *(here / name for name in ("speed.py", "workers.py", "workers_torch.py")), folder=options.store
+        "speed",
+        *(here / name for name in ("speed.py", "workers.py", "workers_torch.py", "workers_jax.py")),
+        folder=options.store,
     )
     keys, pieces = {}, {}
     for kind, names in options.names.items():

@@ -1,4 +1,6 @@
-"""The contestants of the speed benchmark: those of Keras here, the others in workers_torch.py; one to a process.
+"""The contestants of the speed benchmark: those of Keras here, the others in workers_torch.py and workers_jax.py.
+
+One to a process.
 
 `workers.py NAME KIND FOLDER SEED` trains a round for every line on stdin; `speed.py` holds the other end and lists the
 kinds: mlp, conv, hierarchical (a top-down VAE of three groups) and flow (two inverse autoregressive steps).
@@ -154,6 +156,10 @@ def keras_io(kind, x, valid, seed):
 def make(name, *settings):
     if name in ("vae_course", "keras_io"):
         return globals()[name](*settings)
+    if name == "jax":
+        import workers_jax
+
+        return Contestant(*workers_jax.by_hand(*settings))
     import workers_torch  # a process with TensorFlow in it never sees PyTorch
 
     return Contestant(*getattr(workers_torch, name)(*settings))

@@ -278,7 +278,7 @@ def new_pixel_vae(model=models.VAE, **options):
     encoder, decoder, look = new_pixel_networks()
     return model(encoder, decoder, likelihood=PixelByPixel(look), **options)
 
-# %%
+
 pixel_vae = new_pixel_vae()
 look = pixel_vae.likelihood_part.look
 random = np.random.default_rng(0)
@@ -547,7 +547,7 @@ def prices(vae, name, values):
     loss, reconstruction, kl = map(np.array, (record[n] for n in ("loss", "reconstruction", "kl")))
     return (loss + reconstruction) / kl  # loss = -reconstruction + price * kl
 
-# %%
+
 frozen = FrozenVAE(*new_networks())
 frozen.compile(keras.optimizers.Adam(1e-3))
 ignored = prices(frozen, "extra", (0.0, 50.0))

@@ -656,16 +656,15 @@ assert any(weight is own for weight in vamp.trainable_weights), "the invented im
 
 # %%
 def iaf_posterior():
-    steps = [
-        flows.Autoregressive(LATENT_SIZE, 4, hidden=(16,), direction="sampling", flip=i % 2 == 1) for i in range(2)
-    ]
+    made = {"hidden": (16,), "direction": "sampling"}
+    steps = [flows.Autoregressive(LATENT_SIZE, 4, flip=flip, **made) for flip in (False, True)]
     posterior = posteriors.FlowPosterior(steps)
     return models.VAE(*new_networks(posterior.outputs(LATENT_SIZE)), posterior=posterior)
 
 
 def flow_prior():
-    steps = [flows.Coupling(LATENT_SIZE, hidden=(32,), flip=i % 2 == 1) for i in range(4)]
-    return priors.FlowPrior(steps)
+    flips = (False, True, False, True)
+    return priors.FlowPrior([flows.Coupling(LATENT_SIZE, hidden=(32,), flip=flip) for flip in flips])
 
 
 def with_prior(prior):
