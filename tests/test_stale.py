@@ -2,7 +2,7 @@
 
 from vae_course import evaluation, likelihoods, networks, priors
 from vae_course.models import VAE
-from vae_course.models.table import Table, row_batches
+from vae_course.models.resident import Table, row_batches
 
 import keras
 import numpy as np

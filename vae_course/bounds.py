@@ -41,6 +41,15 @@ def kl_per_latent(posterior, prior):
     return tfd.kl_divergence(q, p)
 
 
+def free_bits(kl, least):
+    """max(least, mean over the batch of KL) for each latent or group: kl [batch, ...] -> what is paid, the same shape.
+
+    Below the threshold a latent costs a constant, so that the KL does not pull at it. Built in chapter 06.
+    Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow", equation 15.
+    """
+    return tf.where(tf.reduce_mean(kl, axis=0) > least, kl, least)
+
+
 def kl_parts(z, posterior, prior, train_size):
     """log q(z|x) - log p(z) in three parts, each [batch], in nats: z [batch, latent_size]. Built in chapter 07.
 

@@ -538,11 +538,9 @@ class FrozenVAE(models.VAE):
 
 def prices(vae, name, values):
     """The price of a nat of KL in each epoch, for which a callback sets vae.name to a value."""
-
-    def obey(epoch, logs):
-        setattr(vae, name, values[epoch])
-
-    setter = keras.callbacks.LambdaCallback(on_epoch_begin=obey)
+    setter = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: setattr(vae, name, values[epoch])
+    )
     record = vae.fit(x_train, epochs=len(values), callbacks=[setter], verbose=0).history
     loss, reconstruction, kl = map(np.array, (record[n] for n in ("loss", "reconstruction", "kl")))
     return (loss + reconstruction) / kl  # loss = -reconstruction + price * kl

@@ -656,15 +656,15 @@ assert any(weight is own for weight in vamp.trainable_weights), "the invented im
 
 # %%
 def iaf_posterior():
-    made = {"hidden": (16,), "direction": "sampling"}
-    steps = [flows.Autoregressive(LATENT_SIZE, 4, flip=flip, **made) for flip in (False, True)]
+    options = (4, (16,), "sampling")  # context, hidden units, direction
+    steps = [flows.Autoregressive(LATENT_SIZE, *options, flip) for flip in (False, True)]
     posterior = posteriors.FlowPosterior(steps)
     return models.VAE(*new_networks(posterior.outputs(LATENT_SIZE)), posterior=posterior)
 
 
 def flow_prior():
-    flips = (False, True, False, True)
-    return priors.FlowPrior([flows.Coupling(LATENT_SIZE, hidden=(32,), flip=flip) for flip in flips])
+    steps = [flows.Coupling(LATENT_SIZE, hidden=(32,), flip=flip) for flip in (False, True) * 2]
+    return with_prior(priors.FlowPrior(steps))
 
 
 def with_prior(prior):
@@ -676,8 +676,10 @@ makers = {
     "IAF posterior": iaf_posterior,
     "mixture prior": lambda: with_prior(priors.GaussianMixture(components=100)),
     "VampPrior": lambda: with_prior(priors.VampPrior(x_train[:10])),
-    "flow prior": lambda: with_prior(flow_prior()),
+    "flow prior": flow_prior,
 }
+
+# %%
 sizes = {name: sum(weight.numpy().size for weight in make().trainable_weights) for name, make in makers.items()}
 for name, size in sizes.items():
     print(f"{name:14s} {size:7d} weights, {size - sizes['plain']:5d} extra")

@@ -1,6 +1,7 @@
 """p(x|z): what the decoder's output says of an example. Each part is a Keras layer with `distribution(output, c)`.
 
-base      Likelihood: the support and its check, missing entries, what whole numbers are; subclass it for your own
+base      Likelihood: missing entries, what whole numbers are; subclass it for your own
+support   the check that data lie where the likelihood can have them
 pixels    Bernoulli, DiscretizedLogistic, CategoricalPixels
 real      Gaussian, Laplace, StudentT: one scale or many, fixed, learned or decoded
 counts    Poisson, NegativeBinomial, with an exposure where there is one; Categorical, one of several classes

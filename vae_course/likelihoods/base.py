@@ -1,8 +1,8 @@
 """What every likelihood says of itself: its support, the decoder that it needs, what whole numbers and NaN are."""
 
 from vae_course import parts
+from vae_course.likelihoods.support import check_support
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -60,30 +60,7 @@ class Likelihood(parts.Part):
 
     def check(self, x, name="x"):
         """ValueError if numpy data x [n, *shape] cannot come from this likelihood."""
-        if x.dtype.kind == "f":
-            bad = np.isinf(x) if self.missing else ~np.isfinite(x)
-            if bad.any():
-                hint = "" if self.missing else ". If NaN marks a missing entry, say so: likelihood(missing=True)"
-                raise ValueError(f"{name} must be finite. Received: {bad.sum()} values that are NaN or infinite{hint}")
-            x = x[~np.isnan(x)] if self.missing else x
-        byte = self.whole == "pixels" and x.dtype == np.uint8
-        if byte or not x.size or (self.low is None and self.high is None):
-            return
-        low, high = float(x.min()), float(x.max())
-        lowest = -np.inf if self.low is None else self.low
-        highest = np.inf if self.high is None else self.high
-        kind = f"the {type(self).__name__} likelihood"
-        if low < lowest or high > highest:
-            pixels = self.whole == "pixels" and low >= 0 and 1 < high <= 255
-            hint = " (pixels 0..255? Divide by 255, or keep them as bytes: x.astype('uint8'))" if pixels else ""
-            values = f"Received: values from {low:g} to {high:g}"
-            raise ValueError(f"{name} must lie in [{lowest:g}, {highest:g}] for {kind}{hint}. {values}")
-        if self.spacing is not None and x.dtype.kind == "f":
-            levels = x.astype("float64") / self.spacing
-            if np.abs(levels - np.round(levels)).max() > 1e-3:
-                grid = "whole numbers" if self.spacing == 1 else f"on the grid 0, 1/{round(1 / self.spacing)}, ..., 1"
-                hint = ": load the data as bytes 0..255" if self.whole == "pixels" else ""
-                raise ValueError(f"{name} must be {grid} for {kind}{hint}. Received: values between grid points")
+        check_support(self, x, name)
 
 
 class _Observed(tfd.Independent):

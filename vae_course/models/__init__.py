@@ -1,6 +1,6 @@
 """The course's models, each a `keras.Model`: stock compile, fit, evaluate, predict, save and load.
 
-base          CourseModel: Keras's glue, from data (checks), resident (table) and draws
+base          CourseModel: Keras's glue, with data (and its checks), steps (on the resident table) and draws
 objective     ObjectiveModel: trained for an objective made of terms that it reports
 latent        LatentModel: an encoder, a decoder and a likelihood
 joint         what follows from three distributions, whatever they are

@@ -7,15 +7,15 @@ from vae_course import parts
 from vae_course.models import checks
 from vae_course.models.data import Data
 from vae_course.models.draws import Draws, repeatable, seed_states
-from vae_course.models.resident import Resident, suits_xla
-from vae_course.models.table import EVALUATE, TRAIN, VALID
+from vae_course.models.resident import EVALUATE, TRAIN, VALID
+from vae_course.models.steps import Steps, suits_xla
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 
-class CourseModel(Data, Draws, Resident, keras.Model):
+class CourseModel(Data, Draws, Steps, keras.Model):
     """A `keras.Model` over numpy data with checks, good defaults and a fast `fit`.
 
     A subclass sets `example_shape`, defines `call` and `compute_loss`, and may extend `check`. It can be saved without

@@ -111,7 +111,7 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
         output = tf.cast(self._network(self.decoder, path[-1][-1]), tf.float32)
         reconstruction = self.likelihood_part.distribution(output).log_prob(x)
         kl = tf.add_n(kls)
-        paid = [tf.where(tf.reduce_mean(part) > self._free_bits, part, self._free_bits) for part in kls]
+        paid = [bounds.free_bits(part, self._free_bits) for part in kls]
         terms = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, "paid_kl": tf.add_n(paid)}
         return {**terms, **{f"kl_{group + 1}": part for group, part in enumerate(kls)}}
 

@@ -1,177 +1,102 @@
-"""Steps on resident data: one program for many steps, which the data is an argument of.
+"""Data next to the model: a table of arrays on the device, and batches of row NUMBERS, which compiled steps look up.
 
-So there are no visits to Python between steps, other data of like size compile nothing, and no answer comes from old
-data.
+The input pipeline, which otherwise costs more than the mathematics, is gone. benchmarks/ shows by how much.
 """
 
-import itertools
+import random
+import weakref
+from typing import NamedTuple
 
-from vae_course.models.table import TRAIN, Rows, Table, can_reside, row_batches, rows_of
-
-import keras
 import numpy as np
 import tensorflow as tf
 
-MOST_STEPS = 512  # between two visits to Python
-WORK_OF_A_SECOND = 3e10  # weights * examples that a program gets through in about a second on two cores
+MAX_RESIDENT_BYTES = 2**31  # larger arrays go through Keras's own input pipeline
+TRAIN, VALID, EVALUATE = range(3)  # the tables that a model may have at one time
 
 
-class Resident:
-    """Beside a `keras.Model`: its train and test functions for batches of `Rows` of a table that it holds."""
+class Rows(NamedTuple):
+    """A batch of row numbers [batch] into the table of a model that `table`, a whole number, names."""
 
-    suits_xla_on_cpu = True
-
-    def _batch(self, part, data):
-        """What a step works on, (x, y, sample_weight). part: "train" or "valid"."""
-        if isinstance(data, Rows):  # in an eager run only: compiled steps are handed the rows
-            data = rows_of(self._tables[int(data.table)].columns, data.index)
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if self.second is None and sample_weight is None:  # generators and train_on_batch, which nobody has checked
-            self.check_second(y)
-        return x, y, sample_weight
-
-    def make_train_function(self, force=False):
-        """Keras's for other data; steps on resident rows become one program, which the rows are an argument of."""
-        if self._compile_anew("train_function", force) or self.train_function is None:
-            self.train_function = self._over_rows("train_function", self.train_step, super().make_train_function)
-        return self.train_function
-
-    def make_test_function(self, force=False):
-        """As `make_train_function`."""
-        if self._compile_anew("test_function", force) or self.test_function is None:
-            self.test_function = self._over_rows("test_function", self.test_step, super().make_test_function)
-        return self.test_function
-
-    def _over_rows(self, name, step, make):
-        keras_functions, programs = {}, {}
-
-        def function(iterator):
-            steps = self.steps_per_execution
-            spec = getattr(iterator, "element_spec", None)
-            if self.run_eagerly or not isinstance(spec, Rows):
-                if steps not in keras_functions:  # which are made for a number of steps
-                    make(force=True)
-                    keras_functions[steps] = getattr(self, name)
-                    setattr(self, name, function)
-                return keras_functions[steps](iterator)
-            longest = max(steps, self._most_steps(spec.index.shape[0] or 32))
-            if longest not in programs:
-                programs[longest] = over_rows(step, bool(self.jit_compile), longest)
-            return steps_over_rows(iterator, steps, self._tables, programs[longest])
-
-        function.programs = programs
-        return function
-
-    def _most_steps(self, batch_size):
-        """How many steps take about a second, at most 512: the progress bar should move, and short visits cost."""
-        if not self.jit_compile:
-            return 32
-        work = batch_size * max(1, sum(int(np.prod(weight.shape)) for weight in self.trainable_weights))
-        return int(np.clip(WORK_OF_A_SECOND / work, 1, MOST_STEPS))
-
-    def _choose_steps(self, steps, batch_size):
-        if self._requested.get("steps_per_execution") == "auto":
-            # Under a strategy Keras fails with more than one step at a time.
-            self.steps_per_execution = 1 if self._distributed() else min(self._most_steps(batch_size), steps)
-
-    def _can_reside(self, data):
-        return can_reside(data) and not self._distributed()
-
-    def _reside(self, table, data, batch_size, shuffle=False):
-        """Put arrays next to the model; return the batches of row numbers that stand for them."""
-        # Keras builds losses and metrics from the first batch it sees, which will be one of row numbers.
-        self._symbolic_build(data_batch=self._inputs(tuple(None if item is None else item[:1] for item in data)))
-        self._tables[table] = Table.of(data)
-        rows = len(data[0])
-        batch_size = min(batch_size, rows)
-        drop_last = table == TRAIN or rows % batch_size == 0
-        return row_batches(rows, batch_size, shuffle, drop_last, table)
-
-    def _distributed(self):
-        """Whether a tf.distribute strategy holds the weights, be it over a single device."""
-        return self._distribute_strategy is not None or tf.distribute.has_strategy()
+    index: tf.Tensor
+    table: tf.Tensor
 
 
-def suits_xla(model):
-    if model._distributed():
-        return False
-    layers = model._flatten_layers()
-    if not all(getattr(layer, "supports_jit", True) for layer in layers):
-        return False
-    convolutions = any("Conv" in type(layer).__name__ for layer in layers)
-    return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not convolutions)
+class Table:
+    """Arrays of equal length as tensors on the device. Models that train on equal arrays share one copy.
 
-
-def _spec(tensor):
-    return None if tensor is None else tf.TensorSpec(tensor.shape, tensor.dtype)
-
-
-def over_rows(step, jit_compile, longest):
-    """run(columns, index [longest, batch], count): `step` on the first `count` batches of row numbers, as one program.
-
-    It returns what the last step returned. It compiles anew for another shape or type of the arguments, and for nothing
-    else: their values are no part of the program.
+    columns: a tensor for each array, None for None. Their length is rounded up to one of eight sizes an octave, with
+    rows that no number names, so that arrays of nearly the same length share a compiled program.
     """
-    step = tf.function(step)
 
-    @tf.function(jit_compile=jit_compile, autograph=False)
-    def program(columns, index, count):
-        first = tf.nest.map_structure(_spec, rows_of(columns, index[0]))
-        logs = step.get_concrete_function(first).structured_outputs
-        start = tf.nest.map_structure(lambda spec: tf.zeros(spec.shape, spec.dtype), logs)
-        return tf.while_loop(
-            lambda i, logs: i < count,
-            lambda i, logs: (i + 1, step(rows_of(columns, index[i]))),
-            (tf.constant(0), start),
-        )[1]
+    live = weakref.WeakSet()
 
-    compiled = {}
+    def __init__(self, arrays):
+        self.rows = next(len(array) for array in arrays if array is not None)
+        self.columns = tuple(None if array is None else tf.constant(_roomy(array)) for array in arrays)
 
-    def run(columns, index, count):
-        missing = [[0, longest - len(index)], [0, 0]]  # filled up, so that every number of steps is one program
-        arguments = (columns, tf.pad(index, missing), tf.cast(count, tf.int32))
-        key = str(tf.nest.map_structure(_spec, arguments))
-        if key not in compiled:
-            compiled[key] = program.get_concrete_function(*arguments)
-        return compiled[key](*arguments)
+    @classmethod
+    def of(cls, arrays):
+        for table in cls.live:
+            if table.holds(arrays):
+                return table
+        table = cls(arrays)
+        cls.live.add(table)
+        return table
 
-    run.compiled = compiled
-    return run
+    def holds(self, arrays):
+        """Whether these are the same numbers; a glance at every 97th row settles most cases."""
+        if [a is None for a in arrays] != [c is None for c in self.columns]:
+            return False
+        pairs = [(a, c.numpy()[: self.rows]) for a, c in zip(arrays, self.columns) if a is not None]
+        if any(a.shape != c.shape or a.dtype != c.dtype for a, c in pairs):
+            return False
+        return all(np.array_equal(a[::97], c[::97]) for a, c in pairs) and all(_same_bytes(a, c) for a, c in pairs)
 
 
-@tf.function(autograph=False)
-def _pull(iterator, most):
-    """Up to `most` batches in one call of the graph: row numbers [most, batch], their count, their table."""
-    shape = iterator.element_spec.index.shape
-    rows = tf.TensorArray(tf.int64, most, element_shape=shape)
+def _roomy(array):
+    step = 2 ** max(0, len(array).bit_length() - 4)
+    extra = -len(array) % step
+    return np.concatenate([array, np.zeros((extra, *array.shape[1:]), array.dtype)]) if extra else array
 
-    def body(i, rows, table, batch):
-        index, table = batch.get_value()
-        more = tf.cond(i + 1 < most, iterator.get_next_as_optional, lambda: batch)
-        return i + 1, rows.write(i, index), table, more
 
-    count, rows, table, _ = tf.while_loop(
-        lambda i, rows, table, batch: tf.logical_and(i < most, batch.has_value()),
-        body,
-        (tf.constant(0), rows, tf.constant(0), iterator.get_next_as_optional()),
-        parallel_iterations=1,
+def _same_bytes(a, b):
+    """np.array_equal, in pieces, which stay in the processor's cache."""
+    size = max(1, 2**19 // max(1, a[:1].nbytes))
+    return all(np.array_equal(a[i : i + size], b[i : i + size]) for i in range(0, len(a), size))
+
+
+def can_reside(data):
+    arrays = [item for item in data if item is not None]
+    return (
+        all(isinstance(item, np.ndarray) and item.dtype.kind in "fiub" for item in arrays)
+        and len({len(item) for item in arrays}) == 1
+        and sum(item.nbytes for item in arrays) <= MAX_RESIDENT_BYTES
     )
-    return rows.stack(), count, table
 
 
-def steps_over_rows(iterator, most, tables, run):
-    """Up to `most` steps of `run` on the batches of `Rows` that an iterator gives; StopIteration at its end."""
-    if iterator.element_spec.index.shape.is_fully_defined():
-        index, count, table = _pull(iterator, tf.constant(most, tf.int32))
-        if not count:
-            raise StopIteration
-        return run(tables[int(table)].columns, index, count)
-    batches = list(itertools.islice(iterator, most))
-    if not batches:
-        raise StopIteration
-    columns = tables[int(batches[0].table)].columns
-    full = [batch.index for batch in batches if len(batch.index) == len(batches[0].index)]
-    logs = run(columns, tf.stack(full), len(full))
-    for rest in batches[len(full) :]:  # the last, smaller batch of an evaluation
-        logs = run(columns, rest.index[None], 1)
-    return logs
+def row_batches(rows, batch_size, shuffle, drop_last, table=TRAIN):
+    """A tf.data set of `Rows`: one epoch, in a fresh order each time if `shuffle`."""
+    # tf.data has nothing to tune here, and the thread that would do so can hold up the end of a fit for a second.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+
+    def named(index):
+        return Rows(index, table)
+
+    if not shuffle:
+        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(named).with_options(options)
+    steps = rows // batch_size
+
+    def epoch(seed):
+        order = tf.random.experimental.stateless_shuffle(tf.range(rows, dtype=tf.int64), seed)
+        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], [steps, batch_size]))
+
+    # Python's generator is one of those that keras.utils.set_random_seed sets.
+    seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True)
+    batches = seeds.batch(2).take(1).flat_map(epoch)
+    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(named).with_options(options)
+
+
+def rows_of(columns, index):
+    """Those rows of a table's columns: (x, y, sample_weight), None where there is none."""
+    return tuple(None if column is None else tf.gather(column, index) for column in columns)

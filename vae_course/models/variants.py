@@ -84,9 +84,7 @@ class FreeBitsVAE(FreeBits, VAE):
 
     def bound(self, x, z, posterior):
         per_latent = bounds.kl_per_latent(posterior, self.prior())
-        paying = tf.reduce_mean(per_latent, axis=0) > self._free_bits
-        # Below the threshold a latent costs a constant, so the KL does not pull at it.
-        paid = tf.reduce_sum(tf.where(paying, per_latent, self._free_bits), axis=-1)
+        paid = tf.reduce_sum(bounds.free_bits(per_latent, self._free_bits), axis=-1)
         return {"paid_kl": paid, **super().bound(x, z, posterior)}
 
 
