@@ -187,6 +187,13 @@ def test_a_condition_that_does_not_fit_gets_a_sentence():
         (lambda: model.fit(x, table(6, 3)), r"c must have shape \[n, 4\].*\[6, 3\]"),
         (lambda: model.fit(x, np.full((6, 4), np.nan)), "c must be finite"),
         (lambda: model.given(7), r"classes 0 to 3. Received: \[7\]"),
+        (lambda: model.fit(x, labels(6).astype("float32")), r"whole numbers, c.astype\(int\).*classes=4"),
+        (lambda: model.fit(x, labels(6)[:, None]), r"take c\[:, 0\]"),
+        (
+            lambda: conditional(size=2).compile() or conditional(size=2).encode((x, labels(6))),
+            "give the model classes=",
+        ),
+        (lambda: evaluation.log_likelihood(model, [x, labels(6)]), r"a pair .* is a tuple, \(x, c\)"),
         (lambda: model.given(0.5), r"c must have shape \[4\], or \[n, 4\]. Received: \[\]"),
         (lambda: model.given(table(6, 3)), r"c must have shape \[4\], or \[n, 4\]. Received: \[6, 3\]"),
         (lambda: model.encode(x), r"pass a pair \(x, c\)"),
@@ -212,6 +219,18 @@ def test_an_exposure_alone_is_a_condition():
     model = conditional(shape=(5,), likelihood=likelihood, prior="standard_normal", heard=False)
     model.compile(keras.optimizers.Adam(0.02))
     model.fit(x, exposure, epochs=40, verbose=0)
+    for bad, message in ((0.0, "above 0.*1 values.*lowest 0"), (-0.7, "a logarithm.*lowest -0.7")):
+        wrong = exposure.copy()
+        wrong[3] = bad
+        with pytest.raises(ValueError, match=message):
+            model.fit(x, wrong)
+        with pytest.raises(ValueError, match="must be above 0"):
+            model.given(np.array([bad]))
+    with pytest.raises(ValueError, match="exposure=2 names a column of c.*1 columns"):
+        other = likelihoods.Poisson(exposure=2)
+        conditional(shape=(5,), likelihood=other, prior="standard_normal", heard=False).given(np.array([1.0]))
+    with pytest.raises(ValueError, match="exposure is a number and classes are none"):
+        conditional(shape=(5,), likelihood=likelihoods.Poisson(exposure=0), classes=CLASSES)
     rates = model.given(np.array([1.0])).sample(2000, seed=0).mean(axis=0)
     np.testing.assert_allclose(rates, [1, 2, 3, 4, 5], rtol=0.15)
     np.testing.assert_allclose(model.given(np.array([3.0])).sample(2000, seed=0).mean(axis=0), 3 * rates, rtol=1e-4)

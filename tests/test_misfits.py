@@ -150,7 +150,7 @@ def convolutions():
             lambda: HierarchicalVAE(*pair(), latent_sizes=(1, 1), prior=priors.GaussianMixture(2, 4)),
             "HierarchicalVAE.*'prior'",
         ),
-        (lambda: vae(scale=0.1), "VAE.*'scale': 0.1"),
+        (lambda: vae(scale=0.1), r"belongs to the likelihood: likelihoods.Gaussian\(scale\). Received: scale=0.1"),
         (lambda: VAES["vae"]().compile(loss="mse"), "VAE trains for its own objective.*takes no loss.*'mse'"),
         (lambda: VAES["vae"]().compile(metrics=["mae"]), "takes no metrics"),
         (lambda: MODELS["gan"]().compile(metrics=["mae"]), "GAN trains for its own objective"),

@@ -75,7 +75,19 @@ def test_the_arguments_of_a_part_come_back_whatever_they_are():
     part = likelihoods.Columns(kinds, missing=True).on((5,))
     again = parts.Part.from_config.__func__(likelihoods.Columns, part.get_config())
     assert again.widths == [2, 1, 2] and again.missing and all(p.missing for p in again.parts)
+    inner = likelihoods.Columns([(likelihoods.Gaussian(missing=True), 2), (likelihoods.Categorical(3), 1)])
+    assert inner.missing and inner.parts[1].missing, "one part that knows missing entries is enough"
     assert again.parts[0].df == 3.0 and again.parts[1].levels == 3 and again.parts[0].scale == "learned"
+
+
+def test_a_variable_that_would_never_learn_is_refused():
+    class Own(priors.Prior):
+        def __init__(self):
+            super().__init__()
+            self.width = tf.Variable([1.0, 1.0])
+
+    with pytest.raises(ValueError, match=r"make width with self.add_weight\(\).*tf.Variable in a Own"):
+        Own()
 
 
 # --- densities ---
@@ -277,6 +289,7 @@ def test_tokens_say_what_is_wrong():
     for x, message in (
         (tokens().astype("float32"), "must be tokens, whole numbers.*float32"),
         (tokens() + 3, rf"must lie in \[0, {VOCABULARY - 1}\]"),
+        (np.roll(tokens(), 1, axis=1), "padding, token 0, at the end.*padding before other tokens"),
         (tokens()[:, :4], rf"must have shape \[n, {LENGTH}\]"),
     ):
         with pytest.raises(ValueError, match=message):

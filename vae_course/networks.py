@@ -160,10 +160,7 @@ def recurrent_encoder(
 
 
 def recurrent_decoder(latent_size, shape, units=64, name="decoder", condition_size=0):
-    """A GRU that reads the code at each step, from codes [batch, latent_size] to [batch, length, channels].
-
-    For tokens the channels are logits: shape [length, vocabulary].
-    """
+    """A GRU that reads the code at each step, from codes [batch, latent_size] to [batch, length, channels]."""
     _check_signal(shape)
     length, channels = shape
     inputs = keras.Input((latent_size,))

@@ -73,6 +73,11 @@ class Part(keras.layers.Layer):
                 f"{name} of a {type(self).__name__} is fixed once it is built, since compiled steps keep it: "
                 f"make a new part with the {name} that you want, in a new model. Received: {value!r}"
             )
+        if isinstance(value, tf.Variable):
+            raise ValueError(
+                f"A tf.Variable in a Keras layer is neither trained nor saved: make {name} with self.add_weight(). "
+                f"Received: a tf.Variable in a {type(self).__name__}"
+            )
         super().__setattr__(name, value)
 
     def get_config(self):

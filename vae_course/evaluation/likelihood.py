@@ -90,6 +90,8 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
 
 def parts_of(model, data):
     """(what has prior(), posterior(x) and likelihood(z), x): the model, or given c where data is a pair (x, c)."""
+    if not all(hasattr(model, name) for name in ("prior", "posterior", "likelihood")):
+        raise ValueError(f"This is measured on VAEs and their kin only. Received: {type(model).__name__}")
     if isinstance(data, tuple):
         x, c = data
         if not hasattr(model, "given"):

@@ -62,6 +62,9 @@ class Likelihood(parts.Part):
         """ValueError if numpy data x [n, *shape] cannot come from this likelihood."""
         check_support(self, x, name)
 
+    def check_condition(self, c):
+        """ValueError if numpy conditions c [n, C] are not what the likelihood needs of them, such as an exposure."""
+
 
 class _Observed(tfd.Independent):
     """Independent entries of which those that are NaN count nothing."""

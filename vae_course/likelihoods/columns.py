@@ -22,6 +22,8 @@ class Columns(Likelihood):
         super().__init__(**kwargs)
         self.widths = [width for _, width in parts]
         self.parts = [find(part) for part, _ in parts]
+        self.missing = self.missing or any(part.missing for part in self.parts)  # one mask for the whole row
+        self._arguments["missing"] = self.missing
         for part in self.parts:
             part.missing = part._arguments["missing"] = self.missing
         self._arguments["parts"] = [[part, width] for part, width in zip(self.parts, self.widths)]
@@ -49,6 +51,10 @@ class Columns(Likelihood):
 
     def mean(self, output, c=None):
         return tf.concat([part.mean(piece, c) for part, piece in self._each(output)], axis=-1)
+
+    def check_condition(self, c):
+        for part in self.parts:
+            part.check_condition(c)
 
     def check(self, x, name="x"):
         for number, columns in enumerate(np.split(x, np.cumsum(self.widths)[:-1], axis=-1)):

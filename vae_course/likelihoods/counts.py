@@ -22,6 +22,18 @@ class _Counted(Likelihood):
         self.exposure = exposure
         self.hears_condition = exposure is not None
 
+    def check_condition(self, c):
+        if self.exposure is None:
+            return
+        if not 0 <= self.exposure < c.shape[-1]:
+            raise ValueError(f"exposure={self.exposure} names a column of c. Received: c with {c.shape[-1]} columns")
+        wrong = c[..., self.exposure] <= 0
+        if wrong.any():
+            raise ValueError(
+                f"Column {self.exposure} of c is the exposure and must be above 0 (a logarithm? Take its exp). "
+                f"Received: {int(wrong.sum())} values that are not, the lowest {c[..., self.exposure].min():g}"
+            )
+
     def log_mean(self, output, c):
         """output, plus the log of the exposure: an offset, so that twice the exposure has twice the mean."""
         if self.exposure is None:

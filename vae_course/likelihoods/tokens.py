@@ -15,7 +15,9 @@ class Tokens(Likelihood):
     reader: Keras network [tokens [batch, length], context [batch, C]] -> logits [batch, length, vocabulary], such as
         `networks.reader`. It is handed the tokens moved on by one place, a 0 first, and must be causal: its logits at
         place t may depend on places up to t of what it is handed. The decoder puts out the context, [batch, C].
-    padding: the token that fills up short sequences and is never counted, 0; None counts all.
+    padding: the token that fills up short sequences, at their end, and is never counted, 0. The log-probability is then
+        that of the tokens given the length, and what is drawn has the full length. None counts it as any token: with
+        that, or with a token of your own for the end, the model knows lengths too.
     `mean` is the likeliest next token, one after the other. In training the reader is handed the true tokens (teacher
     forcing). It costs length passes to draw.
     Source: Bowman et al. (2016), "Generating sentences from a continuous space".
@@ -40,6 +42,8 @@ class Tokens(Likelihood):
                 f"Received: output shape {list(self.reader.output_shape)}"
             )
         self.high = vocabulary - 1.0
+        if self.padding is not None and not 0 <= self.padding < vocabulary:
+            raise ValueError(f"padding must be one of {vocabulary} tokens, or None. Received: {self.padding}")
 
     def outputs(self, shape):
         return tuple(self.reader.inputs[1].shape[1:])
@@ -54,6 +58,13 @@ class Tokens(Likelihood):
         if x.dtype.kind not in "iu":
             raise ValueError(f"{name} must be tokens, whole numbers: {name}.astype('int32'). Received: dtype {x.dtype}")
         super().check(np.asarray(x), name)
+        if self.padding is not None:
+            gone = np.asarray(x) == self.padding
+            if (gone[:, :-1] & ~gone[:, 1:]).any():
+                raise ValueError(
+                    f"{name} must have its padding, token {self.padding}, at the end of each sequence only (or "
+                    "padding=None, which counts it). Received: padding before other tokens"
+                )
 
 
 class _Read(tfd.Distribution):

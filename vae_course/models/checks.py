@@ -15,7 +15,13 @@ def as_array(x, name="x"):
             f"x.filled(np.nan), under a likelihood with missing=True. Received: a masked array"
         )
     if isinstance(x, list):
-        return np.asarray(x)
+        try:
+            return np.asarray(x)
+        except ValueError:
+            raise ValueError(
+                f"{name} must be one array; a pair of examples and conditions is a tuple, (x, c). Received: a list of "
+                f"{len(x)} arrays of different shapes"
+            ) from None
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise ValueError(f"{name} must be a dense array: x.toarray(). Received: a sparse {type(x).__name__}")
     if hasattr(x, "to_numpy"):

@@ -47,6 +47,11 @@ class ConditionalVAE(VAE):
                 "Nothing here hears the condition: give the encoder, the decoder or both a second input "
                 "(condition_size=...), or use a VAE"
             )
+        if classes is not None and self.likelihood_part.hears_condition:
+            raise ValueError(
+                "An exposure is a number and classes are none: hand on the classes yourself, beside the exposure, as "
+                f"columns of c. Received: classes={classes} with a likelihood that has an exposure"
+            )
         self.condition_size = heard[0] if heard else None
         if heard:
             self._check_events(tf.ones([2, self.condition_size]))
@@ -62,22 +67,35 @@ class ConditionalVAE(VAE):
         if len(c.shape) not in (1, 2) or (size is not None and c.shape[-1] != size):
             wanted = "C" if size is None else size
             raise ValueError(f"c must have shape [{wanted}], or [n, {wanted}]. Received: {list(c.shape)}")
-        return tf.cast(c, tf.float32)
+        c = tf.cast(c, tf.float32)
+        if tf.executing_eagerly():
+            self.likelihood_part.check_condition(c.numpy())
+        return c
 
     def check_second(self, y, x=None):
         if y is None:
-            raise ValueError("A ConditionalVAE needs a condition for each example: fit(x, c). Received: None")
+            raise ValueError(
+                "A ConditionalVAE needs a condition for each example: fit(x, c), predict((x, c)). Received: None"
+            )
         y = np.asarray(y)
         if self.classes is not None and y.dtype.kind in "iu":
             if y.ndim != 1 or y.min() < 0 or y.max() >= self.classes:
+                hint = ": take c[:, 0]" if y.ndim == 2 and y.shape[1] == 1 else ""
                 raise ValueError(
-                    f"c must be classes 0 to {self.classes - 1}, one whole number for each example. Received: shape "
-                    f"{list(y.shape)}, values from {y.min()} to {y.max()}"
+                    f"c must be classes 0 to {self.classes - 1}, one whole number for each example{hint}. Received: "
+                    f"shape {list(y.shape)}, values from {y.min()} to {y.max()}"
                 )
         else:
             size = self.classes or self.condition_size
+            if y.ndim == 1:
+                raise ValueError(
+                    "c must be a table of numbers [n, C]: for one number each c[:, None]; for classes give the model "
+                    "classes= and c as whole numbers, c.astype(int). "
+                    f"Received: shape {list(y.shape)}, dtype {y.dtype}, classes={self.classes}"
+                )
             checks.numbers_of_shape(y, None if size is None else (size,), "c")
             checks.finite(y, "c")
+            self.likelihood_part.check_condition(y)
         checks.same_length(x, y, "c")
 
     def given(self, c):
@@ -113,7 +131,7 @@ class ConditionalVAE(VAE):
         return x
 
     def _needs_given(self, *args, **kwargs):
-        raise ValueError("Say what is given: model.given(c).sample(n), and so for decode, reconstruct and bound")
+        raise ValueError("Say what is given: model.given(c).sample(n), model.given(c).reconstruct(x), and so on")
 
     sample = decode = reconstruct = bound = bound_of = _needs_given
 

@@ -22,6 +22,10 @@ class LatentModel(ObjectiveModel):
     _training = None  # whether this is training, where Keras does not know: it does within `call`
 
     def __init__(self, encoder, decoder, likelihood="bernoulli", beta=1.0, augmentation=None, **kwargs):
+        if "scale" in kwargs:
+            raise ValueError(
+                f"scale belongs to the likelihood: likelihoods.Gaussian(scale). Received: scale={kwargs['scale']!r}"
+            )
         super().__init__(**kwargs)
         checks.networks(encoder=encoder, decoder=decoder)
         if augmentation is not None and not isinstance(augmentation, keras.Layer):
