@@ -13,7 +13,7 @@ floors only:
     1      parts            what the three have in common, and the normal distribution over codes
     1      flows            an invertible map that learns
     1      networks         encoders and decoders: tensor -> tensor
-    0      bounds           log-weights -> ELBO, IWAE, KL; in nats
+    0      bounds           KL, free bits, ELBO, IWAE: what is made of log-weights, in nats
     0      layers           what happens to an example on its way in: binarized, filled in
     0      datasets         a name -> arrays
     0      callbacks        what changes from epoch to epoch
