@@ -36,6 +36,9 @@ class Prior(parts.Part):
         self.latent_size = shape[-1]
         self.make_weights()
 
+    def check_examples(self, shape):
+        """ValueError if the prior does not fit a model of examples [*shape]; most fit any."""
+
     def distribution(self, c=None):
         """p(z), or p(z|c): event [latent_size], built afresh on every call."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution(c=None)")

@@ -48,8 +48,7 @@ class VAE(Joint, LatentModel):
         self.posterior_part = parts.find(posterior, posteriors.POSTERIORS, posteriors.Posterior).on(outputs)
         self.latent_size = self.posterior_part.latent_size
         self.prior_part = parts.find(prior, priors.PRIORS, priors.Prior).on((self.latent_size,))
-        if hasattr(self.prior_part, "check_examples"):
-            self.prior_part.check_examples(self.example_shape)
+        self.prior_part.check_examples(self.example_shape)
         checks.ends_linearly(encoder, "encoder", "the parameters of the posterior, means and raw scales")
         self._check_fit()
 
@@ -111,11 +110,7 @@ class VAE(Joint, LatentModel):
         seed [2], both int32, -> means of n new examples. Any argument beside the path goes to Keras's export, which
         then writes the terms only.
         """
-        if (
-            args
-            or kwargs.get("input_signature") is not None
-            or kwargs.get("format", "tf_saved_model") != "tf_saved_model"
-        ):
+        if args or set(kwargs) - {"verbose"}:
             return super().export(filepath, *args, **kwargs)
         examples = tf.TensorSpec([None, *self.example_shape], tf.float32)
         codes = tf.TensorSpec([None, self.latent_size], tf.float32)
