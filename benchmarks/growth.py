@@ -148,11 +148,11 @@ def figure(results, file):
     fig, axes = plt.subplots(2, len(results), figsize=(max(5, 2.4 * len(results)), 6.4), squeeze=False)
     for column, (axis, points) in zip(axes.T, results.items()):
         for ax, (name, (values, theory, real)) in zip(column, curves(axis, points).items()):
-            ax.loglog(values, theory, "--", color=plots.COLOURS[3], label="expected by theory")
-            ax.loglog(values, real, "o-", color=plots.COLOURS[0], label="measured (bars: lowest to highest)")
+            ax.loglog(values, theory, "--", color=plots.COLORS[3], label="expected by theory")
+            ax.loglog(values, real, "o-", color=plots.COLORS[0], label="measured (bars: lowest to highest)")
             if name == "seconds":
                 spans = [(min(points[value][name]), max(points[value][name])) for value in values]
-                ax.vlines(values, *zip(*spans), color=plots.COLOURS[0], linewidth=3)
+                ax.vlines(values, *zip(*spans), color=plots.COLORS[0], linewidth=3)
             # Plus 0.0: no minus before a zero.
             ends = [
                 ", ".join(f"{round(end, 1) + 0.0:.1f}" for end in slopes(values, curve)) for curve in (theory, real)

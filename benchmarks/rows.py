@@ -15,7 +15,7 @@ import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 SEEDS = (0, 1, 2)
-GREY = ("mnist", "fashion_mnist")
+GRAY = ("mnist", "fashion_mnist")
 SHAPE = (28, 28, 1)
 
 
@@ -33,7 +33,7 @@ def decayed(epochs, x, batch_size):
 
 
 def drawn_once(x):
-    """Binary test images from grey ones 0..255: the same draw for all models and seeds."""
+    """Binary test images from gray ones 0..255: the same draw for all models and seeds."""
     return np.asarray(layers.Binarize(seed=0)(x / np.float32(255), training=True))
 
 
@@ -68,11 +68,11 @@ def pca_mse(train, test, sizes):
 def measure_exact(run, data):
     """Closed forms, no training. 60 000 training images (binarized_mnist: 50 000), 10 000 test images."""
     images = run.load(data)
-    train = all_training(images) if data in GREY else images.x_train
+    train = all_training(images) if data in GRAY else images.x_train
     frequency = np.clip(train.mean(axis=0), 1e-6, 1 - 1e-6)  # a pixel that never lit up must not have probability 0
     coins = tfd.Independent(tfd.Bernoulli(probs=frequency, dtype="float32"), 3)
     found = {"coins": -float(np.mean(coins.log_prob(images.x_test)))}
-    if data in GREY:
+    if data in GRAY:
         found["entropy"] = float(np.mean(tfd.Independent(tfd.Bernoulli(probs=images.x_test), 3).entropy()))
         found["pca"] = dict(zip(PCA_SIZES, [test for _, test in pca_mse(train, images.x_test, PCA_SIZES)]))
     return found
@@ -197,14 +197,14 @@ def measure_y9(run, model, seed):
 def rows():
     """All rows, in the order of the table."""
     pairs = [{"seed": seed, "model": model} for seed in SEEDS for model in ("VAE", "IWAE")]
-    vamps = [{"data": data, "seed": s, "model": m} for data in GREY for s in SEEDS[:2] for m in ("VAE", "VampPrior")]
+    vamps = [{"data": data, "seed": s, "model": m} for data in GRAY for s in SEEDS[:2] for m in ("VAE", "VampPrior")]
     coders = []
-    for data in GREY:
+    for data in GRAY:
         coders += [{"data": data, "hidden": [], "size": size, "seed": 0} for size in PCA_SIZES]
         coders += [{"data": data, "hidden": [512, 256], "size": 32, "seed": seed} for seed in SEEDS]
     sprites = [{"model": model, "seed": seed} for model in (*KNOWN, "1", "4") for seed in SEEDS]
     return [
-        Row("exact", measure_exact, [{"data": data} for data in ("binarized_mnist", *GREY)], claims.exact, quick=True),
+        Row("exact", measure_exact, [{"data": data} for data in ("binarized_mnist", *GRAY)], claims.exact, quick=True),
         Row("Y1", measure_y1, [{"seed": seed} for seed in SEEDS], claims.y1, quick=True),
         Row("Y2", measure_y2, [{"seed": seed} for seed in SEEDS], claims.y2, quick=False),
         Row("Y3", measure_y3, pairs, claims.y3, quick=False),

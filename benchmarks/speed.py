@@ -17,22 +17,23 @@ from pathlib import Path
 
 from report import machine, report, surroundings
 from store import ROOT, Store
+from workers import BATCH, EPOCHS
 
-BATCH = 128
 HELD_OUT = 2000
 # In a round: one epoch of MNIST's training part, and parts of one.
-EXAMPLES = {"mlp": 390 * BATCH, "conv": 48 * BATCH, "hierarchical": 156 * BATCH, "flow": 156 * BATCH}
+STEPS = {"mlp": 390, "epochs": 390, "conv": 48, "hierarchical": 156, "flow": 156}
+EXAMPLES = {kind: steps * BATCH for kind, steps in STEPS.items()}
 QUICK = ("mlp", "flow")
 # name -> (title, the architectures it is run on)
 CONTESTANTS = {
-    "vae_course": ("vae_course, `fit`", ("mlp", "conv", "hierarchical", "flow")),
-    "keras_io": ("keras.io's pattern, `fit`", ("mlp", "conv")),
+    "vae_course": ("vae_course, `fit`", ("mlp", "epochs", "conv", "hierarchical", "flow")),
+    "keras_io": ("keras.io's pattern, `fit`", ("mlp", "epochs", "conv")),
     "torch_example": ("PyTorch example, DataLoader", ("mlp", "conv")),
-    "torch_resident": ("PyTorch, data resident", ("mlp", "conv", "hierarchical", "flow")),
-    "torch_compiled": ("PyTorch, resident, torch.compile", ("mlp", "hierarchical", "flow")),
+    "torch_resident": ("PyTorch, data resident", ("mlp", "epochs", "conv", "hierarchical", "flow")),
+    "torch_compiled": ("PyTorch, resident, torch.compile", ("mlp", "epochs", "hierarchical", "flow")),
     "torch_channels_last": ("PyTorch, resident, channels_last", ("conv",)),
     "torch_channels_last_compiled": ("PyTorch, resident, channels_last, torch.compile", ("conv",)),
-    "jax": ("JAX, by hand: the limit", ("mlp",)),
+    "jax_by_hand": ("JAX, by hand: the limit", ("mlp", "epochs")),
     "pythae": ("pythae's trainer", ("mlp", "conv", "hierarchical", "flow")),
 }
 
@@ -191,7 +192,7 @@ def main():
             piece = pieces[kind] = compete(kind, options.names[kind], options.rounds, Path(folder), options.seed)
             if not ours_failed(piece):
                 store[keys[kind]] = piece
-    parts += [report(kind, pieces[kind], options.examples[kind]) for kind in options.names]
+    parts += [report(kind, pieces[kind], options.examples[kind] * EPOCHS.get(kind, 1)) for kind in options.names]
     text = "\n\n".join(part.strip() for part in parts) + "\n"
     print(text)
     if options.markdown:

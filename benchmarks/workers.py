@@ -3,7 +3,8 @@
 One to a process.
 
 `workers.py NAME KIND FOLDER SEED` trains a round for every line on stdin; `speed.py` holds the other end and lists the
-kinds: mlp, conv, hierarchical (a top-down VAE of three groups) and flow (two inverse autoregressive steps).
+kinds: mlp, epochs (mlp, several epochs in a call of `fit`), conv, hierarchical (a top-down VAE of three groups) and
+flow (two inverse autoregressive steps).
 All train 128 examples a step with Adam 1e-3 in float32 on the mean negative ELBO in nats. x and valid: bytes
 0..255, [n, 28, 28, 1]. Each is written as its users would write it; benchmarks/README.md tells what and why.
 """
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 BATCH = 128
+EPOCHS = {"epochs": 5}  # in a round; one for all others
 ENCODED = {"mlp": 40, "conv": 4, "hierarchical": 64, "flow": 40}  # numbers that the encoder gives, all heads together
 DECODED = {"mlp": 20, "conv": 2, "hierarchical": 64, "flow": 20}  # numbers that the decoder takes: a code, or the state
 GROUPS, HIDDEN = (8, 8, 8), 64  # hierarchical: latents of each group, units of its small networks
@@ -26,7 +28,7 @@ MADE = (128, 128, 128)  # flow: hidden units of each step's masked network, pyth
 
 
 class Contestant(NamedTuple):
-    """`train()` is one round, `loss()` the negative ELBO in nats on held-out images.
+    """`train(epochs)` is one round, `loss()` the negative ELBO in nats on held-out images.
 
     `about()` tells how it ran: a dictionary of its device, its number of trainable weights and how else.
     """
@@ -89,8 +91,8 @@ def vae_course(kind, x, valid, seed):
         vae = models.VAE(encoder, decoder)
     vae.compile()
 
-    def train():
-        vae.fit(x, batch_size=BATCH, verbose=0)
+    def train(epochs):
+        vae.fit(x, batch_size=BATCH, epochs=epochs, verbose=0)
 
     def loss():
         return vae.evaluate(valid, batch_size=BATCH, verbose=0, return_dict=True)["loss"]
@@ -149,20 +151,27 @@ def keras_io(kind, x, valid, seed):
     def loss():
         return model.terms(ops.convert_to_tensor(valid.astype("float32") / 255))[0]
 
-    return Contestant(lambda: model.fit(floats, batch_size=BATCH, verbose=0), loss, lambda: tensorflow_about(model))
+    def train(epochs):
+        model.fit(floats, batch_size=BATCH, epochs=epochs, verbose=0)
+
+    return Contestant(train, loss, lambda: tensorflow_about(model))
 
 
 # ---- the worker's life ----
 def make(name, *settings):
     if name in ("vae_course", "keras_io"):
         return globals()[name](*settings)
-    if name == "jax":
-        import workers_jax
+    if name == "jax_by_hand":
+        import workers_jax as workers
+    else:
+        import workers_torch as workers  # a process with TensorFlow in it never sees PyTorch
+    epoch, loss, about = getattr(workers, name)(*settings)
 
-        return Contestant(*workers_jax.by_hand(*settings))
-    import workers_torch  # a process with TensorFlow in it never sees PyTorch
+    def train(epochs):
+        for _ in range(epochs):
+            epoch()
 
-    return Contestant(*getattr(workers_torch, name)(*settings))
+    return Contestant(train, loss, about)
 
 
 def serve(name, kind, folder, seed):
@@ -175,14 +184,14 @@ def serve(name, kind, folder, seed):
 
     try:
         x, valid = np.load(Path(folder) / f"{kind}.npy"), np.load(Path(folder) / "valid.npy")
-        contestant = make(name, kind, x, valid, int(seed))
+        contestant = make(name, "mlp" if kind == "epochs" else kind, x, valid, int(seed))
         answer(ready=True)
         for line in sys.stdin:
             if line.strip() == "loss":
                 answer(loss=float(contestant.loss()), about=contestant.about())
             else:
                 cpu, start = time.process_time(), time.perf_counter()
-                contestant.train()
+                contestant.train(EPOCHS.get(kind, 1))
                 answer(seconds=time.perf_counter() - start, cpu=time.process_time() - cpu)
     except Exception as error:
         answer(error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
