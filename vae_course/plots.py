@@ -1,4 +1,4 @@
-"""Figures of the course: arrays in, Axes out. Nothing here shows or saves. Colours are safe for colour-blind eyes."""
+"""Figures of the course: arrays in, Axes out. Nothing here shows or saves. Colors are safe for color-blind eyes."""
 
 import math
 
@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 # Okabe & Ito (2008), "Color universal design", and three of Tol's for sets of ten classes.
-COLOURS = (
+COLORS = (
     "#0072B2",
     "#E69F00",
     "#009E73",
@@ -23,10 +23,10 @@ MARKERS = "os^DvP*X<>"
 
 
 def use_style():
-    """The look of the course's figures: sizes that can be read, colour-blind-safe colours, perceptual maps."""
+    """The look of the course's figures: sizes that can be read, color-blind-safe colors, perceptual maps."""
     mpl.rcParams.update(
         {
-            "axes.prop_cycle": mpl.cycler(color=COLOURS),
+            "axes.prop_cycle": mpl.cycler(color=COLORS),
             "axes.spines.right": False,
             "axes.spines.top": False,
             "axes.titlesize": 11,
@@ -127,7 +127,7 @@ def history(histories, metric="loss", ax=None, ylabel=None):
             if key in record:
                 label = f"{name}, {part}" if name else part
                 epochs = range(1, len(record[key]) + 1)
-                ax.plot(epochs, record[key], line, color=COLOURS[i % len(COLOURS)], label=label)
+                ax.plot(epochs, record[key], line, color=COLORS[i % len(COLORS)], label=label)
     ax.set_xlabel("epoch")
     ax.set_ylabel(ylabel or metric)
     ax.legend()
@@ -135,7 +135,7 @@ def history(histories, metric="loss", ax=None, ylabel=None):
 
 
 def latent_scatter(codes, labels=None, ax=None, label_names=None, size=6):
-    """Codes [n, 2], one colour and marker for each of at most ten classes, or a colour scale for real labels."""
+    """Codes [n, 2], one color and marker for each of at most ten classes, or a color scale for real labels."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.shape[1] != 2:
         raise ValueError(f"codes must have shape [n, 2]. Received: {list(codes.shape)}")
@@ -147,10 +147,54 @@ def latent_scatter(codes, labels=None, ax=None, label_names=None, size=6):
         ax.figure.colorbar(points, ax=ax)
     else:
         for label in np.unique(labels):
-            style = {"color": COLOURS[label % 10], "marker": MARKERS[label % 10], "linewidths": 0}
+            style = {"color": COLORS[label % 10], "marker": MARKERS[label % 10], "linewidths": 0}
             name = str(label) if label_names is None else label_names[label]
             ax.scatter(*codes[np.asarray(labels) == label].T, s=size, alpha=0.7, label=name, **style)
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2, handletextpad=0.1)
     ax.set_xlabel("$z_1$")
     ax.set_ylabel("$z_2$")
+    return ax
+
+
+def schematic(nodes, arrows=(), ax=None, unit=0.9):
+    """Boxes and arrows: what a model is made of, and what flows where. Nothing is computed.
+
+    nodes: {name: (x, y, kind)} or {name: (x, y, kind, text)}; the text is the name unless it is given. Kinds:
+    "network" is a box, "variable" a circle, "observed" a shaded circle, "text" has no frame. arrows: (from, to), and
+    after them, if wanted, a dictionary with any of label, color, style ("-" or "--"), bend (0 is straight) and head
+    ("->", "<->" or "-"). A unit of x and y is `unit` inches; 1.6 units from box to box are enough for a word each.
+    """
+    places = np.array([node[:2] for node in nodes.values()], float)
+    low, high = places.min(axis=0) - (1.0, 0.6), places.max(axis=0) + (1.0, 0.6)
+    ax = _axes(ax, tuple(unit * (high - low)))
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+    ax.set_axis_off()
+    frames = {
+        "network": {"boxstyle": "round,pad=0.5", "facecolor": "#DCEAF4", "edgecolor": COLORS[0]},
+        "variable": {"boxstyle": "circle,pad=0.45", "facecolor": "white", "edgecolor": "black"},
+        "observed": {"boxstyle": "circle,pad=0.45", "facecolor": "#D9D9D9", "edgecolor": "black"},
+        "text": {"boxstyle": "round,pad=0.2", "facecolor": "none", "edgecolor": "none"},
+    }
+    drawn = {}
+    for name, (x, y, kind, *text) in nodes.items():
+        if kind not in frames:
+            raise ValueError(f"the kind of a node is one of {', '.join(frames)}. Received for {name!r}: {kind!r}")
+        drawn[name] = ax.text(x, y, *(text or [name]), ha="center", va="center", zorder=2, bbox=frames[kind])
+    for start, end, *options in arrows:
+        if missing := {start, end} - set(nodes):
+            raise ValueError(f"an arrow joins two of the nodes {', '.join(nodes)}. Received: {', '.join(missing)}")
+        options = {"color": "black", "style": "-", "bend": 0.0, "head": "->", **(options[0] if options else {})}
+        (x0, y0), (x1, y1) = (drawn[name].get_position() for name in (start, end))
+        line = {"arrowstyle": options["head"], "linestyle": options["style"], "color": options["color"]}
+        line |= {"connectionstyle": f"arc3,rad={options['bend']}", "shrinkA": 2, "shrinkB": 2, "mutation_scale": 14}
+        line |= {"patchA": drawn[start].get_bbox_patch(), "patchB": drawn[end].get_bbox_patch(), "linewidth": 1.3}
+        ax.annotate("", (x1, y1), (x0, y0), arrowprops=line, zorder=3)
+        if "label" in options:
+            # Beside the middle of the arc, on its outer side: above it or below it, or right of one that runs upward.
+            away = options["bend"] / 2 * np.array([y1 - y0, x0 - x1])
+            steep, below = abs(y1 - y0) > abs(x1 - x0), away[1] < 0
+            place = {"ha": "left", "va": "center"} if steep else {"ha": "center", "va": "top" if below else "bottom"}
+            middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + away
+            middle = middle + ((0.08, 0.0) if steep else (0.0, -0.06 if below else 0.06))
+            ax.text(*middle, options["label"], color=options["color"], fontsize=9, zorder=4, **place)
     return ax
