@@ -106,6 +106,14 @@ def test_modules_come_when_they_are_used():
         vae_course.model  # noqa: B018 (the attribute access is the test)
 
 
+def test_tensorflow_starts_quietly_and_hides_no_error():
+    status, printed = python("from vae_course import bounds")
+    assert (status, printed) == (0, "")
+    # What else is written to standard error meanwhile, by C++ as here or by Python, still appears.
+    write = "os.write(2, b'I0000 00:00:1 a note\\nan error\\n')"
+    assert python(f"import os, vae_course\nwith vae_course._quiet_start():\n    {write}") == (0, "an error\n")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the size in KiB")
 def test_a_kernel_takes_less_than_a_gigabyte():
     code = """

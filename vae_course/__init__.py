@@ -25,9 +25,12 @@ Importing the package imports neither TensorFlow nor Keras; a module is imported
 `python -m vae_course` checks the installation.
 """
 
+import contextlib
 import importlib
 import os
+import re
 import sys
+import tempfile
 
 __version__ = "0.1.0"
 __all__ = [
@@ -62,9 +65,34 @@ if _backend != "tensorflow":
     )
 
 
+@contextlib.contextmanager
+def _quiet_start():
+    """Drop TensorFlow's notes about CUDA and oneDNN, which no log level reaches while it starts; keep all else.
+
+    They are written by its C++ libraries to the process's standard error, so that is what is set aside meanwhile.
+    """
+    if "tensorflow" in sys.modules or os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+        yield
+        return
+    with tempfile.TemporaryFile() as written, contextlib.ExitStack() as stack:
+        sys.stderr.flush()
+        standard_error = os.dup(2)
+        stack.callback(os.close, standard_error)
+        os.dup2(written.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(standard_error, 2)
+            written.seek(0)
+            notes = rb"(?m)^(WARNING: All log messages before absl.*|I\d{4} \d\d:.*)\n?"
+            os.write(2, re.sub(notes, b"", written.read()))
+
+
 def __getattr__(name):
     if name in __all__:
-        return importlib.import_module(f"{__name__}.{name}")
+        with _quiet_start():
+            return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it holds {', '.join(__all__)}")
 
 
