@@ -1,5 +1,8 @@
 """The contract that every model passes: what a Keras user expects of a Keras model, with XLA on where it is on."""
 
+import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -309,24 +312,54 @@ def test_two_devices_learn_as_one():
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_two_processes_learn_as_one(tmp_path):
+    """The same fit under MultiWorkerMirroredStrategy in two processes, where Keras's own models fail."""
+    program, cluster = Path(__file__).with_name("two_workers.py"), {"worker": []}
+    while len(set(cluster["worker"])) < 2:
+        cluster["worker"] = [f"127.0.0.1:{free_port()}" for _ in range(2)]
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": i}} for i in range(2)]
+    settings = [{"TF_CONFIG": json.dumps(task)} for task in tasks]
+    files = [tmp_path / f"{name}.npz" for name in ("first", "second", "alone")]
+    runs = [
+        subprocess.Popen(
+            [sys.executable, program, file], env={**os.environ, **setting}, stderr=subprocess.PIPE, text=True
+        )
+        for file, setting in zip(files, [*settings, {}])
+    ]
+    for run in runs:
+        said = run.communicate(timeout=250)[1]
+        assert run.returncode == 0, said[-2000:]
+    first, second, alone = (np.load(file) for file in files)
+    np.testing.assert_array_equal(first["moved"], second["moved"], err_msg="the processes hold different weights")
+    np.testing.assert_allclose(first["moved"], alone["moved"], rtol=0.05, atol=0.01 * abs(alone["moved"]).max())
+    for name in ("loss", "val_loss"):
+        np.testing.assert_allclose(first[name], alone[name], rtol=1e-3)
+
+
 # --- errors that help ---
 
-GREY = np.full((4, *SHAPE), 0.3, "float32")
+GRAY = np.full((4, *SHAPE), 0.3, "float32")
 
 
 @pytest.mark.parametrize(
     ("model", "x", "message"),
     [
-        ("vae", GREY * 255, r"\[0, 1\].*Divide by 255.*76.5"),
-        ("vae", (GREY * 255).astype(int), r"\[0, 1\].*astype\('uint8'\).*76"),
-        ("vae", GREY - 1, r"must lie in \[0, 1\].*-0.7"),
-        ("vae", GREY * np.nan, "must be finite.*256 values"),
-        ("vae", GREY[..., 0], r"add the channel axis.*Received: \[4, 8, 8\]"),
-        ("vae", GREY[:, :5], r"must have shape \[n, 8, 8, 1\].*\[4, 5, 8, 1\]"),
-        ("vae", GREY[:0], "at least one example"),
-        ("vae", GREY.astype(str), "array of numbers"),
-        ("vae_logistic", GREY, "grid 0, 1/255, ..., 1"),
-        ("autoencoder", GREY[..., 0], "add the channel axis"),
+        ("vae", GRAY * 255, r"\[0, 1\].*Divide by 255.*76.5"),
+        ("vae", (GRAY * 255).astype(int), r"\[0, 1\].*astype\('uint8'\).*76"),
+        ("vae", GRAY - 1, r"must lie in \[0, 1\].*-0.7"),
+        ("vae", GRAY * np.nan, "must be finite.*256 values"),
+        ("vae", GRAY[..., 0], r"add the channel axis.*Received: \[4, 8, 8\]"),
+        ("vae", GRAY[:, :5], r"must have shape \[n, 8, 8, 1\].*\[4, 5, 8, 1\]"),
+        ("vae", GRAY[:0], "at least one example"),
+        ("vae", GRAY.astype(str), "array of numbers"),
+        ("vae_logistic", GRAY, "grid 0, 1/255, ..., 1"),
+        ("autoencoder", GRAY[..., 0], "add the channel axis"),
     ],
 )
 def test_bad_data_get_a_sentence_that_names_them(model, x, message):

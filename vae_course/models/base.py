@@ -223,14 +223,21 @@ class CourseModel(Data, Draws, Steps, keras.Model):
             raise ValueError(f"Call {self.name}.compile() first: it says how the model learns and is measured")
 
     def train_step(self, data):
-        return super().train_step(self._inputs(self._batch("train", data)))
+        return self._to_report(super().train_step(self._inputs(self._batch("train", data))))
 
     def test_step(self, data):
-        return super().test_step(self._inputs(self._batch("valid", data)))
+        return self._to_report(super().test_step(self._inputs(self._batch("valid", data))))
 
     def predict_step(self, data):
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         return super().predict_step((self._inputs((x, y, None))[0],)) if y is not None else super().predict_step(data)
+
+    def _to_report(self, logs):
+        """Numbers as vectors of one where several processes train: Keras averages there over a first axis.
+
+        Without it Keras 3 fails on its own numbers (tensorflow/tensorflow issue 72388).
+        """
+        return {name: value[None] for name, value in logs.items()} if self._over_processes() else logs
 
     def _over_replicas(self, loss):
         """A mean over this device's batch as its share of the whole: MirroredStrategy sums the gradients.

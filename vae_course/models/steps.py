@@ -92,6 +92,13 @@ class Steps:
         return self._distribute_strategy is not None or tf.distribute.has_strategy()
 
 
+    def _over_processes(self):
+        """Whether several processes, or machines, share each step."""
+        strategy = self._distribute_strategy
+        several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+        return several and strategy.extended._in_multi_worker_mode()  # as Keras asks
+
+
 def suits_xla(model):
     if model._distributed():
         return False
