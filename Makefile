@@ -70,6 +70,8 @@ bench-full: .venv-bench/.installed
 
 # ---- the environments ----
 comma := ,
+# JupyterLab asks at its first start whether it may fetch news, and looks for updates: not in a lesson, not without a network.
+NO_QUESTIONS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 
 # $(call find_python): the shell variable python, or a sentence that says what to do
 define find_python
@@ -115,6 +117,8 @@ endif
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(call install,.venv,course$(comma)test,about 800 MB and takes one to ten minutes; on disk it is 3 GB)
+	@mkdir -p .venv/share/jupyter/lab/settings
+	@echo '$(NO_QUESTIONS)' > .venv/share/jupyter/lab/settings/overrides.json
 
 .venv-bench/.installed: pyproject.toml constraints.txt
 	$(call install,.venv-bench,bench,PyTorch too$(comma) 1 to 4 GB in all$(comma) and takes two to twenty minutes)
