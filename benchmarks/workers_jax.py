@@ -68,6 +68,10 @@ def jax_by_hand(kind, x, valid, seed):
 
     def about():
         size = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(weights))
-        return {"device": jax.devices()[0].platform.upper(), "weights": size, "how": f"JAX {jax.__version__}, one program an epoch"}
+        return {
+            "device": jax.devices()[0].platform.upper(),
+            "weights": size,
+            "how": f"JAX {jax.__version__}, one program an epoch",
+        }
 
     return train, loss, about

@@ -111,11 +111,11 @@ def test_photo_patches_come_from_disjoint_blocks(loaded):
 
     places = {}
     for label, photo in enumerate(load_sample_images().images):
-        grey = np.rint(photo @ [0.299, 0.587, 0.114]).astype(np.uint8)
+        gray = np.rint(photo @ [0.299, 0.587, 0.114]).astype(np.uint8)
         for i in range(0, 384 - 15):
             for j in range(0, 640 - 15):
                 if i // 64 == (i + 15) // 64 and j // 64 == (j + 15) // 64:
-                    places.setdefault(grey[i : i + 16, j : j + 16].tobytes(), set()).add((label, i // 64, j // 64))
+                    places.setdefault(gray[i : i + 16, j : j + 16].tobytes(), set()).add((label, i // 64, j // 64))
     data = datasets.load("photos", dtype="uint8")
     used = {}
     for split in datasets.SPLITS:
@@ -133,7 +133,7 @@ def test_tables_and_signals_are_standardised_by_the_training_part_alone(loaded):
         train, test = loaded[name].x_train.astype(float), loaded[name].x_test.astype(float)
         np.testing.assert_allclose(train.mean(axis=axis), 0, atol=1e-5)
         np.testing.assert_allclose(train.std(axis=axis), 1, atol=1e-5)
-        assert np.abs(test.mean(axis=axis)).max() > 1e-3, "the test part was standardised by itself"
+        assert np.abs(test.mean(axis=axis)).max() > 1e-3, "the test part was standardized by itself"
 
 
 # Factors and pictures
@@ -165,8 +165,8 @@ def draw(kind, **changes):
     return getattr(drawings, kind)(np.stack(columns, axis=1))[..., 0] / 255
 
 
-def centre(images):
-    """Column and row of the centre of mass, in pixels from the middle of the picture."""
+def center(images):
+    """Column and row of the center of mass, in pixels from the middle of the picture."""
     place, mass = np.arange(32) - 15.5, images.sum(axis=(1, 2))
     return (images.sum(axis=1) @ place) / mass, (images.sum(axis=2) @ place) / mass
 
@@ -174,10 +174,10 @@ def centre(images):
 @pytest.mark.parametrize("shape", range(3))
 def test_position_moves_the_sprite_by_as_many_pixels(shape):
     moves = drawings.SPRITE_FACTORS["x"]
-    column, row = centre(draw("sprites", shape=shape, x=moves))
+    column, row = center(draw("sprites", shape=shape, x=moves))
     np.testing.assert_allclose(np.diff(column), np.diff(moves), atol=1e-6)
     np.testing.assert_allclose(np.diff(row), 0, atol=1e-6)
-    column, row = centre(draw("sprites", shape=shape, y=moves))
+    column, row = center(draw("sprites", shape=shape, y=moves))
     np.testing.assert_allclose(np.diff(row), np.diff(moves), atol=1e-6)
     np.testing.assert_allclose(np.diff(column), 0, atol=1e-6)
 
@@ -202,7 +202,7 @@ def test_sprites_are_binary(loaded):
     assert set(np.unique(loaded["sprites"].x_train)) == {0.0, 1.0}
 
 
-def centre_of_change(one, other, axis):
+def center_of_change(one, other, axis):
     """Where two sets of pictures differ: the mean place along an axis (1: the row, 2: the column)."""
     change = np.abs(one - other).sum(axis=3 - axis)
     return (change @ np.arange(change.shape[1])) / change.sum(axis=1)
@@ -212,7 +212,7 @@ def test_orientation_moves_the_nose_the_brows_and_the_mouth():
     angles = drawings.FACE_FACTORS["orientation"]
     frown, smile = (draw("faces", orientation=angles, expression=expression) for expression in (-1, 1))
     for rows, what in ((slice(8, 14), "brows"), (slice(19, 27), "mouth")):
-        column = centre_of_change(frown[:, rows], smile[:, rows], axis=2)
+        column = center_of_change(frown[:, rows], smile[:, rows], axis=2)
         assert np.all(np.diff(column) > 0.2), f"the {what} must move to the right: {column}"
         assert abs(column[6] - 15.5) < 0.5 and column[-1] - column[0] > 6
     nose = draw("faces", orientation=angles)[:, 14:18, 8:24].mean(axis=1).argmax(axis=1)  # it catches the light
@@ -277,16 +277,16 @@ def test_each_fault_does_what_its_name_says():
     assert np.corrcoef(healthy[..., 2].mean(axis=1), load)[0, 1] > 0.98, "the current follows the load"
     assert np.corrcoef(healthy[..., 0].std(axis=1), speed)[0, 1] > 0.8, "the vibration follows the speed"
 
-    spoilt, factors = window(1)
-    jump = np.abs(np.diff(spoilt - healthy, axis=1)) > 1e-9
+    spoiled, factors = window(1)
+    jump = np.abs(np.diff(spoiled - healthy, axis=1)) > 1e-9
     assert np.all(jump.any(axis=1).sum(axis=1) == 1) and jump.sum(axis=(1, 2)).max() <= 3
-    spoilt, factors = window(2)
-    climb = (spoilt - healthy)[:, -1]
+    spoiled, factors = window(2)
+    climb = (spoiled - healthy)[:, -1]
     assert np.all(climb[:, 1] > 2) and np.all(climb[:, [0, 2]] == 0)
-    spoilt, factors = window(3)
-    assert np.all((np.diff(spoilt[:, -20:], axis=1) == 0).all(axis=1).sum(axis=1) == 1), "one channel repeats"
-    spoilt, factors = window(4)
-    change = (spoilt - healthy)[..., 0]
+    spoiled, factors = window(3)
+    assert np.all((np.diff(spoiled[:, -20:], axis=1) == 0).all(axis=1).sum(axis=1) == 1), "one channel repeats"
+    spoiled, factors = window(4)
+    change = (spoiled - healthy)[..., 0]
     fast = np.abs(np.fft.rfft(change, axis=1))[:, 15:26].sum() / np.abs(np.fft.rfft(change, axis=1)).sum()
     assert np.all(change.std(axis=1) > 0.1) and fast > 0.4, "the ringing lies near 330 Hz"
 
@@ -388,10 +388,10 @@ def test_the_two_forms_of_dsprites_agree(tmp_path, monkeypatch):
     monkeypatch.setattr(originals, "DSPRITES_KEPT", (3, 2, 2, 2, 2))
     values = np.stack(np.meshgrid(*map(np.arange, (3, 2, 8, 4, 4)), indexing="ij"), -1).reshape(-1, 5) + 1.0
     images = np.random.default_rng(0).integers(0, 2, (len(values), 64, 64), np.uint8)
-    colour = np.ones((len(values), 1))
+    color = np.ones((len(values), 1))
     original, compact = tmp_path / "original.npz", tmp_path / "compact.npz"
     bad = np.array([{"never": "unpickle"}], dtype=object)
-    np.savez_compressed(original, imgs=images, latents_values=np.hstack([colour, values]), metadata=bad)
+    np.savez_compressed(original, imgs=images, latents_values=np.hstack([color, values]), metadata=bad)
     keep = (values[:, 2] % 4 == 1) & (values[:, 3] % 2 == 1) & (values[:, 4] % 2 == 1)
     np.savez_compressed(compact, imgs=images[keep], latents_values=values[keep], metadata=bad)
     one, other = originals._dsprites([original]), originals._dsprites([compact])

@@ -77,7 +77,7 @@ def test_a_wrong_number_of_neighbors_is_named(k):
         (np.zeros((4, 9)), r"height, width.*\[4, 9\]"),
         (np.zeros((4, 2, 9, 1)), r"3 pixels high.*\[4, 2, 9, 1\]"),
         (np.full((2, 8, 8, 1), np.nan), "images must be finite. Received: 128 values"),
-        (np.full((2, 8, 8, 1), "grey"), "images must be an array of numbers.*Received: <U4"),
+        (np.full((2, 8, 8, 1), "gray"), "images must be an array of numbers.*Received: <U4"),
     ],
 )
 def test_wrong_images_are_named(images, message):

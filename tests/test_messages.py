@@ -87,7 +87,7 @@ def test_weights_that_cannot_be_obeyed_get_a_sentence():
 def test_tf_data_are_checked_at_their_first_batch():
     model, x, pictures = compiled(tabular()), table(), compiled(vae())
     broken = np.where(np.arange(5) == 2, np.nan, x)[:10]
-    grey = images(20).astype("float32")
+    gray = images(20).astype("float32")
     for call in readers(model):
         with pytest.raises(ValueError, match="10 values that are NaN"):
             call(batches(broken))
@@ -99,7 +99,7 @@ def test_tf_data_are_checked_at_their_first_batch():
             call(batches(x[:0]))
     for call in readers(pictures):
         with pytest.raises(ValueError, match=r"\[0, 1\] for the Bernoulli.*Divide by 255.*values from 0 to 25\d"):
-            call(batches(grey))
+            call(batches(gray))
     with pytest.raises(ValueError, match="validation x must be finite"):
         model.fit(x, validation_data=batches(broken), verbose=0)
 

@@ -125,13 +125,13 @@ def an_unused_latent_does_not_matter(cls):
 
 
 def three_equal_channels_count_three_times(cls):
-    grey, color = still(vae(cls)), still(vae(cls, shape=(8, 8, 3)))
+    gray, color = still(vae(cls)), still(vae(cls, shape=(8, 8, 3)))
     x = images(16)
-    kernel, *rest = grey.encoder.get_weights()
+    kernel, *rest = gray.encoder.get_weights()
     color.encoder.set_weights([np.repeat(kernel, 3, axis=0) / 3, *rest])
-    *rest, kernel, bias = grey.decoder.get_weights()
+    *rest, kernel, bias = gray.decoder.get_weights()
     color.decoder.set_weights([*rest, np.repeat(kernel, 3, axis=1), np.repeat(bias, 3)])
-    terms = grey(x)
+    terms = gray(x)
     expected = np.mean(terms["kl"] - 3 * terms["reconstruction"])
     np.testing.assert_allclose(loss(color, np.repeat(x, 3, axis=-1)), expected, rtol=1e-3, err_msg="3 equal channels")
 

@@ -15,7 +15,7 @@ def next_seed(generator):
 
 @keras.saving.register_keras_serializable("vae_course.layers")
 class Binarize(keras.layers.Layer):
-    """Dynamic binarization: a pixel of grey value v in [0, 1] becomes 1 with probability v, else 0. In chapter 04.
+    """Dynamic binarization: a pixel of gray value v in [0, 1] becomes 1 with probability v, else 0. In chapter 04.
 
     For `VAE(augmentation=Binarize())`, which draws anew in each training step. Without `training=True` nothing changes.
     To binarize a test set once: `Binarize(seed=0)(x_test, training=True).numpy()`. Pixels that are 0 or 1 stay.
@@ -43,7 +43,7 @@ class FillMissing(keras.layers.Layer):
 
     The first layer of an encoder for data with missing values. With `mask=False` only the filling: [batch, ..., c].
     Sources: Nazabal et al. (2020), "Handling incomplete heterogeneous data using VAEs"; Mattei & Frellsen (2019),
-    "MIWAE: deep generative modelling and imputation of incomplete data sets".
+    "MIWAE: deep generative modeling and imputation of incomplete data sets".
     """
 
     def __init__(self, mask=True, **kwargs):

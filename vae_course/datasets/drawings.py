@@ -13,10 +13,10 @@ FACE_FACTORS = {
 }
 SPRITE_FACTORS = {
     "shape": np.arange(3.0),  # 0 heart, 1 arrow, 2 moon
-    "scale": np.linspace(0.6, 1, 5),  # 1: the shape reaches 9 pixels from its centre
+    "scale": np.linspace(0.6, 1, 5),  # 1: the shape reaches 9 pixels from its center
     "rotation": np.linspace(-90, 90, 9),  # degrees, clockwise; not a full turn: an interval, not a circle
-    "x": np.linspace(-7, 7, 8),  # pixels to the right of the centre
-    "y": np.linspace(-7, 7, 8),  # pixels below the centre
+    "x": np.linspace(-7, 7, 8),  # pixels to the right of the center
+    "y": np.linspace(-7, 7, 8),  # pixels below the center
 }
 SPRITE_SHAPES = ("heart", "arrow", "moon")
 
@@ -38,7 +38,7 @@ def _pool(images, samples):
 
 
 # Faces: ellipsoids in the head's frame (x to the right, y up, z out of the face), turned about the vertical.
-#   name        centre                semi-axes           reflects  turns with the head
+#   name        center                semi-axes           reflects  turns with the head
 PARTS = (
     ("skull", (0.00, 0.17, -0.06), (0.58, 0.60, 0.66), 0.90, True),
     ("jaw", (0.00, -0.25, 0.11), (0.465, 0.58, 0.48), 0.90, True),
@@ -49,7 +49,7 @@ PARTS = (
     ("neck", (0.00, -0.90, -0.12), (0.30, 0.70, 0.30), 0.60, False),
     ("shirt", (0.00, -1.25, -0.15), (0.92, 0.48, 0.45), 0.42, False),
 )
-NAMES, COLOURS = [part[0] for part in PARTS], np.array([part[3] for part in PARTS], np.float32)
+NAMES, COLORS = [part[0] for part in PARTS], np.array([part[3] for part in PARTS], np.float32)
 NOWHERE = np.float32(-9)  # the depth of a ray that meets nothing
 SAMPLES = 4  # along each side of a pixel
 ZOOM, RISE = 0.93, -0.06  # the head nearly fills the picture
@@ -61,10 +61,10 @@ def _step(distance, softness=0.02):
     return np.clip(distance / softness + 0.5, 0, 1)
 
 
-def _hit(centre, axes, turn, u, v):
+def _hit(center, axes, turn, u, v):
     """Where the ray at (u, v) meets a turned ellipsoid: depth, point (head's frame), normal (viewer's)."""
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
-    start = (u * cos - centre[0], v - centre[1], u * sin - centre[2])
+    start = (u * cos - center[0], v - center[1], u * sin - center[2])
     a2, b2, c2 = (np.float32(axis**2) for axis in axes)
     quadratic = sin**2 / a2 + cos**2 / c2
     linear = start[2] * cos / c2 - start[0] * sin / a2
@@ -72,12 +72,12 @@ def _hit(centre, axes, turn, u, v):
     depth = np.where(root > 0, (np.sqrt(np.maximum(root, 0)) - linear) / quadratic, NOWHERE)
     x, y, z = start[0] - depth * sin, start[1] + 0 * depth, start[2] + depth * cos
     normal = np.stack([x / a2 * cos + z / c2 * sin, y / b2, z / c2 * cos - x / a2 * sin])
-    point = np.stack([x + centre[0], y + centre[1], z + centre[2]])
+    point = np.stack([x + center[0], y + center[1], z + center[2]])
     return depth, point, normal / np.sqrt((normal**2).sum(axis=0))
 
 
 def _form(orientation, width):
-    """One turned head: solid, colour, share of hair, skin, x, y [side, side]; normals [3, side, side]."""
+    """One turned head: solid, color, share of hair, skin, x, y [side, side]; normals [3, side, side]."""
     u, v = (np.float32(ZOOM * u + shift) for u, shift in zip(_screen(SAMPLES), (0, RISE)))
     depths, points, normals = [], [], []
     for name, (cx, cy, cz), (ax, ay, az), _, turns in PARTS:
@@ -94,44 +94,44 @@ def _form(orientation, width):
     weights = np.exp(np.maximum(22 * (depths - depths.max(axis=0)), -30)) * (depths > NOWHERE)
     weights /= np.maximum(weights.sum(axis=0), 1e-6)
     solid, hair = weights.sum(axis=0) > 0.5, weights[NAMES.index("hair")]
-    colour = np.tensordot(COLOURS, weights, 1)
+    color = np.tensordot(COLORS, weights, 1)
     x, y, z = (weights[:, None] * points).sum(axis=0)
     normal = (weights[:, None] * normals).sum(axis=0)
     normal /= np.maximum(np.sqrt((normal**2).sum(axis=0)), 1e-6)
     skin = (weights[NAMES.index("skull")] + weights[NAMES.index("jaw")]) * _step(z - 0.05, 0.1)
-    return solid, colour, hair, skin, x / width, y, normal
+    return solid, color, hair, skin, x / width, y, normal
 
 
-def _paint(colour, x, y, skin, expression, hair):
+def _paint(color, x, y, skin, expression, hair):
     """Eyes, brows and mouth on the skin, at places in the head's own frame: so they turn with the head."""
     smile, frown = np.maximum(expression, 0), np.maximum(-expression, 0)
     side = np.abs(x)
 
-    def layer(colour, value, mask):
+    def layer(color, value, mask):
         mask = mask * skin
-        return colour * (1 - mask) + value * mask
+        return color * (1 - mask) + value * mask
 
     socket = np.exp(-((side - 0.23) ** 2) / 0.02 - (y - 0.10) ** 2 / 0.012)
-    colour = colour * (1 - 0.22 * socket * skin)
+    color = color * (1 - 0.22 * socket * skin)
     height = 0.085 - 0.025 * smile - 0.01 * frown
     eye = 1 - np.sqrt(((side - 0.235) / 0.135) ** 2 + ((y - 0.08) / height) ** 2)
     iris = 1 - np.sqrt(((side - 0.225) / 0.07) ** 2 + ((y - 0.08) / 0.075) ** 2)
-    colour = layer(colour, 0.30, _step(eye + 0.22, 0.2))  # the lashes
-    colour = layer(colour, 1.0, _step(eye, 0.2))
-    colour = layer(colour, 0.05, _step(iris, 0.25) * _step(eye, 0.2))
+    color = layer(color, 0.30, _step(eye + 0.22, 0.2))  # the lashes
+    color = layer(color, 1.0, _step(eye, 0.2))
+    color = layer(color, 0.05, _step(iris, 0.25) * _step(eye, 0.2))
     middle = 0.285 + 0.03 * smile - 0.02 * frown + (0.55 * frown - 0.10 * smile) * (side - 0.23)
     brow = middle - 0.9 * (side - 0.25) ** 2
     near = 0.16 - np.abs(side - 0.245)
-    colour = layer(colour, 0.7 * hair, 0.9 * _step(0.034 - np.abs(y - brow), 0.02) * _step(near, 0.04))
+    color = layer(color, 0.7 * hair, 0.9 * _step(0.034 - np.abs(y - brow), 0.02) * _step(near, 0.04))
     half = 0.215 + 0.055 * smile - 0.015 * frown  # half the mouth's width
     curve = -0.475 - 0.05 * smile + 0.03 * frown + 0.165 * expression * np.minimum((x / half) ** 2, 1.2)
     taper = np.clip(1 - (x / half) ** 2, 0, 1) ** 0.5
     inside = _step(half - side, 0.03)
-    colour = layer(colour, 0.42, _step((0.055 + 0.03 * smile) * taper - np.abs(y - curve), 0.02) * inside)
+    color = layer(color, 0.42, _step((0.055 + 0.03 * smile) * taper - np.abs(y - curve), 0.02) * inside)
     gap = 0.012 + 0.045 * smile * taper
-    colour = layer(colour, 0.10, _step(gap - np.abs(y - curve), 0.02) * inside)
+    color = layer(color, 0.10, _step(gap - np.abs(y - curve), 0.02) * inside)
     teeth = _step(0.032 * smile * taper - np.abs(y - curve - 0.01), 0.02) * _step(smile - 0.3, 0.3)
-    return layer(colour, 0.98, teeth * _step(half - 0.04 - side, 0.03))
+    return layer(color, 0.98, teeth * _step(half - 0.04 - side, 0.03))
 
 
 def faces(factors):
@@ -142,10 +142,10 @@ def faces(factors):
     flat, up = np.cos(ELEVATION), np.full_like(angle, np.sin(ELEVATION))
     light = np.stack([flat * np.sin(angle), up, flat * np.cos(angle)], axis=1).astype(np.float32)
     for (orientation, width), head in _groups(factors[:, [0, 3]]):
-        solid, colour, shell, skin, x, y, normal = _form(orientation, width)
+        solid, color, shell, skin, x, y, normal = _form(orientation, width)
         for (expression, hair), rows in _groups(factors[head][:, [1, 4]]):
             rows = head[rows]
-            painted = _paint(colour + hair * shell, x, y, skin, expression, hair)
+            painted = _paint(color + hair * shell, x, y, skin, expression, hair)
             shade = np.maximum(np.tensordot(light[rows], normal, 1), 0)  # Lambert: the cosine to the light
             picture = np.where(solid, painted * (AMBIENT + DIFFUSE * shade), BACKGROUND)
             images[rows] = np.rint(255 * np.clip(_pool(picture, SAMPLES), 0, 1))
@@ -173,7 +173,7 @@ def sprites(factors):
     return images[..., None]
 
 
-REACH = 9  # pixels from a sprite's centre to its farthest point at scale 1
+REACH = 9  # pixels from a sprite's center to its farthest point at scale 1
 
 
 def _inside(shape, u, v):

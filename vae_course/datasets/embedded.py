@@ -84,12 +84,12 @@ def photos():
     random = np.random.default_rng(SEED)
     found = {split: [] for split in SPLITS}
     for label, photo in enumerate(load_sample_images().images):
-        grey = np.rint(photo @ [0.299, 0.587, 0.114]).astype(np.uint8)  # the eye's weights (ITU-R BT.601)
-        corners = [(i, j) for i in range(0, len(grey) - 63, 64) for j in range(0, grey.shape[1] - 63, 64)]
+        gray = np.rint(photo @ [0.299, 0.587, 0.114]).astype(np.uint8)  # the eye's weights (ITU-R BT.601)
+        corners = [(i, j) for i in range(0, len(gray) - 63, 64) for j in range(0, gray.shape[1] - 63, 64)]
         blocks = random.permutation(corners)
         for split, part in zip(SPLITS, (blocks[18:], blocks[:9], blocks[9:18])):
             for i, j in part:
-                block = grey[i : i + 64, j : j + 64]
+                block = gray[i : i + 64, j : j + 64]
                 patches = np.lib.stride_tricks.sliding_window_view(block, (16, 16))[::3, ::3].reshape(-1, 16, 16)
                 found[split] += [(patch, label) for patch in patches[patches.std(axis=(1, 2)) > 6]]
     parts = {}
@@ -100,7 +100,7 @@ def photos():
 
 
 def sensors():
-    """Standardised windows. Training has normal ones only; half of valid and test are faults of 4 kinds."""
+    """Standardized windows. Training has normal ones only; half of valid and test are faults of 4 kinds."""
     parts = {}
     for seed, (split, size) in enumerate(zip(SPLITS, (3000, 800, 800)), SEED):
         faults = np.random.default_rng(seed).permutation(np.arange(size) % 8)

@@ -82,7 +82,7 @@ def _dsprites(paths):
             every = tuple(slice(None, None, step) for step in DSPRITES_STEPS)
             rows = rows.reshape(DSPRITES_SIZES)[every].ravel()
         _expect(len(rows) == np.prod(DSPRITES_KEPT), "all combinations of the factors")
-        factors = values[rows, -5:].astype(np.float32)  # the original has a first column, the colour, always 1
+        factors = values[rows, -5:].astype(np.float32)  # the original has a first column, the color, always 1
         images = None if complete else archive["imgs"]
     if complete:
         images = _kept_images(paths[0])

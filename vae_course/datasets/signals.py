@@ -1,4 +1,4 @@
-"""Windows of a machine's sensors with labelled faults: [n, 64, 3], in physical units."""
+"""Windows of a machine's sensors with labeled faults: [n, 64, 3], in physical units."""
 
 import numpy as np
 
@@ -39,7 +39,7 @@ def _healthy(speed, load, random):
 
 
 def _spike(signals, speed, severity, random):
-    """A shock or a loose plug: two neighbouring samples of one channel jump."""
+    """A shock or a loose plug: two neighboring samples of one channel jump."""
     size = np.array([3.0, 18.0, 5.0])  # at severity 1, in each channel's unit
     for signal, how_bad in zip(signals, severity):
         channel, when, sign = random.integers(3), random.integers(2, LENGTH - 4), random.choice([-1, 1])

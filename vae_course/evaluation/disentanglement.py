@@ -99,7 +99,7 @@ def factor_vae_score(codes, factors, seed=0, above_chance=False):
     codes [n, d], factors [n, F] -> float. Guessing scores about 1/F; with `above_chance` that is 0, and 1 stays 1.
     A rotated code can score 1 by chance, as one of eight random rotations of the true factors did: report another
     score, such as the MIG, beside it.
-    Source: Kim & Mnih (2018), "Disentangling by factorising".
+    Source: Kim & Mnih (2018), "Disentangling by factorizing".
     """
     codes, levels = _checked(codes, factors)
     random = np.random.default_rng(seed)

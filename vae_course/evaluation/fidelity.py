@@ -52,7 +52,7 @@ def precision_recall(real, generated, k=3):
     """Shares of each set [n, f] that lie within reach of the other: improved precision and recall. Built in chapter 10.
 
     An example is reached if it lies in the ball around some example of the other set, whose radius is the distance to
-    that example's k-th neighbour in its own set.
+    that example's k-th neighbor in its own set.
     Source: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative models".
     """
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
@@ -61,14 +61,14 @@ def precision_recall(real, generated, k=3):
     return PrecisionRecall(_reached(generated, real, k), _reached(real, generated, k))
 
 
-def _reached(examples, centres, k):
-    """The share of `examples` in at least one ball around `centres`."""
+def _reached(examples, centers, k):
+    """The share of `examples` in at least one ball around `centers`."""
     from sklearn.neighbors import NearestNeighbors
 
-    neighbours = NearestNeighbors(n_neighbors=k + 1).fit(centres)  # of which the first is the centre itself
-    radii = neighbours.kneighbors(centres)[0][:, k]
+    neighbors = NearestNeighbors(n_neighbors=k + 1).fit(centers)  # of which the first is the center itself
+    radii = neighbors.kneighbors(centers)[0][:, k]
     # One at a time: no [n, n, f] in memory.
-    inside = [(np.linalg.norm(centres - example, axis=1) <= radii).any() for example in examples]
+    inside = [(np.linalg.norm(centers - example, axis=1) <= radii).any() for example in examples]
     return float(np.mean(inside))
 
 

@@ -16,7 +16,7 @@ def impute(model, x, draws=20, k=200, seed=0):
     k codes from q(z|x_observed) are weighed by p(x_observed, z) / q(z|x_observed), and those of the answers drawn among
     them by their weights, so the more the better: a code may serve twice. Observed entries come back as they were.
     For one answer take the mean over draws; their spread is what the model does not know. Built in chapter 15.
-    Source: Mattei & Frellsen (2019), "MIWAE: deep generative modelling and imputation of incomplete data sets".
+    Source: Mattei & Frellsen (2019), "MIWAE: deep generative modeling and imputation of incomplete data sets".
     """
     draws, k = checks.whole_number(draws, "draws"), checks.whole_number(k, "k")
     seed = checks.whole_number(seed, "seed", 0)
