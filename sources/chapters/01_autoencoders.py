@@ -47,7 +47,7 @@ plots.use_style()
 DATASET = "digits"  # or "mnist", "fashion_mnist"
 SEED = 0
 LATENT_SIZE = 4  # numbers in a code
-HIDDEN = (128, 64)  # units of the hidden layers, from the pixels towards the code
+HIDDEN = (128, 64)  # units of the hidden layers, from the pixels toward the code
 BATCH_SIZE = 64
 STEPS = 2000
 
@@ -98,11 +98,25 @@ def error(x, x_hat):
 # (an optimizer and a loss), `fit` changes the weights to lower that loss on data, and `predict` applies the function.
 #
 # An encoder is then a stack of layers from the pixels to `LATENT_SIZE` numbers. The decoder is its mirror image. Both
-# end in a layer without an activation, because neither codes nor pixels should be bent at the end.
+# end in a layer without an activation, because we do not want to squash codes or pixels into a fixed range.
 #
 # The autoencoder is equation (1.1) read aloud: the decoder of the encoder of $x$. Models can be called like
 # functions, on arrays as well as on a placeholder such as `keras.Input`, and calling them on a placeholder makes a
 # new model.
+
+# %%
+plots.schematic(
+    {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network", r"encoder $f_\phi$"),
+     "z": (3.1, 0, "variable", "$z$"), "decoder": (4.7, 0, "network", r"decoder $g_\theta$"),
+     "x_hat": (6.3, 0, "text", r"$\hat x$")},
+    [("x", "encoder"), ("encoder", "z"), ("z", "decoder"), ("decoder", "x_hat"),
+     ("x_hat", "x", {"bend": -0.25, "color": plots.COLORS[3], "label": "compare"})],
+)  # fmt: skip
+plt.show()
+
+# %% [markdown]
+# The bottleneck is the code $z$, a few numbers between many pixels on either side. The loss compares what comes out with what
+# went in, and moves the weights of both networks.
 
 # %%
 encoder = keras.Sequential([
@@ -146,8 +160,10 @@ ax.set_ylim(bottom=0)
 plt.show()
 
 # %% [markdown]
-# The figure shows the loss falling steeply at first and then more and more slowly. The dashed validation curve
-# follows the training curve down, and then levels off above it. The distance between the two is **overfitting**: part
+# The loss falls steeply at first and then more and more slowly, and it is not the same for new images: the dashed validation
+# curve follows the training curve down, and then levels off above it. (At the very start the dashed curve lies *below* the
+# solid one. The training loss is an average over the epoch, during which the network still improves; the validation loss is
+# taken at the end of the epoch.) The distance between the two is **overfitting**: part
 # of what was learned holds for the training images only. As long as the dashed curve does not rise, training further
 # does no harm, but only the dashed curve says how good the model is.
 
@@ -165,8 +181,7 @@ plt.show()
 # smoother than the originals. What several images share, such as the class and the slant, has passed through the
 # bottleneck. What is peculiar to one image, such as a grainy edge, has not. One or two may have turned into another
 # digit.
-
-# %% [markdown]
+#
 # ### The same from the library
 #
 # You have now written an encoder, a decoder and the model that joins them. `networks.mlp_encoder` and
@@ -245,7 +260,7 @@ assert abs(ratio - 1) < 0.02, "nearly the same map, so nearly the same error on 
 
 # %% [markdown]
 # The errors agree to far better than 2 %. On the training part PCA cannot be beaten. On the validation part either of
-# the two may be ahead by a hair, since nobody minimised anything there. Row Y5 of
+# the two may be ahead by a hair, since nobody minimized anything there. Row Y5 of
 # [the course's benchmarks](../benchmarks/yardsticks.md) repeats this on all of MNIST and Fashion-MNIST, for six code sizes.
 #
 # Are the *axes* the same too? Compare the columns of $B$ with PCA's components in two ways. The cosine between column
@@ -274,7 +289,7 @@ plots.image_rows({name: 0.5 + rows.reshape(-1, *shape) / scale for name, rows in
 plt.show()
 
 # %% [markdown]
-# The figure shows each direction as an image: grey is 0, white positive, black negative. PCA's components, above, are
+# Each direction is drawn as an image: gray is 0, white positive, black negative. PCA's components, above, are
 # ordered from the largest variance to the smallest. The columns of $B$, below, are other patterns, each one a mixture
 # of those above.
 #
@@ -284,17 +299,42 @@ plt.show()
 # $$\hat x = B z + b = (B M^{-1})(M z) + b, \tag{1.5}$$
 #
 # so mixing the codes by $M$ and unmixing them in the decoder gives the same reconstructions and the same loss. PCA
-# picks one $M$ by two further demands, orthogonal axes and falling variance. The autoencoder stops at whichever $M$
+# picks one $M$ by two further demands: its axes are orthogonal and of unit length, *and* its codes are uncorrelated. (The
+# second is needed: any orthogonal axes of the space can be sorted by variance.) The autoencoder stops at whichever $M$
 # it happens to reach. Keep this in mind: **the loss does not fix what a single code axis means, or how it is
 # scaled.** It returns in section 6 with consequences.
-
-# %% [markdown]
+#
 # ## 4. Do curved maps do better with the same code size?
 #
-# Images of digits hardly lie in a flat set. Half-way between two pictures of a 1 with different slants there is no 1,
+# A straight line through the data, or a curve along them: that is the whole difference. Take points on a bent line in the plane,
+# and one number for each as its code.
+
+# %% tags=["drift"]
+random = np.random.default_rng(SEED)
+t = random.uniform(-1, 1, 500)
+points = np.stack([1.6 * t, 1.5 * t**2], axis=1) + 0.08 * random.normal(size=(500, 2))
+points = (points - points.mean(axis=0)).astype("float32")
+bend = models.Autoencoder(networks.mlp_encoder((2,), 1, (32, 32)), networks.mlp_decoder(1, (2,), (32, 32)))
+bend.compile(optimizer=keras.optimizers.Adam(5e-3))
+bend.fit(points, epochs=150, batch_size=50, verbose=0)
+line = PCA(1).fit(points)
+flat_points = line.inverse_transform(line.transform(points))
+assert error(points, bend.reconstruct(points)) < 0.5 * error(points, flat_points), "a curve fits better"
+figure, ax = plt.subplots(figsize=(6, 3.2))
+ax.plot(*points.T, ".", color=plots.COLORS[9], markersize=3, label="data")
+ax.plot(*flat_points.T, color=plots.COLORS[1], label="PCA: a line")
+along = np.argsort(bend.encode(points)[:, 0])
+ax.plot(*bend.reconstruct(points[along]).T, color=plots.COLORS[0], label="autoencoder: a curve")
+ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+ax.legend(loc="upper center")
+plt.show()
+
+# %% [markdown]
+# Each decoder draws where it can put its points: PCA's a line, the autoencoder's a curve along the data. Images of digits do not
+# lie on a flat surface either. Half-way between two pictures of a 1 with different slants there is no 1,
 # but two faint strokes. A network with hidden layers may bend: its reconstructions lie on a curved surface of
 # dimension $d$. That is the `deep` model of section 2. A **convolutional** network bends too, and also uses that
-# pixels have neighbours: the same small filter looks at each place of the image.
+# pixels have neighbors: the same small filter looks at each place of the image.
 #
 # **Predict.** All three get four numbers for each image. By how much will the curved ones beat the linear one, and on
 # which part of the data does the comparison count?
@@ -328,24 +368,24 @@ assert errors["deep"]["training"] < errors["deep"]["validation"], "the training 
 # Both curved models beat the linear one clearly, on images that none of them was trained on: the check asks for at
 # least a fifth less error than PCA's. Two honest remarks. First, on the training part the gain looks larger still,
 # but that part of it is overfitting. Second, between the deep and the convolutional network there is no clear winner
-# here: on images this small, neighbourhood is worth little, and another seed may change their order.
+# here: on images this small, neighborhood is worth little, and another seed may change their order.
 #
 # How many principal components would PCA need to do as well?
 
 # %% tags=["drift"]
 sizes = np.arange(1, min(4 * LATENT_SIZE, pixels) + 1)
-centred = flat(x_valid) - spectrum.mean_
-coordinates = centred @ spectrum.components_.T  # of validation images along all training axes
-flat_errors = [(np.sum(centred**2) - np.sum(coordinates[:, :d] ** 2)) / centred.size for d in sizes]
+centered = flat(x_valid) - spectrum.mean_
+coordinates = centered @ spectrum.components_.T  # of validation images along all training axes
+flat_errors = [(np.sum(centered**2) - np.sum(coordinates[:, :d] ** 2)) / centered.size for d in sizes]
 as_good = int(sizes[np.argmax(np.array(flat_errors) <= errors["deep"]["validation"])])
 assert flat_errors[as_good - 1] <= errors["deep"]["validation"], "PCA catches up within four times the code size"
 assert as_good >= 1.5 * LATENT_SIZE, "PCA needs at least half as many numbers again to do as well"
 
 figure, ax = plt.subplots()
-ax.plot(sizes, flat_errors, ".-", color=plots.COLOURS[7], label="PCA")
+ax.plot(sizes, flat_errors, ".-", color=plots.COLORS[7], label="PCA")
 for i, (name, record) in enumerate(errors.items()):
-    ax.plot(LATENT_SIZE, record["validation"], plots.MARKERS[i], color=plots.COLOURS[i], label=f"{name} autoencoder")
-ax.axhline(errors["deep"]["validation"], color=plots.COLOURS[1], linestyle=":", linewidth=1)
+    ax.plot(LATENT_SIZE, record["validation"], plots.MARKERS[i], color=plots.COLORS[i], label=f"{name} autoencoder")
+ax.axhline(errors["deep"]["validation"], color=plots.COLORS[1], linestyle=":", linewidth=1)
 ax.set_xlabel("code size $d$")
 ax.set_ylabel("mean squared error per pixel\n(validation)")
 ax.set_ylim(bottom=0)
@@ -353,11 +393,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The figure shows PCA's validation error falling with the number of components. The linear autoencoder sits on that
-# curve at $d = 4$. The deep and the convolutional one lie far below it: PCA comes down to the dotted line only with two to three
-# times as many numbers.
-
-# %% [markdown]
+# PCA comes down to the dotted line, the error of the deep autoencoder, only with two to three times as many numbers. The linear
+# autoencoder sits on PCA's curve at $d = 4$; the deep and the convolutional one lie far below it.
+#
 # ## 5. What is a code worth?
 #
 # ### As a compressed image
@@ -366,14 +404,14 @@ plt.show()
 #
 # $$\text{bytes per image} = \frac{d\, b}{8}. \tag{1.6}$$
 #
-# Keras computes with numbers of 32 bits. Few of those bits carry news. To **quantise** a code to $b$ bits, place
+# Keras computes with numbers of 32 bits. Most of those bits carry no information. To **quantize** a code to $b$ bits, place
 # $2^b$ equally spaced levels on the range that each code axis has on the training data, and store the number of the
 # nearest level.
 #
 # **Predict.** How many of the 32 bits can go before the images become worse? Guess a number.
 
 # %%
-def quantise(z, bits, low, high):
+def quantize(z, bits, low, high):
     """Codes [n, d] as the decoder sees them after a round trip through whole numbers of `bits` bits."""
     top = 2**bits - 1
     stored = np.rint(top * (np.clip(z, low, high) - low) / (high - low))  # what the file would hold: 0 ... top
@@ -382,32 +420,34 @@ def quantise(z, bits, low, high):
 bits = np.arange(2, 9)
 codes = {"deep autoencoder": deep.encode, "PCA": lambda x: pca.transform(flat(x))}
 images = {"deep autoencoder": deep.decode, "PCA": lambda z: pca.inverse_transform(z).reshape(-1, *shape)}
-quantised = {}
+quantized = {}
 for name in codes:
     low, high = codes[name](x_train).min(axis=0), codes[name](x_train).max(axis=0)
     z = codes[name](x_valid)
-    quantised[name] = [error(x_valid, images[name](quantise(z, b, low, high))) for b in bits]
-
-# %%
-full = errors["deep"]["validation"]
-assert quantised["deep autoencoder"][-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
-assert quantised["deep autoencoder"][0] > 1.2 * full, "two bits for each number are too few"
-assert quantised["deep autoencoder"][-1] < 0.8 * quantised["PCA"][-1], "at the same bytes the curved code is better"
-print(f"raw {pixels} bytes, code of 32-bit numbers {4 * LATENT_SIZE} bytes, code of 8-bit numbers {LATENT_SIZE} bytes")
+    quantized[name] = [error(x_valid, images[name](quantize(z, b, low, high))) for b in bits]
 
 # %% tags=["drift"]
+full = errors["deep"]["validation"]
+assert quantized["deep autoencoder"][-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
+assert quantized["deep autoencoder"][0] > 1.2 * full, "two bits for each number are too few"
+assert quantized["deep autoencoder"][-1] < 0.8 * quantized["PCA"][-1], "at the same bytes the curved code is better"
+enough = {name: int(bits[np.argmax(np.array(v) < 1.1 * v[-1])]) for name, v in quantized.items()}
+print("bits that lose less than a tenth:", enough)
+print(f"raw {pixels} bytes, code of 32-bit numbers {4 * LATENT_SIZE} bytes, code of 8-bit numbers {LATENT_SIZE} bytes")
 figure, ax = plt.subplots()
-for i, (name, values) in enumerate(quantised.items()):
-    ax.plot(LATENT_SIZE * bits / 8, values, plots.MARKERS[i] + "-", label=f"{name}, {LATENT_SIZE} numbers of 2 to 8 bits")
-ax.set_xlabel("bytes per image")
+for i, (name, values) in enumerate(quantized.items()):
+    ax.plot(bits, values, plots.MARKERS[i] + "-", label=name)
+ax.set_xlabel(f"bits for each of {LATENT_SIZE} numbers")
+in_bytes = ax.secondary_xaxis("top", functions=(lambda b: LATENT_SIZE * b / 8, lambda v: 8 * v / LATENT_SIZE))
+in_bytes.set_xlabel("bytes per image")
 ax.set_ylabel("mean squared error per pixel\n(validation)")
 ax.set_ylim(bottom=0)
 ax.legend()
 plt.show()
 
 # %% [markdown]
-# The figure shows the error against the bytes spent on an image. From the right, both curves stay flat for several
-# bits and turn up only at the left: the autoencoder's at about four bits, PCA's at about three. With 8 bits nothing
+# About 28 of the 32: from the right, both curves stay level and turn up only below the number of bits printed above, about four
+# for the autoencoder. With 8 bits nothing
 # visible is lost, and an image takes as many bytes as the code has numbers: sixteen times fewer than the raw 8 by 8
 # pixels. At each number of bits that one would use, the autoencoder's codes give better images than PCA's. With very
 # few bits its lead shrinks or is lost. Coarse steps move a code far from where the encoder put it, and a curved
@@ -425,7 +465,7 @@ print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, se
 # ### As a description of an image
 #
 # Does a code keep what matters, for instance which digit it is? Ask a classifier that learns almost nothing of its
-# own: the **k nearest neighbours** vote. (Its $k$ is a number of neighbours, nothing else.) We choose $k$ on the
+# own: the **k nearest neighbors** vote. (Its $k$ is a number of neighbors, nothing else.) We choose $k$ on the
 # validation part, for each description separately. The test part gives the result, once for each description, and has
 # no part in any choice.
 
@@ -449,8 +489,7 @@ for name, view in views.items():
 # code does not fall behind PCA's, and the raw pixels stay ahead of both. This is **dimensionality reduction**: a
 # short description that later steps can work with. Nobody told the autoencoder to separate the classes. It does so as
 # far as that helps to draw the images.
-
-# %% [markdown]
+#
 # ## 6. What does the map of codes look like?
 #
 # With two numbers for each code we can look at all codes at once. We train one more deep model, with code size 2. The
@@ -467,9 +506,9 @@ ax.set_title("codes of training images")
 plt.show()
 
 # %% [markdown]
-# The figure shows one mark for each training image, placed at its code; colour and shape give its class. Classes form
-# islands and tongues, some neat and some mixed with their neighbours. Between them there is empty land. Nothing says
-# where the map is centred, how wide it is, or which way is up: look at the numbers on the axes.
+# Each mark is a training image, placed at its code; color and shape give its class. Classes form
+# islands and tongues, some neat and some mixed with their neighbors. Between them there is empty land. Nothing says
+# where the map is centered, how wide it is, or which way is up: look at the numbers on the axes.
 #
 # ### Does the scale mean anything?
 #
@@ -504,11 +543,28 @@ plt.show()
 # %% [markdown]
 # Both rows were drawn from the same ten random codes, taken from a standard normal distribution, by two models with
 # the same loss. The upper row shows a variety of shapes. The lower one shows variations of one or two images, for on
-# the wide map all ten codes fall close to the centre. At (1, 1) the wide map draws what the old one drew at (0.1,
+# the wide map all ten codes fall close to the center. At (1, 1) the wide map draws what the old one drew at (0.1,
 # 0.1). Training gives no reason to prefer either map. So "draw a random code and decode it" is not a well-defined
 # thing to do with an autoencoder.
 #
 # ### What is between the codes?
+#
+# Half-way between two images, pixel by pixel, lies a double exposure. Half-way between their *codes* lies another image:
+
+# %% tags=["drift"]
+ones = x_valid[y_valid == 1]
+first_image, second_image = ones[0], ones[np.argmax(((ones - ones[0]) ** 2).sum(axis=(1, 2, 3)))]
+steps = np.linspace(0, 1, 7)[:, None, None, None]
+blend = (1 - steps) * first_image + steps * second_image
+z = deep.encode(np.stack([first_image, second_image]))
+walk = deep.decode((1 - steps[:, 0, 0]) * z[0] + steps[:, 0, 0] * z[1])
+plots.image_rows({"blend of pixels": blend, "blend of codes": walk})
+plt.show()
+
+# %% [markdown]
+# The upper row fades one image out and the other in. The lower row walks from code to code, and the decoder draws what it has for
+# each. Where training codes lie along the way, that is one stroke that turns; where none do, it is a smear. On 8 by 8 pixels
+# there is little to see; chapter 05 takes the same walk between faces, and measures it.
 #
 # Take the scale as training left it, and decode a regular grid over the whole map, from the smallest to the largest
 # code on each axis (the **bounding box** of the codes).
@@ -521,12 +577,11 @@ ax.set_title("the decoder's answer at every place of the map")
 plt.show()
 
 # %% [markdown]
-# The figure shows an image for each place of the map, with the same axes as the scatter plot. Where training codes
+# Each picture stands at the place that was decoded, on the axes of the scatter plot. Where training codes
 # are, there are digits, and they change smoothly from one place to the next. In the empty land there are blends and
-# blots that belong to no class, and towards the corners over-bright strokes. The decoder never refuses. It has an
+# blots that belong to no class, and toward the corners over-bright strokes. The decoder never refuses. It has an
 # answer for *any* code, but the loss has only ever judged its answers at the codes of training images.
-
-# %% [markdown]
+#
 # ## 7. Why is this not yet a generative model?
 #
 # A generative model makes new examples: draw something random, get a new digit. We have a decoder, so we only need
@@ -555,9 +610,9 @@ def sources(codes, n=2000):
 def holes(model):
     """The share of random codes in holes, equation (1.7), for each source."""
     codes = model.encode(x_train)
-    neighbours = NearestNeighbors(n_neighbors=1).fit(codes)
-    radius = np.quantile(neighbours.kneighbors(model.encode(x_valid))[0], 0.95)
-    return {name: float(np.mean(neighbours.kneighbors(z)[0] > radius)) for name, z in sources(codes).items()}
+    neighbors = NearestNeighbors(n_neighbors=1).fit(codes)
+    radius = np.quantile(neighbors.kneighbors(model.encode(x_valid))[0], 0.95)
+    return {name: float(np.mean(neighbors.kneighbors(z)[0] > radius)) for name, z in sources(codes).items()}
 
 # %% tags=["drift"]
 shares = {"code size 2": holes(plane), f"code size {LATENT_SIZE}": holes(deep)}
@@ -578,10 +633,29 @@ ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 plt.show()
 
 # %% [markdown]
-# The figure shows, for each source, the share of random codes in holes; the dotted line marks real images. About half
-# of the flat map is empty, and most of the four-dimensional box. The fitted normal does better than the box, but
-# still misses several times as often as real images. And a wider code makes it worse: the volume of the box grows
-# much faster than the part of it that is filled. Do the holes show in the images?
+# About half of the two-dimensional box is empty, and most of the four-dimensional one: its volume grows much faster than the
+# part of it that is filled. The fitted normal does better than the box, but still misses several times as often as real
+# images (dotted line), and it too gets worse with more numbers: codes lie on curved, uneven clouds, and the more directions
+# there are, the more ways to leave the cloud. Here is the map of (1.7) for two numbers:
+
+# %% tags=["drift"]
+map_z1, map_z2 = np.linspace(map_train.min(axis=0) - 1, map_train.max(axis=0) + 1, 150).T
+places = np.stack(np.meshgrid(map_z1, map_z2), axis=-1)
+to_codes = NearestNeighbors(n_neighbors=1).fit(map_train)
+radius = np.quantile(to_codes.kneighbors(plane.encode(x_valid))[0], 0.95)
+empty = to_codes.kneighbors(places.reshape(-1, 2))[0].reshape(places.shape[:2]) > radius
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), sharex=True, sharey=True)
+for ax, (name, z) in zip(axes, sources(map_train).items(), strict=True):
+    ax.contourf(map_z1, map_z2, empty, levels=(-0.5, 0.5, 1.5), colors=("white", "#CCCCCC"))
+    ax.plot(*z[:300].T, ".", markersize=3, color=plots.COLORS[3])
+    ax.set(xlim=map_z1[[0, -1]], ylim=map_z2[[0, -1]], title=name, xlabel="$z_1$")
+axes[0].set_ylabel("$z_2$")
+plt.show()
+
+# %% [markdown]
+# Gray is hole, white is where training codes are near; the dots are 300 random codes of each source. The box fills its corners,
+# the standard normal knows nothing of the map's scale, and the fitted normal covers the bays and gaps of the coast with everything
+# else. Do the holes show in the images?
 
 # %% tags=["drift"]
 random_codes = sources(deep.encode(x_train))
@@ -613,8 +687,15 @@ plt.show()
 # All three are one question: **what distribution should codes come from?** In chapter 03 we answer it the other way
 # round. We choose the distribution first, and train encoder and decoder so that it becomes the right one. That takes
 # probability, and the result is the variational autoencoder.
-
-# %% [markdown]
+#
+# ### Other ways to keep a network from copying
+#
+# A narrow code is one way. A *sparse* autoencoder has a code that may be wider than the image, but pays for every number that
+# is not zero; such codes, read off inside large language models, are a tool of today's work on interpretability. A *contractive*
+# autoencoder pays for every direction in which the code changes with the image (Rifai et al., 2011). A *tied* one uses the
+# transposed weights of its encoder as decoder; in the linear case that alone makes its axes orthogonal. A *denoising* one must
+# undo a corruption, and is chapter 02.
+#
 # ## 8. The final report
 #
 # All choices are made. Now the errors on the test part, which we have used so far only for the classifier's accuracy,
@@ -636,7 +717,7 @@ for name in ("deep", "convolutional"):
 #   curves. From now on it is `models.Autoencoder`, with `networks.mlp_encoder` and its relatives.
 # - You **checked** that a linear autoencoder finds PCA's space, and its error to within 2 %, but not its axes.
 # - You **compared** at equal code size and on held-out images: curved maps beat flat ones by at least a fifth.
-# - You **measured** codes: one byte for each number is enough, and neighbours in code space mostly share a class.
+# - You **measured** codes: one byte for each number is enough, and neighbors in code space mostly share a class.
 # - You **explained** why this is not yet a generative model: holes, an arbitrary scale, and no distribution to draw
 #   codes from.
 #
@@ -644,7 +725,7 @@ for name in ("deep", "convolutional"):
 #
 # - Comparing models of different code size, or on the training part. A wider code always wins there.
 # - Fitting PCA, a scaling or any other preparation on all data before splitting. It then has seen the test images.
-# - Choosing the number of neighbours, of epochs or of units by the test error, and then reporting that same error.
+# - Choosing the number of neighbors, of epochs or of units by the test error, and then reporting that same error.
 # - Reading meaning into one axis of the code, or comparing codes of two trained models number by number.
 # - A code as wide as the input: copying is then a perfect answer, and nothing has to be learned.
 # - Showing only images decoded from well-chosen codes. Decode random ones before you say "generative".
@@ -660,6 +741,7 @@ for name in ("deep", "convolutional"):
 # - Baldi & Hornik (1989), *Neural networks and principal component analysis*: why the linear case has no bad minima.
 # - Hinton & Salakhutdinov (2006), *Reducing the dimensionality of data with neural networks*: deep autoencoders
 #   beside PCA.
+# - Rifai, Vincent, Muller, Glorot & Bengio (2011), *Contractive auto-encoders*: a price on the encoder's slopes.
 # - Bengio, Courville & Vincent (2013), *Representation learning: a review and new perspectives*: what a good code is.
 # - Ballé, Laparra & Simoncelli (2017), *End-to-end optimized image compression*: learning the code and its bits
 #   together.

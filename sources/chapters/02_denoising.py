@@ -5,7 +5,7 @@
 # %% [markdown]
 # # 02. Denoising
 #
-# An autoencoder that must repair spoilt data has to learn what clean data look like: you will train such
+# An autoencoder that must repair spoiled data has to learn what clean data look like: you will train such
 # networks, measure them honestly against simple filters, and see that what they learn is the slope of a
 # density.
 #
@@ -46,10 +46,22 @@ data = datasets.load(DATASET)
 x_train, x_valid = data.x_train[:TRAIN_SIZE], data.x_valid[:500]
 shape = x_train.shape[1:]
 print(data)
+plots.schematic(
+    {"x": (0, 0, "observed", "$x$"), "corrupt": (1.6, 0, "text", "corruption"), "noisy": (3.2, 0, "observed", r"$\tilde x$"),
+     "encoder": (4.7, 0, "network"), "z": (6.1, 0, "variable", "$z$"), "decoder": (7.5, 0, "network"),
+     "x_hat": (9.0, 0, "text", r"$\hat x$")},
+    [("x", "corrupt"), ("corrupt", "noisy"), ("noisy", "encoder"), ("encoder", "z"), ("z", "decoder"), ("decoder", "x_hat"),
+     ("x_hat", "x", {"bend": -0.18, "color": plots.COLORS[3], "label": "compare with the clean example"})],
+    unit=0.75,
+)  # fmt: skip
+plt.show()
 # %% [markdown]
-# ## 1. How can data be spoilt?
+# A denoising autoencoder: the network sees the spoiled $\tilde x$ and is judged by the clean $x$. To do that it must learn
+# what clean data look like, which is what this chapter is after.
 #
-# A *corruption* is a random rule that turns a clean example $x$ into a spoilt one, $\tilde x$ (say "x
+# ## 1. How can data be spoiled?
+#
+# A *corruption* is a random rule that turns a clean example $x$ into a spoiled one, $\tilde x$ (say "x
 # tilde"). We need three.
 #
 # **Gaussian noise** adds a small random number to every pixel, as a camera does in the dark:
@@ -76,10 +88,10 @@ dropped = np.array(keras.layers.Dropout(0.5, seed=0)(ones, training=True))
 print("values after Dropout:", np.unique(dropped).tolist())
 # %% [markdown]
 # Zeros and twos. Dropout divides what it keeps by $1 - r$, so that the *sum* that a later layer computes
-# stays the same on average. That is right inside a network and wrong for a picture: the kept pixels become
-# twice as bright, and a network trained on such images meets images of another brightness when it is used.
-# Masking must leave kept pixels alone, so we write our own layer. It takes eight lines, and one for Keras,
-# which then can save a model that contains it.
+# stays the same on average. Packets that get lost do no such thing: the pixels that arrive are as bright as
+# ever. To imitate them, kept pixels must be left alone, so we write our own layer. It takes eight lines, and
+# one for Keras, which then can save a model that contains it. Which of the two is the better *teacher* is
+# another question, and section 7 measures it.
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class Masking(keras.layers.Layer):
@@ -112,10 +124,10 @@ class SaltAndPepper(keras.layers.Layer):
 
     def call(self, x, training=False):
         u = keras.random.uniform(keras.ops.shape(x), seed=self.random)
-        spoilt = keras.ops.where(u < self.rate / 2, self.low, keras.ops.where(u < self.rate, self.high, x))
-        return spoilt if training else x
+        spoiled = keras.ops.where(u < self.rate / 2, self.low, keras.ops.where(u < self.rate, self.high, x))
+        return spoiled if training else x
 # %% [markdown]
-# Three corruptions, by name. Then one spoilt copy of the validation images for each: everyone below is
+# Three corruptions, by name. Then one spoiled copy of the validation images for each: everyone below is
 # measured on these same copies, so that nobody is lucky with the noise.
 # %% tags=["drift"]
 corruptions = {
@@ -127,7 +139,7 @@ noisy_valid = {name: np.array(layer(x_valid, training=True)) for name, layer in 
 plots.image_rows({"clean": x_valid[:10]} | {name: noisy[:10] for name, noisy in noisy_valid.items()})
 plt.show()
 # %% [markdown]
-# The figure shows ten validation images, clean in the first row and spoilt below. Under Gaussian noise the
+# Ten validation images, clean in the first row and spoiled below. Under Gaussian noise the
 # outlines remain; under masking half of the pixels are black; salt and pepper puts white and black dots
 # everywhere.
 #
@@ -138,8 +150,8 @@ kept = noisy_valid["masking"] != 0
 assert set(np.unique(dropped)) == {0.0, 2.0}, "Dropout at rate 0.5 doubles what it keeps"
 assert np.array_equal(noisy_valid["masking"][kept], x_valid[kept]), "masking leaves kept pixels alone"
 changed = np.mean((noisy_valid["salt and pepper"] != x_valid)[(x_valid > 0) & (x_valid < 1)])
-assert abs(changed - 0.3) < 0.02, "a share of 0.3 of the grey pixels becomes salt or pepper"
-assert np.array_equal(corruptions["masking"](x_valid[:2]), x_valid[:2]), "outside training nothing is spoilt"
+assert abs(changed - 0.3) < 0.02, "a share of 0.3 of the gray pixels becomes salt or pepper"
+assert np.array_equal(corruptions["masking"](x_valid[:2]), x_valid[:2]), "outside training nothing is spoiled"
 assert Masking.from_config(corruptions["masking"].get_config()).rate == 0.5, "Keras can store the layer and bring it back"
 # %% [markdown]
 # ## 2. How good is a repair?
@@ -181,7 +193,7 @@ assert scores(noisy_valid["gaussian"], x_valid)[0] > unclipped, "clipping to the
 # ## 3. What can a filter do?
 #
 # A result means nothing without an opponent. Two classical filters need no training. The *Gaussian filter*
-# replaces each pixel by a weighted mean of its neighbours, with weights that fall off over a width $w$. The
+# replaces each pixel by a weighted mean of its neighbors, with weights that fall off over a width $w$. The
 # *median filter* takes the middle value of a square of $w \times w$ pixels, so a few wild values in the
 # square do not matter.
 #
@@ -218,7 +230,7 @@ for noise, noisy in noisy_valid.items():
         results[noise][name] = function(noisy, widths[noise, name])
     table = ", ".join(f"{name} {scores(x_hat, x_valid)[0]:.1f} dB" for name, x_hat in results[noise].items())
     print(f"{noise}: {table}")
-# %%
+
 psnr = {noise: {name: scores(x_hat, x_valid)[0] for name, x_hat in row.items()} for noise, row in results.items()}
 assert psnr["gaussian"]["gaussian filter"] > psnr["gaussian"]["nothing"] + 2, "averaging removes Gaussian noise"
 salt = psnr["salt and pepper"]
@@ -226,10 +238,10 @@ assert salt["median filter"] > salt["gaussian filter"] + 1, "the median ignores 
 # %% [markdown]
 # Averaging suits Gaussian noise, because independent errors cancel in a mean. The median suits salt and
 # pepper: dots are outliers, and a median does not move with them. Masking suits neither filter, since black
-# pixels pull both towards black. (A filter that is *told* which pixels are missing is a far stronger opponent
+# pixels pull both toward black. (A filter that is *told* which pixels are missing is a far stronger opponent
 # there. Ours are not told, nor will our network be. The exercises come back to this.)
 #
-# Both filters know one thing about images: that neighbours are alike. They know nothing about faces.
+# Both filters know one thing about images: that neighbors are alike. They know nothing about faces.
 #
 # ## 4. How does a network learn to denoise?
 #
@@ -265,19 +277,18 @@ history_fixed = by_hand.fit(
 fresh = models.DenoisingAutoencoder(*new_networks(), keras.layers.GaussianNoise(SIGMA, seed=4))
 fresh.compile()
 history_fresh = fresh.fit(few, batch_size=64, epochs=100, validation_data=(x_valid,), verbose=0)
-# %% tags=["drift"]
 ax = plots.history({"fixed noise": history_fixed, "fresh noise": history_fresh}, "loss", ylabel="mean squared error per pixel")
 ax.set_yscale("log")
 plt.show()
 # %% [markdown]
-# The figure shows the mean squared error per pixel against the epoch, on a logarithmic scale. The validation
-# images of `fresh` get fresh noise too, of the same strength. With fixed noise the training error (solid)
-# keeps falling, while the validation error (dashed) soon stops: the gap between the two is what was learnt by
+# Fixed noise has the lower training loss, fresh noise the lower validation loss. (The validation
+# images of `fresh` get fresh noise too, of the same strength.) With fixed noise the training error (solid)
+# keeps falling, while the validation error (dashed) soon stops: the gap between the two is what was learned by
 # heart. With fresh noise training is harder and its error stays higher, but the validation error goes down
 # with it, and ends lower. To learn a noise pattern by heart no longer pays, since it never comes back.
 # %%
 fixed, again = history_fixed.history, history_fresh.history
-assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learnt by heart, fresh noise cannot"
+assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learned by heart, fresh noise cannot"
 assert again["val_loss"][-1] < 0.9 * fixed["val_loss"][-1], "fresh noise gives the better denoiser for new images"
 # %% [markdown]
 # Fresh noise is free data: 500 images with fresh noise make an endless set of noisy images, though of 500
@@ -320,8 +331,8 @@ show(table)
 plots.image_rows({name: x_hat[:10] for name, x_hat in results["gaussian"].items()} | {"clean": x_valid[:10]})
 plt.show()
 # %% [markdown]
-# The figure shows ten validation images with Gaussian noise, and under them the four repairs. The filters
-# leave a stained, soft picture. The plain autoencoder gives stained faces with features that are not there:
+# Under the noisy images stand the four repairs. The filters
+# leave a blotchy, soft picture. The plain autoencoder gives blotchy faces with features that are not there:
 # it has never met noise, and its encoder takes the speckle for features. The denoiser gives a face that is
 # clean and mostly right. It is a soft one: details that the noise has wiped out, such as the mouth, are
 # blurred, and the expression is often replaced by an average one. An average of all faces that fit the noisy
@@ -341,7 +352,7 @@ assert row["denoiser"][1] > max(row[name][1] for name in FILTERS), "against Gaus
 # ## 6. Does it work for signals?
 #
 # The data set "sensors" holds short windows of three signals of a machine: vibration, temperature and
-# current. They are standardised: mean 0 and deviation 1 over the training windows. We train on normal windows
+# current. They are standardized: mean 0 and deviation 1 over the training windows. We train on normal windows
 # and test on normal windows.
 #
 # A real sensor has all three troubles at once: measurement noise, lost values, and jumps to the ends of its
@@ -398,13 +409,13 @@ for noise, noisy in noisy_signals.items():
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.2))
 for channel, (ax, title) in enumerate(zip(axes, ("vibration", "temperature", "current"))):
     rows = signal_results["all three"] | {"clean": s_valid}
-    for name, style, colour in (("nothing", ".", 9), ("median filter", "--", 1), ("denoiser", "-", 0), ("clean", ":", 6)):
-        ax.plot(rows[name][0, :, channel], style, color=plots.COLOURS[colour], label=name.replace("nothing", "noisy"))
+    for name, style, color in (("nothing", ".", 9), ("median filter", "--", 1), ("denoiser", "-", 0), ("clean", ":", 6)):
+        ax.plot(rows[name][0, :, channel], style, color=plots.COLORS[color], label=name.replace("nothing", "noisy"))
     ax.set(title=title, xlabel="time step", ylabel="standard deviations")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 # %% [markdown]
-# The figure shows one validation window with all three troubles: grey dots are what is given, the dashed line
+# One validation window with all three troubles: gray dots are what is given, the dashed line
 # is the median filter, the solid line the network, the dotted line the truth. The network follows the truth
 # closely. The median filter needs a wide window against so many bad values, and so it flattens the peaks and
 # troughs; the network has two advantages: it knows the shapes that a healthy machine makes, and it sees all
@@ -414,11 +425,11 @@ plt.show()
 # better than the network: among 64 values, a few jumps are easy for a median to ignore, and a narrow window,
 # which bends the signal little, is enough. Where Gaussian noise is the only trouble, the Gaussian filter and
 # the plain autoencoder are about as good as the network, or better. In each row the filters were tuned for
-# that row's noise; the network learnt one mixture and wins on that.
+# that row's noise; the network learned one mixture and wins on that.
 # %%
 mixed, jumps = signal_table["all three"], signal_table["salt and pepper"]
-assert mixed["denoiser"] > mixed["median filter"] + 1, "against the mixture that it learnt, the network wins"
-assert mixed["denoiser"] > mixed["plain autoencoder"] + 1, "to be taught on noise pays"
+assert mixed["denoiser"] > mixed["median filter"] + 1, "against the mixture that it learned, the network wins"
+assert mixed["denoiser"] > mixed["plain autoencoder"] + 1, "training on noise pays off"
 assert jumps["median filter"] > jumps["denoiser"] + 1, "against jumps alone a median filter is hard to beat"
 # %% [markdown]
 # ## 7. What if the noise is stronger or weaker than in training?
@@ -441,14 +452,13 @@ for i, level in enumerate(levels):
 fig, ax = plt.subplots()
 for (name, curve), marker in zip(curves.items(), plots.MARKERS):
     ax.plot(levels, curve, marker=marker, label=name)
-ax.axvline(SIGMA, color=plots.COLOURS[9], linestyle=":")
+ax.axvline(SIGMA, color=plots.COLORS[9], linestyle=":")
 ax.text(SIGMA, ax.get_ylim()[1], " trained here", va="top")
 ax.set(xlabel="noise level σ in the test", ylabel="PSNR (dB)")
 ax.legend()
 plt.show()
 # %% [markdown]
-# The figure shows PSNR against the noise level of the test, with a dotted line at the level of the training.
-# To the left the network loses, even to doing nothing: it always sends the image through 32 numbers, and what
+# On the left, where there is hardly any noise, the network loses, even to doing nothing: it always sends the image through 32 numbers, and what
 # does not fit into them is gone. A nearly clean image should be left alone, and a filter with a small width
 # does just that. (For such images even the plain autoencoder is the better one of the two networks: it was
 # trained on clean input.) Around the trained level and above it the network wins clearly. Far above, it gets
@@ -462,24 +472,39 @@ assert denoised[0] - denoised[trained] < 3 and denoised[-1] < denoised[trained] 
 assert denoised[-1] > bottleneck[-1] + 1, "to have met noise helps against stronger noise too"
 # %% [markdown]
 # Masking has a stranger side. **Predict.** The masking denoiser was trained with half of the pixels missing.
-# What does it make of a complete, clean image?
+# What does it make of a complete, clean image? And what does one make of it that was trained with `Dropout(0.5)`?
 # %% tags=["drift"]
-by_rate = {}
-for rate in (0.0, 0.25, 0.5, 0.75):
+rescued = models.DenoisingAutoencoder(*new_networks(), keras.layers.Dropout(0.5, seed=2))
+rescued.compile()
+rescued.fit(x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+
+by_rate = {"Masking": [], "Dropout": []}
+rates = (0.0, 0.25, 0.5, 0.75)
+for rate in rates:
     masked = np.array(Masking(rate, seed=20)(x_valid, training=True))
-    by_rate[rate] = scores(denoisers["masking"].reconstruct(masked), x_valid)[0]
-print({rate: f"{value:.1f} dB" for rate, value in by_rate.items()})
-assert by_rate[0.0] < by_rate[0.5] - 1, "more information than in training makes the result worse"
-assert by_rate[0.75] < by_rate[0.5] - 1, "less information too"
-assert denoisers["masking"].reconstruct(x_valid).mean() > 1.1 * x_valid.mean(), "complete images come out too bright"
+    by_rate["Masking"].append(scores(denoisers["masking"].reconstruct(masked), x_valid)[0])
+    by_rate["Dropout"].append(scores(rescued.reconstruct(masked / (1 - rate)), x_valid)[0])
+print("share missing   " + "".join(f"{rate:8.2f}" for rate in rates))
+for name, values in by_rate.items():
+    print(f"{name:16}" + "".join(f"{value:8.1f}" for value in values) + "  dB")
+masking, dropout = by_rate["Masking"], by_rate["Dropout"]
+assert masking[0] < masking[2] - 1, "trained with Masking: more information makes the result worse"
+assert masking[3] < masking[2] - 1, "less information too"
+bright = denoisers["masking"].reconstruct(x_valid).mean() / x_valid.mean()
+assert bright > 1.1, "complete images come out too bright"
+assert dropout[0] > dropout[2] > dropout[3], "trained with Dropout: more information, better result"
+assert dropout[0] > masking[0] + 5, "on complete images Dropout is the better teacher, by far"
 # %% [markdown]
-# It spoils it. In training the sum over all pixels was half as large, and the network learnt to make up for
-# that. Given all pixels it makes up for a loss that did not happen, and the image comes out too bright. A
-# clean image is an unseen noise level like any other.
+# The network trained with Masking spoils it; the one trained with Dropout does not. With Masking the sum over all
+# pixels was half as large in training, and the network learned to make up for that. Given all pixels it makes up
+# for a loss that did not happen, and the image comes out too bright. Dropout divides by the share that is left, so
+# the sums that the first layer sees stay where they were, whatever is missing. It asks for one thing: whoever uses the
+# network must know the share, and divide by it too, as we did. So neither layer is right or wrong: Masking for a
+# network that meets one known loss and nothing else, rescaling for one that must stand any.
 #
-# So "the denoiser is better than the filter" is no sentence on its own. It is true for a range of noise
-# levels, and a report should say which. The usual remedy is to draw $\sigma$ at random for each example in
-# training, or to tell the network $\sigma$ as a second input.
+# "The denoiser is better than the filter" therefore means nothing without the noise level: it is true for a range
+# of levels, and a report should say which. For Gaussian noise the usual remedy is to draw $\sigma$ at random for each
+# example in training, or to tell the network $\sigma$ as a second input.
 #
 # ## 8. What does a denoiser know?
 #
@@ -503,7 +528,7 @@ assert denoisers["masking"].reconstruct(x_valid).mean() > 1.1 * x_valid.mean(), 
 #
 # This is *Tweedie's formula*. The right side, the gradient of a log-density, is called the *score*: it points
 # to where data become more likely. The left side is the *displacement*, how far the denoiser moves a point.
-# So a network that was only asked to remove noise has learnt in which direction the density of the data
+# So a network that was only asked to remove noise has learned in which direction the density of the data
 # rises.
 #
 # Let us see whether this is true of a trained network. We need data whose density we know: a spiral of 60
@@ -514,13 +539,13 @@ assert denoisers["masking"].reconstruct(x_valid).mean() > 1.1 * x_valid.mean(), 
 tfd = tfp.distributions
 COMPONENT_SCALE, TOY_SIGMA = 0.1, 0.3
 angle = np.linspace(0.25, 3.4, 60) * np.pi
-centres = (angle / (1.2 * np.pi) * np.array([np.cos(angle), np.sin(angle)])).T.astype("float32")
+centers = (angle / (1.2 * np.pi) * np.array([np.cos(angle), np.sin(angle)])).T.astype("float32")
 
 
 def mixture(scale):
-    """Normal distributions of one scale around all centres, with equal weights."""
-    weights = tfd.Categorical(logits=tf.zeros(len(centres)))
-    return tfd.MixtureSameFamily(weights, tfd.MultivariateNormalDiag(centres, scale * tf.ones_like(centres)))
+    """Normal distributions of one scale around all centers, with equal weights."""
+    weights = tfd.Categorical(logits=tf.zeros(len(centers)))
+    return tfd.MixtureSameFamily(weights, tfd.MultivariateNormalDiag(centers, scale * tf.ones_like(centers)))
 
 
 points = mixture(COMPONENT_SCALE).sample(20_000, seed=1).numpy()
@@ -554,16 +579,36 @@ titles = r"learned: $\hat{x}(\tilde{x}) - \tilde{x}$", r"exact: $\sigma^2 \, \na
 fields = dict(zip(titles, (toy.reconstruct(grid) - grid, TOY_SIGMA**2 * score(grid))))
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
 for ax, (title, field) in zip(axes, fields.items()):
-    ax.scatter(*points[:2000].T, s=2, color=plots.COLOURS[1], alpha=0.5)
-    ax.quiver(*grid.T, *field.T, color=plots.COLOURS[0], angles="xy", scale_units="xy", scale=2, width=0.004)
+    ax.scatter(*points[:2000].T, s=2, color=plots.COLORS[1], alpha=0.5)
+    ax.quiver(*grid.T, *field.T, color=plots.COLORS[0], angles="xy", scale_units="xy", scale=2, width=0.004)
     ax.set(title=title, xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 plt.show()
 # %% [markdown]
-# The figure shows the data as dots and a displacement as an arrow at each point of a grid. Both fields point
-# to the spiral, and arrows are shortest on it and on the line halfway between two arms, a valley of the
-# density, where the two sides pull equally. Near the data the fields can hardly be told apart. They differ
-# most far from the data, mostly along the edges, where hardly any noisy point ever was to correct the
-# network.
+# Far from the data, mostly along the edges, where hardly any noisy point ever was to correct the network. Near the
+# data (dots) the fields can hardly be told apart. Both point to the spiral, and arrows are shortest on it and on
+# the line halfway between two arms, a valley of the density, where the two sides pull equally.
+#
+# And if we follow the arrows? Denoise every point of the grid, then denoise the result, ten times.
+
+# %% tags=["drift"]
+trail = [grid]
+for _ in range(10):
+    trail.append(toy.reconstruct(trail[-1]))
+trail = np.stack(trail)  # [11, n, 2]
+to_spiral = np.linalg.norm(trail[-1][:, None] - centers, axis=-1).min(axis=1)
+assert np.quantile(to_spiral, 0.9) < 3 * COMPONENT_SCALE, "nine points of ten arrive at the spiral"
+fig, ax = plt.subplots(figsize=(5.5, 5.2))
+ax.plot(*trail.transpose(2, 0, 1), color=plots.COLORS[4], linewidth=0.7)
+ax.plot(*trail[0].T, ".", color=plots.COLORS[9], markersize=3, label="start")
+ax.plot(*trail[-1].T, ".", color=plots.COLORS[3], markersize=4, label="after ten steps")
+ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
+ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+plt.show()
+
+# %% [markdown]
+# From wherever they start, nearly all points end on the spiral: a repeated repair *generates* data. It lands on the spiral's
+# middle line, without the spread around it, because each step goes to a mean. A diffusion model, below, does it in
+# small steps, with less and less noise.
 #
 # In numbers: we draw new noisy points, so that each region counts as often as data fall into it, and compare
 # directions (the cosine, weighted by the length of the exact arrow, since the direction of a tiny arrow means
@@ -621,17 +666,17 @@ assert signal_report["denoiser"] > signal_report["median filter"] + 1, "and on t
 #
 # ## Summary
 #
-# - You spoilt images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers
+# - You spoiled images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers
 #   whose noise is fresh and repeatable.
 # - You measured repairs in PSNR and SSIM, against filters whose widths were chosen on validation data.
-# - You trained denoising autoencoders, and saw that fixed noise is learnt by heart while fresh noise is not.
+# - You trained denoising autoencoders, and saw that fixed noise is learned by heart while fresh noise is not.
 # - You found where a denoiser can be used: around and above its trained level it wins, for nearly clean
 #   images it does harm.
 # - You read a denoiser's displacement as $\sigma^2$ times the score, and checked it against an exact density.
 #
 # ## Common mistakes
 #
-# - `Dropout` as masking noise: it rescales the kept pixels.
+# - `Dropout` as masking noise without a thought: it rescales the kept pixels, so whoever uses the network must rescale them too.
 # - Noise drawn once before training: the network learns the noise patterns.
 # - Noise in the target as well: the network is then asked to reproduce it.
 # - `GaussianNoise` called without `training=True` when test images are made: it does nothing, and all results

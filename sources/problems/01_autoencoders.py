@@ -51,10 +51,10 @@ def squared_error(x, x_hat):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "mse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-black, grey = np.zeros((3, 4, 4, 1)), np.full((3, 4, 4, 1), 0.5)
-assert squared_error(black, grey) is not None, "the function returns nothing: is there a `return`?"
-assert np.shape(squared_error(black, grey)) == (3,), "three images give three numbers: average over all axes but the first"
-assert np.allclose(squared_error(black, grey), 0.25), "every pixel is wrong by 0.5, and 0.5 squared is 0.25; a mean, not a sum"
+black, gray = np.zeros((3, 4, 4, 1)), np.full((3, 4, 4, 1), 0.5)
+assert squared_error(black, gray) is not None, "the function returns nothing: is there a `return`?"
+assert np.shape(squared_error(black, gray)) == (3,), "three images give three numbers: average over all axes but the first"
+assert np.allclose(squared_error(black, gray), 0.25), "every pixel is wrong by 0.5, and 0.5 squared is 0.25; a mean, not a sum"
 ### BEGIN HIDDEN TESTS
 random = np.random.default_rng(3)
 a, b = random.normal(size=(5, 6, 2, 3)), random.normal(size=(5, 6, 2, 3))
@@ -248,7 +248,7 @@ assert np.isclose(compression_ratio(10**9, 64, 4, 8, 60_000), 16, rtol=1e-4), "m
 # ## Exercise 5. Repair this (3 points, 12 minutes)
 #
 # The next cell does what many published notebooks do. It is meant to find out how many principal components make the best
-# description for a nearest-neighbour classifier, and how well the classifier then works on new images. It contains
+# description for a nearest-neighbor classifier, and how well the classifier then works on new images. It contains
 # two mistakes, both of the same kind.
 #
 # To see that something is wrong, we give it data without any content: the pixels are noise, and each label is the toss of a coin.
@@ -276,7 +276,7 @@ mean_accuracy = np.mean([report_with_mistakes(*coin_tosses(seed), SIZES)[1] for 
 print(f"accuracy reported on coin tosses, mean of 30 repetitions: {100 * mean_accuracy:.0f} %")
 
 # %% [markdown]
-# Find both mistakes and write the function again. Keep the classifier with 5 neighbours and `PCA(size, svd_solver="full")`. Fit
+# Find both mistakes and write the function again. Keep the classifier with 5 neighbors and `PCA(size, svd_solver="full")`. Fit
 # PCA and the classifier on the training part only. If two sizes are equally good, take the first.
 
 # %% nbgrader={"grade": false, "grade_id": "repair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -312,9 +312,9 @@ for seed in range(100, 106):
     scores, tests = [], {}
     for components in SIZES:
         axes = PCA(components, svd_solver="full").fit(parts[0])
-        neighbours = KNeighborsClassifier(5).fit(axes.transform(parts[0]), parts[1])
-        scores.append(neighbours.score(axes.transform(parts[2]), parts[3]))
-        tests[components] = neighbours.score(axes.transform(parts[4]), parts[5])
+        neighbors = KNeighborsClassifier(5).fit(axes.transform(parts[0]), parts[1])
+        scores.append(neighbors.score(axes.transform(parts[2]), parts[3]))
+        tests[components] = neighbors.score(axes.transform(parts[4]), parts[5])
     best = SIZES[int(np.argmax(scores))]
     assert size == best, "choose the size with the best validation accuracy, the first one of equals, with PCA fitted on x_train only"
     assert np.isclose(accuracy, tests[size]), "the accuracy must be that of the chosen size, not of the last one tried"
@@ -350,7 +350,7 @@ for seed in range(50, 56):
 # %% nbgrader={"grade": true, "grade_id": "challenge", "locked": false, "points": 1, "schema_version": 3, "solution": true, "task": false}
 ### BEGIN SOLUTION
 # Our attempt: wider layers with a smoother activation, which gave most of the gain. A little more came from showing each
-# training image also slightly smeared towards its four neighbours, which keeps the training error from running ahead. The
+# training image also slightly smeared toward its four neighbors, which keeps the training error from running ahead. The
 # same width with "relu" gained only half as much. The validation error of the best of many attempts is a little too
 # good: luck was chosen along with quality. So the test part is looked at once, for the last model only.
 keras.utils.set_random_seed(0)

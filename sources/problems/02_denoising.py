@@ -77,12 +77,12 @@ def salt_and_pepper(x, rate, rng, low=0.0, high=1.0):
 # %% nbgrader={"grade": true, "grade_id": "salt-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 x = np.random.default_rng(1).uniform(0.2, 0.8, size=(100, 16, 16, 1))
 before = x.copy()
-spoilt = salt_and_pepper(x, 0.3, np.random.default_rng(2))
-assert spoilt.shape == x.shape and np.array_equal(x, before), "return a new array of the same shape; leave x alone"
-assert abs(np.mean(spoilt == 0) - 0.15) < 0.02, "a share of about rate/2 must be pepper (low)"
-assert abs(np.mean(spoilt == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
-kept = (spoilt != 0) & (spoilt != 1)
-assert np.array_equal(spoilt[kept], x[kept]), "all other numbers must stay exactly as they are"
+spoiled = salt_and_pepper(x, 0.3, np.random.default_rng(2))
+assert spoiled.shape == x.shape and np.array_equal(x, before), "return a new array of the same shape; leave x alone"
+assert abs(np.mean(spoiled == 0) - 0.15) < 0.02, "a share of about rate/2 must be pepper (low)"
+assert abs(np.mean(spoiled == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
+kept = (spoiled != 0) & (spoiled != 1)
+assert np.array_equal(spoiled[kept], x[kept]), "all other numbers must stay exactly as they are"
 ends = salt_and_pepper(x, 1.0, np.random.default_rng(3), low=-2.0, high=5.0)
 assert set(np.unique(ends)) == {-2.0, 5.0}, "at rate 1 every number becomes low or high, here -2 or 5"
 ### BEGIN HIDDEN TESTS
@@ -228,7 +228,7 @@ plt.show()
 # %% [markdown]
 # ## Exercise 4. Why? (4 points, 8 minutes)
 #
-# **4a.** A network is trained with squared error on heavily noisy digits. Its output for a noisy 4 looks like a grey
+# **4a.** A network is trained with squared error on heavily noisy digits. Its output for a noisy 4 looks like a gray
 # blur between a 4 and a 9, although no such image is in the training set. Why is this no fault of the network? Answer
 # in two or three sentences, and use exercise 3.
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-blur", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
@@ -243,17 +243,17 @@ plt.show()
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-fresh", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # No function of x̃ can be better on average over fresh noise than the posterior mean. With stored noise each noisy copy
 # is always the same, so it works as a name tag: the network learns by heart which clean image belongs to which noise
-# pattern. A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learnt
+# pattern. A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learned
 # about the stored patterns disturbs. Fresh noise in every step makes a pattern never come twice.
 # %% [markdown]
 # ## Exercise 5. Repair this (5 points, 12 minutes)
 #
-# **5a.** Published code for image models often *binarises* grey images at random: a pixel with the grey value 0.8 becomes
+# **5a.** Published code for image models often *binarizes* gray images at random: a pixel with the gray value 0.8 becomes
 # white in about 80 % of the draws. It then often *masks* some pixels and trains a denoiser to give back the binary
 # image. Here is such code, with the mistakes that were published. Run it and look.
 # %%
 def broken_pair(x, rate, rng):
-    """Grey images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    """Gray images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
     target = (rng.uniform(size=x.shape) > x).astype("float32")
     keep = rng.uniform(size=x.shape) >= rate
     x_tilde = target * keep / (1 - rate)
@@ -261,34 +261,34 @@ def broken_pair(x, rate, rng):
 # %% tags=["drift"]
 some = digits.x_valid[:10]
 x_tilde, target = broken_pair(some, 0.25, np.random.default_rng(0))
-plots.image_rows({"grey": some, "masked": x_tilde, "target": target})
+plots.image_rows({"gray": some, "masked": x_tilde, "target": target})
 plt.show()
 print("largest value in the masked images:", x_tilde.max().round(2))
 # %% [markdown]
-# The figure shows the grey digits in the first row, and below them what the function makes of them: the network's
+# The figure shows the gray digits in the first row, and below them what the function makes of them: the network's
 # input and its target. Three things are wrong. Find them, and write the function anew.
 # %% nbgrader={"grade": false, "grade_id": "pair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def binary_pair(x, rate, rng):
-    """Grey images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    """Gray images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
     ### BEGIN SOLUTION
     target = (rng.uniform(size=x.shape) < x).astype("float32")
     keep = rng.uniform(size=x.shape) >= rate
     return target * keep.astype("float32"), target
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "pair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
-grey = np.full((200, 10, 10, 1), 0.8)
-x_tilde, target = binary_pair(grey, 0.25, np.random.default_rng(1))
+gray = np.full((200, 10, 10, 1), 0.8)
+x_tilde, target = binary_pair(gray, 0.25, np.random.default_rng(1))
 assert not np.array_equal(x_tilde, target), "input and target are the same: the target must not be masked"
 assert np.all(target[x_tilde > 0] > 0), "white in the input but black in the target: the target must not be masked, only the input"
 assert target.dtype == "float32" and x_tilde.dtype == "float32", "both arrays are float32"
 assert set(np.unique(target)) <= {0, 1}, "the target is binary"
-assert abs(target.mean() - 0.8) < 0.03, f"grey 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
+assert abs(target.mean() - 0.8) < 0.03, f"gray 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
 assert set(np.unique(x_tilde)) <= {0, 1}, f"a masked binary image is binary, but a pixel has {x_tilde.max():.2f}"
 assert abs(x_tilde.sum() / target.sum() - 0.75) < 0.03, "three quarters of the white pixels must survive the mask, none in the target may be lost"
 ### BEGIN HIDDEN TESTS
 ramp = np.tile(np.linspace(0, 1, 11), (4000, 1))
 x_tilde, target = binary_pair(ramp, 0.6, np.random.default_rng(2))
-assert np.allclose(target.mean(axis=0), ramp[0], atol=0.04), "every grey value needs its own probability"
+assert np.allclose(target.mean(axis=0), ramp[0], atol=0.04), "every gray value needs its own probability"
 assert np.allclose(x_tilde.mean(axis=0), 0.4 * ramp[0], atol=0.04), "wrong share of masked pixels"
 assert np.all(x_tilde <= target) and not np.array_equal(x_tilde, target), "masking only removes, and only from the input"
 assert target[:, 0].max() == 0 and target[:, -1].min() == 1, "black stays black and white stays white"
@@ -347,7 +347,7 @@ print(f"masked {psnr(half, faces).mean():.1f} dB, plain filter {psnr(plain, face
 # %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false} tags=["drift"]
 ### BEGIN SOLUTION
 # Our attempt: smooth the image and the mask with the same filter and divide. Every pixel is then a weighted mean of
-# the pixels that are really there ("normalised convolution", Knutsson and Westin 1993). Kept pixels stay as they are.
+# the pixels that are really there ("normalized convolution", Knutsson and Westin 1993). Kept pixels stay as they are.
 def fill(x_tilde, mask, width):
     total = ndimage.gaussian_filter(x_tilde, (0, width, width, 0))
     weight = ndimage.gaussian_filter(mask.astype("float32"), (0, width, width, 0))

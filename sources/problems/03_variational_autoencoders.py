@@ -188,12 +188,12 @@ for _m, _s in ((0.0, 1.0), (-2.0, 0.3), (0.7, 2.0)):
 # do to the means and the scales of the posterior, and what pictures from the prior will look like.
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-both", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
-# *Anna.* Noise in the latent only hurts the reconstruction, and nothing rewards it any more. The scales shrink towards
+# *Anna.* Noise in the latent only hurts the reconstruction, and nothing rewards it any more. The scales shrink toward
 # zero, or the means move so far apart that the noise does not matter. What is left is the autoencoder of chapter 01:
 # codes lie anywhere, and a latent drawn from $N(0, I)$ often falls where the decoder was never trained.
 #
 # *Ben.* The scales no longer reach the decoder, so only the KL acts on them, and it sets every scale to 1, as in the
-# prior. The means are pulled a little towards zero, but the decoder has never seen a latent *near* a mean, so it need
+# prior. The means are pulled a little toward zero, but the decoder has never seen a latent *near* a mean, so it need
 # not be smooth: it may pack the means close together, at little cost, and put anything between them. The KL that he
 # reports says that a latent carries few nats, but the decoder reads the mean exactly. His number is no bound on the
 # evidence, and pictures from the prior may fall into holes again.
@@ -222,7 +222,7 @@ for latent_size in (2, 8, 32):
 # %% [markdown]
 # `evaluation.effective_beta` measures how much the KL weighs in a loss once its reconstruction term is a true
 # log-likelihood; for the negative ELBO it is 1. Write the loss as it should be: in nats, summed over everything that
-# belongs to one example, averaged over examples. It should work for colour images as well: remember what Keras's
+# belongs to one example, averaged over examples. It should work for color images as well: remember what Keras's
 # cross-entropy does with the last axis, or let `tfd` have the densities.
 
 # %% nbgrader={"grade": false, "grade_id": "repair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -268,7 +268,7 @@ assert np.isclose(loss, tf.reduce_mean(_kl - _log_likelihood), rtol=1e-4), "the 
 # ## Exercise 6. Open challenge: change one distribution (1 point, 10 minutes or as long as you like)
 #
 # A VAE is three distributions and one bound. Subclass `models.VAE`, call the class `ChangedVAE`, and replace its prior
-# *or* its likelihood by another one: a prior with heavier tails, one with two hills, a likelihood made for grey values,
+# *or* its likelihood by another one: a prior with heavier tails, one with two hills, a likelihood made for gray values,
 # or an idea of your own. The bound, the training and the sampling stay as they are. Where `tfd` knows no closed form for
 # the KL, the library takes $\log q(z|x) - \log p(z)$ at the draw of $z$.
 #

@@ -60,7 +60,7 @@ assert gaussian_log_likelihood(np.zeros(1), 0.1, 5)[0] > 0, "a density may be la
 # ## Exercise 2. The best scale (2 points, 7 minutes)
 #
 # One scale is shared by all pixels of all images. Which scale makes the likelihood of the whole set largest? The answer is
-# equation 4.4, with an average in place of the expectation. The check tries your answer against its neighbours.
+# equation 4.4, with an average in place of the expectation. The check tries your answer against its neighbors.
 
 # %% nbgrader={"grade": false, "grade_id": "scale-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def best_scale(x, x_hat):
@@ -227,19 +227,19 @@ assert np.isclose(honest_weight(784, 8), 8 / 784), "latents over pixels"
 # %% [markdown]
 # ## Exercise 5. Why is this comparison wrong? (3 points, 8 minutes)
 #
-# A report says: "On the digits, our VAE with Gaussian noise and a learned scale reaches a validation ELBO of $+25$ nats on grey
+# A report says: "On the digits, our VAE with Gaussian noise and a learned scale reaches a validation ELBO of $+25$ nats on gray
 # images. The VAE with Bernoulli noise reaches $-18$ nats on thresholded images. The Gaussian VAE is 43 nats better."
 #
 # In about five sentences: why does the conclusion not follow? Name one change that moves the first number by as much as you
 # like and leaves the model as it is. How could the two likelihoods be compared fairly?
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-density", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
-# The first number is the logarithm of a density of grey values, the second the logarithm of a probability of yes-or-no pixels.
+# The first number is the logarithm of a density of gray values, the second the logarithm of a probability of yes-or-no pixels.
 # (1 point) A density has units: if the same images are stored from 0 to 255, its logarithm falls by $\log 255$ for each pixel, here
 # $64 \cdot 5.54 \approx 355$ nats, and the model is the same. (1 point) A log-probability cannot be moved in this way and is never
 # above zero. The two are also about different data, since thresholding throws information away. A fair comparison needs the same
 # data and the same kind of number: for example both models as probabilities of the same stored levels (a discretized density
-# against a categorical or binomial one), or two densities of the same grey images in the same units, on the same split, with an
+# against a categorical or binomial one), or two densities of the same gray images in the same units, on the same split, with an
 # error bar. (1 point)
 
 # %% [markdown]
