@@ -7,7 +7,7 @@
 # # Exercises 08. Hierarchical VAEs
 #
 # Read [chapter 08](../../chapters/08_hierarchical_vae.ipynb) first. The whole notebook computes for less than a minute.
-# **Time:** about 60 minutes. **Points:** 19.
+# **Time:** about 65 minutes. **Points:** 19.
 #
 # Fill in the code where it says `YOUR CODE HERE`, then run the check below it: it says what is wrong. Some checks are hidden
 # and run when the notebook is graded. Before you hand in, choose "Restart Kernel and Run All Cells".
@@ -252,7 +252,7 @@ for seed in (1, 2):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Exercise 4. Is this hierarchy used? (3 points, 8 minutes)
+# ## Exercise 4. Is this hierarchy used? (3 points, 12 minutes)
 #
 # A report says: "Our naive model (equation 8.4) has five groups of 16 latents. On test images its KL is 24 nats, all 16 latents of $z_5$, the
 # group next to the image, are active, and its samples look as good as those of our flat VAE. So the hierarchy is used, and $z_1$, at the top,
@@ -260,15 +260,29 @@ for seed in (1, 2):
 #
 # In about five sentences: why does neither conclusion follow? What probably happened in this model, and why? Name two measurements that
 # would decide it.
+#
+# Then read a table like the last figure of section 5. It belongs to *another* model, top-down with three groups. An entry says how far a factor moves
+# when groups are drawn anew; 1 is the difference to another image. What decides the pose, and what the hair? What does the 1.31 mean?
+#
+# | drawn anew | pose | hair |
+# |---|---|---|
+# | group 1 alone | 0.06 | 1.31 |
+# | group 2 alone | 0.05 | 0.02 |
+# | group 3 alone | 0.01 | 0.01 |
+# | groups 1 to 3 | 0.98 | 1.02 |
+# | groups 2 and 3 | 0.07 | 0.03 |
 
 # %% [markdown] nbgrader={"grade_id": "why-hierarchy", "grade": true, "points": 3, "solution": true}
 # The total KL and the activity of the last group say nothing about the groups above. A flat VAE, too, has such a KL and active latents next to
-# the image, and good samples only show that $z_5$ and the decoder work. (1 point) Probably the upper groups are dead: in a bottom-up chain $z_5$ sees
+# the image, and good samples only show that $z_5$ and the decoder work. Probably the upper groups are dead: in a bottom-up chain $z_5$ sees
 # the image and takes what it needs, its aggregate posterior is trained to look like one normal distribution, and that leaves
 # nothing for the next group to explain, which sees only a noisy copy. A latent that explains nothing is not worth its nats, so each upper group is
 # set to its prior. (1 point) To decide it, report the KL of each group separately; and keep $z_1$ while everything below it is drawn anew: if
 # the pictures then vary as much as samples in general, the top decides nothing, and "global content" is wrong. On data with known factors, one can also
-# measure which of them stay. (1 point)
+# measure which of them stay. (1 point) In the table the top decides both: with group 1 kept and all below drawn anew, pose and hair stay. Drawn alone,
+# group 1 does not move the pose, because the groups that were kept repeat it; whoever looks at single groups only would say that no group
+# holds the pose. An entry above 1 should not be read as a larger effect: another image, chosen at random, gives 1 on average. It is more likely that the reader of
+# factors is misled by pictures unlike those it has learned from, though the number alone does not prove it. (1 point)
 
 # %% [markdown]
 # ## Exercise 5. Repair this: a prior for each group (3 points, 10 minutes)
@@ -331,7 +345,7 @@ shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=2)
 assert spread < 1e-6, "the weights must not vary: given the group above, z_l has the scale sqrt(1 - a^2)"
 assert abs(bias) < 1e-6, "they are constant but not the evidence: is a term missing?"
 shape, spread, bias = spread_and_bias(x=-0.4, a=0.9, sigma=0.5, groups=4)
-assert spread < 1e-6 and abs(bias) < 1e-6, "more groups: each has a neighbour as its parent, and all count"
+assert spread < 1e-6 and abs(bias) < 1e-6, "more groups: each has a neighbor as its parent, and all count"
 z = random.normal(size=(5, 3))  # any codes, not those of the exact posterior
 steps = np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
 joint = tfd.MultivariateNormalTriL(np.zeros(3), np.linalg.cholesky(0.9**steps)).log_prob(z).numpy()
