@@ -91,7 +91,6 @@ class Steps:
         """Whether a tf.distribute strategy holds the weights, be it over a single device."""
         return self._distribute_strategy is not None or tf.distribute.has_strategy()
 
-
     def _over_processes(self):
         """Whether several processes, or machines, share each step."""
         strategy = self._distribute_strategy
