@@ -117,7 +117,7 @@ assert np.allclose(path(a, near, 0.5), half), "a small angle is an angle, too"
 # %% [markdown]
 # ## Exercise 3. A direction without leakage (3 points, 10 minutes)
 #
-# You have codes and scaled factors of labelled pictures. The factors are correlated, since the labelled set is biased, and
+# You have codes and scaled factors of labeled pictures. The factors are correlated, since the labeled set is biased, and
 # the codes do not average to zero. Find the vector that moves *one* factor by 1 and leaves the others alone (equation 5.6).
 # Use `np.linalg.lstsq`.
 
@@ -131,15 +131,15 @@ def attribute_vector(z, u, column):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "direction-check", "grade": true, "points": 3}
-def labelled_codes(n, directions, noise=0.0):
-    """Codes [n, d] of a biased labelled set, and its factors [n, F]: neighbouring factors go together."""
+def labeled_codes(n, directions, noise=0.0):
+    """Codes [n, d] of a biased labeled set, and its factors [n, F]: neighboring factors go together."""
     common = random.normal(size=(n, 1))
     u = 0.3 + 0.8 * common + 0.6 * random.normal(size=(n, len(directions)))
     return 2.0 + u @ directions + noise * random.normal(size=(n, directions.shape[1])), u
 
 
 directions = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, -1.0], [0.5, 0.0, 1.0, 0.0]])
-z, u = labelled_codes(200, directions)
+z, u = labeled_codes(200, directions)
 answer = attribute_vector(z, u, 0)
 assert np.shape(answer) == (4,), "one direction in the space of codes, so [d]"
 assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, "another factor leaks in: are all factors in one equation, and is it the row of this factor?"
@@ -149,7 +149,7 @@ shifted = attribute_vector(z, 10 * u, 0)
 assert np.allclose(shifted, directions[0] / 10), "if the factor counts in tenths, a step of 1 is a tenth as long: do not rescale"
 ### BEGIN HIDDEN TESTS
 directions = random.normal(size=(5, 7))
-z, u = labelled_codes(4000, directions, noise=0.3)
+z, u = labeled_codes(4000, directions, noise=0.3)
 for column in range(5):
     error = np.abs(attribute_vector(z, u, column) - directions[column]).max()
     assert error < 0.06, "with noise it should come close to the true direction"
@@ -252,8 +252,8 @@ assert not np.allclose(one[:, 1:], two[:, 1:]), "another generator, other draws"
 # First, it is one draw of 50 labels. Which 50 images carry labels moves the accuracy by several points, so a difference of 2.7 may
 # be chance; the paired difference over ten or more draws, with its standard error, is needed. (1 point) Second, the
 # best of four widths was kept by its test accuracy. The best of four noisy numbers is too good; widths are to be chosen on
-# validation images, and the test split is used once, at the end. (1 point) Third, the VAE has seen 60 000 unlabelled images and the plain
-# classifier has not, so even a true gain would be due to unlabelled data rather than to generated pictures. Fair rivals are the
+# validation images, and the test split is used once, at the end. (1 point) Third, the VAE has seen 60 000 unlabeled images and the plain
+# classifier has not, so even a true gain would be due to unlabeled data rather than to generated pictures. Fair rivals are the
 # classifier on the VAE's codes, or a VAE trained on the 50 images only, and simple augmentation: noise or shifts. The experiment: for
 # each of ten draws of labels, train all rivals on the same labels, choose on validation images, and report the paired gains. (1 point)
 

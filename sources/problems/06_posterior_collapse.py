@@ -55,8 +55,8 @@ for beta in (0.05, 0.5, 1.0, 3.0, 9.0):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Raise $\beta$ slowly. From which $\beta$ on is the collapsed model at least as good as every other one? Note that a model with a
-# large distortion but a very small rate may hold out longest.
+# Raise $\beta$ slowly. From which $\beta$ on is the collapsed model at least as good as every other one? Every other model
+# gives a bound of its own; which of them holds out longest depends on both its rate and its distortion.
 
 # %% nbgrader={"grade_id": "collapse-beta", "solution": true}
 def collapse_beta(rates, distortions):
@@ -166,7 +166,7 @@ answer = paid_kl(kl, alone, 0.25)
 assert np.isclose(answer, 3.75), f"0.25 + 0.25 + 3 + 0.25: the mean over the batch comes before the maximum; yours is {answer}"
 assert np.isclose(paid_kl(kl, pairs, 0.25), 3.4), "as pairs: 0.2 + 0.2 and 3 + 0 are both above 0.25"
 assert np.isclose(paid_kl(kl, pairs, 1.0), 4.0), "1 for the first pair, 3 for the second: the allowance is a floor, not a discount"
-assert np.isclose(paid_kl(kl, np.array([0, 1, 0, 1]), 1.0), 4.2), "groups need not be neighbours: latents 0 and 2, 1 and 3"
+assert np.isclose(paid_kl(kl, np.array([0, 1, 0, 1]), 1.0), 4.2), "groups need not be neighbors: latents 0 and 2, 1 and 3"
 ### BEGIN HIDDEN TESTS
 kl, groups = random.uniform(0, 1, size=(30, 7)), np.array([2, 0, 1, 1, 0, 2, 2])
 for free_bits in (0.1, 0.9, 1.4, 3.0):
@@ -259,8 +259,9 @@ for sigma, size in ((0.4, 2), (0.8, 4), (1.5, 6), (0.25, 1)):
 # distortion for 14.1 nats of rate, so the latents are used, but as a density the model has got worse by 4.7 nats of ELBO: "improved" is not
 # shown, and at $\beta = 0.25$ it is not even surprising. (1 point) The ELBO is only a bound, and with a larger rate the posterior has more
 # to get wrong. So the log-likelihood with importance samples should be measured for both before saying how much worse. (1 point) The mutual information
-# is at its ceiling, since $\log 500 = 6.2$. So it is at least 6.2 nats, and the mismatch of aggregate posterior and prior is at most 7.9
-# nats, which could spoil samples; more sentences would tell. Active units alone do not show how much is used. I would ask for more
+# is at its ceiling, since $\log 500 = 6.2$. For the mixture over all sentences that could occur it is therefore at least 6.2 nats, and the mismatch of
+# aggregate posterior and prior at most 7.9 nats, which could spoil samples; more sentences would tell. (For the mixture over exactly
+# these 500 sentences it is a measurement: nearly all that is possible.) Active units alone do not show how much is used. I would ask for more
 # seeds, for other cures at the same number of gradient steps (annealing or free bits, which end with the true bound or near it), and for
 # the effect of exchanging codes. (1 point for the ceiling and two sensible requests)
 
