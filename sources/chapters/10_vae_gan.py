@@ -10,8 +10,8 @@
 # to a VAE.
 #
 # **Goals.** After this chapter you can
-# - train a GAN from scratch, and recognise oscillation and mode collapse when you see them;
-# - choose a cure by measurement: label smoothing, the hinge loss, spectral normalisation, R1, less momentum;
+# - train a GAN from scratch, and recognize oscillation and mode collapse when you see them;
+# - choose a cure by measurement: label smoothing, the hinge loss, spectral normalization, R1, less momentum;
 # - write the three losses of the VAE-GAN, and test which network is moved by which;
 # - measure sharpness, fidelity and diversity of samples, and say what each score cannot see;
 # - compare VAE, GAN and VAE-GAN fairly: the same decoder, the same number of epochs, several seeds.
@@ -121,31 +121,36 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def duel(r1=0.0, smoothing=0.0, step=0.1, steps=500):
-    """The path (theta, psi) of both players, who move at once: [steps + 1, 2]."""
+def duel(r1=0.0, smoothing=0.0, step=0.1, steps=500, in_turn=False):
+    """The path (theta, psi) of both players, who move at once or in turn: [steps + 1, 2]."""
     theta, psi, x = 1.0, 0.0, 0.0  # x: the one real example
     path = [(theta, psi)]
     for _ in range(steps):
         real = (1 - smoothing) * -sigmoid(-psi * x) * x + smoothing * sigmoid(psi * x) * x
         psi_slope = real + sigmoid(psi * theta) * theta + r1 * psi
-        theta_slope = -sigmoid(-psi * theta) * psi
-        theta, psi = theta - step * theta_slope, psi - step * psi_slope
+        before, psi = psi, psi - step * psi_slope
+        seen = psi if in_turn else before  # what the generator answers to
+        theta = theta + step * sigmoid(-seen * theta) * seen
         path.append((theta, psi))
     return np.array(path)
 
-
+# %%
 duels = {"plain": duel(), "label smoothing": duel(smoothing=0.1), "R1": duel(r1=0.3)}
 radii = {name: np.linalg.norm(path, axis=1) for name, path in duels.items()}
-assert radii["plain"][-100:].min() > 0.3, "without help the players circle and do not arrive"
-assert 0.4 < np.linalg.norm(duel(steps=20_000)[-100:], axis=1).min(), "however long they play"
+ends = {}
+for step in (0.1, 0.01):
+    last = [duel(step=step, steps=int(2000 / step), in_turn=in_turn)[-1] for in_turn in (False, True)]
+    ends[step] = np.linalg.norm(last, axis=1)
+    print(f"step {step}: radius {ends[step][0]:.3f} at once, {ends[step][1]:.3f} in turn; sqrt(2 step) {(2 * step) ** 0.5:.3f}")
+    assert np.isclose(ends[step][0], (2 * step) ** 0.5, rtol=0.05), "moving at once they stop at sqrt(2 step)"
+    assert ends[step][1] < 0.1, "moving in turn they come ever nearer"
 assert np.allclose(duels["label smoothing"], duels["plain"]), "at x = 0 the logit is 0 whatever psi is: labels change nothing"
 assert radii["R1"][-1] < 0.01, "charged for slope, the discriminator lets the generator come to rest"
 
-# %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(1, 1.6))
 for i, (name, style) in enumerate((("plain", "-"), ("R1", "--"))):
-    axes[0].plot(*duels[name].T, style, color=plots.COLOURS[i], label=name)
-    axes[1].plot(duels[name][:, 0], style, color=plots.COLOURS[i], label=name)
+    axes[0].plot(*duels[name].T, style, color=plots.COLORS[i], label=name)
+    axes[1].plot(duels[name][:, 0], style, color=plots.COLORS[i], label=name)
 axes[0].plot(0, 0, "k*", markersize=10, label="solution")
 axes[0].set(xlabel=r"generator $\theta$", ylabel=r"discriminator $\psi$", aspect="equal")
 axes[1].set(xlabel="step", ylabel=r"generator $\theta$")
@@ -153,9 +158,14 @@ axes[0].legend(bbox_to_anchor=(1.0, 1.0), fontsize=8)
 plt.show()
 
 # %% [markdown]
-# The figure shows the two paths in the plane of both weights, and the generator's weight by step. The plain players run round the
-# solution. Their circles shrink for a while, and then no more, however long they play. With R1 they spiral into it. The reason can be read off equation 10.3: when $\theta$
-# arrives at 0, $\psi$ still points there, so the generator overshoots, and only then does $\psi$ turn.
+# It overshoots: when $\theta$ arrives at 0, $\psi$ still points there, and only then does $\psi$ turn (equation 10.3). So the plain players
+# run round the solution. Their circles shrink for a while, and then no more, however long they play. With R1 they spiral into it.
+#
+# That they never arrive is the fault of the *step*, and not of the game. With infinitely small steps the circles would shrink for
+# ever, though ever more slowly. A step along the tangent of a circle leads out of it, and the two effects balance at the radius
+# $\sqrt{2 \cdot \text{step}}$, as the printed lines show for two sizes. If the players move in turn, so that each answers the
+# other's newest move, they come ever nearer at the same step size. This is **training instability** in its smallest form: nothing is wrong with
+# either loss, and the pair does not settle. Three things help: smaller steps, moves in turn, a penalty that damps the turning.
 # Label smoothing is not drawn, because its path is the plain one, digit for digit.
 #
 # ## 3. Can a generator forget half of the data?
@@ -163,18 +173,18 @@ plt.show()
 # Now a world with some variety: eight small clusters on a ring. A generator that puts out a single cluster makes perfectly
 # realistic points. The discriminator sees one point at a time, and on that cluster it can complain only when there are *too many*.
 # This failure is **mode collapse**. We count it: a cluster is covered if it gets at least a quarter of its fair share of the
-# samples. A sample is good if it lies within four standard deviations of a cluster's centre.
+# samples. A sample is good if it lies within four standard deviations of a cluster's center.
 
 # %%
 angles = 2 * np.pi * np.arange(8) / 8
-centres, cluster_scale = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.05
+centers, cluster_scale = 2 * np.stack([np.cos(angles), np.sin(angles)], axis=1), 0.05
 random = np.random.default_rng(0)
-ring = (centres[random.integers(8, size=4096)] + cluster_scale * random.normal(size=(4096, 2))).astype("float32")
+ring = (centers[random.integers(8, size=4096)] + cluster_scale * random.normal(size=(4096, 2))).astype("float32")
 
 
 def shares(samples):
     """How samples [n, 2] divide into the eight clusters and the rest: [9], adding up to one."""
-    distance = np.linalg.norm(samples[:, None] - centres, axis=-1)  # [n, 8]
+    distance = np.linalg.norm(samples[:, None] - centers, axis=-1)  # [n, 8]
     cluster = np.where(distance.min(axis=1) < 4 * cluster_scale, distance.argmin(axis=1), 8)
     return np.bincount(cluster, minlength=9) / len(samples)
 
@@ -217,9 +227,9 @@ def play(weights, x):
 # %% [markdown]
 # Two more cures need a formula. The **hinge loss** stops paying the discriminator once it is sure by a margin of one:
 # $\max(0, 1 - \mathrm{Dis}(x)) + \max(0, 1 + \mathrm{Dis}(G(z)))$, and the generator pays $-\mathrm{Dis}(G(z))$.
-# **Spectral normalisation** (Miyato et al., 2018) divides each kernel $W$ of the discriminator by its largest singular value. Then no
+# **Spectral normalization** (Miyato et al., 2018) divides each kernel $W$ of the discriminator by its largest singular value. Then no
 # layer can stretch a difference, and the whole discriminator has a slope of at most one *everywhere*, where R1 speaks of the real
-# examples only. We take four turns from scratch in each step, which find most of that value: "one" may be a quarter more. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
+# examples only. Four turns from a fresh vector are enough here: they recover at least three quarters of the norm, so the slope may be up to a third above one. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
 # into the direction that $W$ stretches most.
 
 # %%
@@ -302,14 +312,15 @@ def train_ring(momentum, rounds=40, steps=100, learning_rate=5e-3, batch=64):
 
 # %%
 runs = {momentum: train_ring(momentum) for momentum in (0.5, 0.9)}
+smaller_steps = train_ring(0.9, learning_rate=1e-3)  # a fifth of the step
 
 # %% tags=["drift"]
 figure, axes = plt.subplots(3, 5, figsize=(9, 5.4), sharex=True, sharey=True)
 shown_rounds = (4, 9, 19, 29, 39)
 for row, (momentum, name) in zip(axes, ((0.9, "plain"), (0.5, "plain"), (0.5, "R1")), strict=True):
     for ax, number in zip(row, shown_rounds, strict=True):
-        ax.scatter(*centres.T, s=90, facecolors="none", edgecolors=plots.COLOURS[3])
-        ax.scatter(*runs[momentum][number, COPIES * TREATMENTS.index(name)].T, s=2, color=plots.COLOURS[0])
+        ax.scatter(*centers.T, s=90, facecolors="none", edgecolors=plots.COLORS[3])
+        ax.scatter(*runs[momentum][number, COPIES * TREATMENTS.index(name)].T, s=2, color=plots.COLORS[0])
         ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
     row[0].set_ylabel(f"{name},\nmomentum {momentum}")
 for ax, number in zip(axes[0], shown_rounds, strict=True):
@@ -317,13 +328,13 @@ for ax, number in zip(axes[0], shown_rounds, strict=True):
 plt.show()
 
 # %% [markdown]
-# The figure shows the first copy of three of the trainings, at five times. Circles are the clusters, dots are samples. With a momentum
+# The first copy of three of the trainings, at five times. Circles are the clusters, dots are samples. With a momentum
 # of 0.9 the samples swarm far from the ring for a thousand steps and more, and find it late. With 0.5 the plain GAN lies on the
 # ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they are spread over all the clusters, like beads on a string.
 # The string itself does not go away: the generator is continuous, so it must draw something between two clusters.
 #
 # One copy proves nothing, so we count over all copies and the last ten rounds. *Movement* says how much the
-# clusters' shares change from a round to the next: the total variation distance between them. At least so large a part of the samples has moved to another cluster.
+# clusters' shares change from a round to the next: the total variation distance between them. At least that fraction of the samples must have changed cluster.
 
 # %% tags=["drift"]
 table = {}
@@ -338,44 +349,31 @@ for momentum, samples in runs.items():
 print("momentum  treatment   clusters covered     good    movement")
 for (momentum, name), (modes, good, movement) in table.items():
     print(f"{momentum:8.1f}  {name:10s} {modes.mean():6.1f} +- {modes.std(ddof=1):3.1f} of 8 {good.mean():8.2f} {movement.mean():9.2f}")
+small = np.array([[covered(copy) for copy in each[:COPIES]] for each in smaller_steps[-10:]]).mean(axis=0)
+print(f"momentum 0.9, a fifth of the step, plain: {small.mean():.1f} +- {small.std(ddof=1):.1f} of 8")
 mean_modes = {key: modes.mean() for key, (modes, _, _) in table.items()}
 assert mean_modes[0.5, "R1"] > mean_modes[0.5, "plain"] + 0.3, "at low momentum R1 brings back lost clusters"
 assert mean_modes[0.5, "plain"] > mean_modes[0.9, "plain"] + 1, "momentum makes players overshoot"
+assert small.mean() > mean_modes[0.9, "plain"] + 1, "and so does the size of the step"
 assert mean_modes[0.5, "R1"] > mean_modes[0.5, "spectral"] + 1, "a slope of one cannot see clusters this small"
 assert table[0.5, "R1"][2].mean() > table[0.5, "plain"][2].mean(), "with R1 the samples do not stand still"
 
 # %% [markdown]
 # Read the table with the spread beside each mean (the standard deviation over six copies).
 #
-# - **Momentum is the first cure.** No trick at 0.9 makes up for it, and R1 is even worse there. This is why the library's default for
-#   adversarial models is 0.5 (Radford et al., 2016).
+# - **A gentler pair of players is the first cure**, by less momentum or by smaller steps. At a step of $5 \cdot 10^{-3}$ no trick
+#   makes up for a momentum of 0.9, and R1 is even worse there; at a fifth of that step, with the same momentum, the plain GAN covers as many
+#   clusters as with a momentum of 0.5, or more. The library's default for adversarial models is a momentum of 0.5 (Radford et al., 2016).
 # - At 0.5, **R1 is the one that helps** beyond the spread, and its copies agree with one another. Label smoothing and the hinge loss do
 #   about as well as nothing. R1 does not make the samples stand still: they move even more than without it, but nobody is forgotten.
-# - **Spectral normalisation hurts here.** The clusters are 0.05 wide. A discriminator whose slope is at most one cannot give two points
+# - **Spectral normalization hurts here.** The clusters are 0.05 wide. A discriminator whose slope is at most one cannot give two points
 #   that are 0.1 apart logits that differ by more than 0.1, so it hardly sees whether a sample is on a cluster or beside it.
 #
-# None of this is a law. Spectral normalisation made large image GANs possible, and R1 with too large a weight has the same fault. What
+# None of this is a law. Spectral normalization made large image GANs possible, and R1 with too large a weight has the same fault. What
 # the table teaches is the method: several seeds, equal budget, count. A cure that helped a paper need not help you.
-
-# %% tags=["drift"]
-figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
-styles = zip(("plain", "smoothing", "R1"), ("-", ":", "--"), plots.COLOURS)
-for name, line, colour in styles:
-    for ax, momentum in zip(axes, runs, strict=True):
-        own = runs[momentum][:, COPIES * TREATMENTS.index(name) :][:, :COPIES]
-        counts = [np.mean([covered(copy) for copy in each]) for each in own]
-        ax.plot(100 * np.arange(1, len(counts) + 1), counts, line, color=colour, label=name)
-        ax.set(title=f"momentum {momentum}", xlabel="step")
-axes[0].set_ylabel("clusters covered, of 8")
-axes[0].legend()
-plt.show()
-
-# %% [markdown]
-# The figure shows the number of covered clusters by step, averaged over six copies. On the left, at momentum 0.5, all curves climb and
-# R1 comes closest to eight. On the right, at momentum 0.9, they are late and stay low, and R1 is the lowest.
 #
 # From now on: `models.GAN(generator, discriminator)`, with `adversarial_loss="hinge"`, `r1`, and `label_smoothing` as options;
-# spectral normalisation is Keras's own layer `keras.layers.SpectralNormalization`, put around the discriminator's layers. It trains with `fit`; the two
+# spectral normalization is Keras's own layer `keras.layers.SpectralNormalization`, put around the discriminator's layers. It trains with `fit`; the two
 # optimizers are arguments of `compile`. Does it compute our losses? Its codes are its own random draws, so we take a
 # generator that ignores its code.
 
@@ -467,7 +465,7 @@ for ax, (name, rows) in zip(axes[0], watched.items(), strict=True):
     ax.set_title(name)
 for ax, name in zip(axes[1], ("discriminator_loss", "generator_loss"), strict=True):
     plots.history(gan_records, name, ax=ax, ylabel=name.replace("_", " ") + " (nats)")
-axes[1, 0].axhline(2 * np.log(2), color=plots.COLOURS[9], linestyle=":", label="cannot tell: 2 log 2")
+axes[1, 0].axhline(2 * np.log(2), color=plots.COLORS[9], linestyle=":", label="cannot tell: 2 log 2")
 axes[1, 0].legend()
 plt.show()
 
@@ -515,8 +513,8 @@ assert np.median(reader_errors / y_valid.std(axis=0)) < 0.6, "a reader that cann
 # - **Fréchet distance** (Heusel et al., 2017). Fit a normal to the features of real images, mean $m$ and covariance $C$, and one to those of the samples:
 #   $$ \mathrm{FD} = \|m - m'\|^2 + \mathrm{tr}\big(C + C' - 2 (C C')^{1/2}\big). \tag{10.5} $$
 # - **Precision**: the share of samples that lie among the real images. **Recall**: the share of real images that lie among the samples
-#   (Kynkäänniemi et al., 2019). "Among" means: in one of the balls around the others, each reaching to its third neighbour.
-# - **Sharpness**: the mean size of the Laplacian, the difference between a pixel and its four neighbours.
+#   (Kynkäänniemi et al., 2019). "Among" means: in one of the balls around the others, each reaching to its third neighbor.
+# - **Sharpness**: the mean size of the Laplacian, the difference between a pixel and its four neighbors.
 #
 # Here are the first three in a few lines.
 
@@ -527,7 +525,7 @@ def distances(a, b):
 
 
 def share_among(examples, others, k=3):
-    """The share of `examples` in a ball around one of `others` that reaches to its k-th neighbour."""
+    """The share of `examples` in a ball around one of `others` that reaches to its k-th neighbor."""
     radius = np.sort(distances(others, others), axis=1)[:, k]  # entry 0 is the distance to itself
     return (distances(examples, others) <= radius).any(axis=1).mean()
 
@@ -635,6 +633,30 @@ assert all(verdicts[name][0] > 1.5 * verdicts["real images"][0] for name in list
 # codes whose pictures please.
 
 # %%
+orange, green, purple = (plots.COLORS[i] for i in (3, 2, 5))
+plots.schematic(
+    {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"), "z": (3.0, 0, "variable", "$z$"),
+     "prior": (3.0, 1.3, "text", "prior $p(z)$"), "decoder": (4.5, 0, "network"), "x_hat": (6.1, 0, "text", r"$\hat x$, inventions"),
+     "critic": (8.0, 0, "network", "discriminator"), "verdict": (9.9, 0.5, "text", "real or not"),
+     "features": (9.9, -0.5, "text", "features $f$")},
+    [("x", "encoder"), ("encoder", "z"), ("prior", "z"), ("z", "decoder"), ("decoder", "x_hat"), ("x_hat", "critic"),
+     ("critic", "verdict"), ("critic", "features"),
+     ("features", "decoder", {"color": orange, "style": "--", "bend": -0.25, "label": r"$L_f$ moves decoder and encoder"}),
+     ("verdict", "decoder", {"color": green, "style": "--", "bend": 0.3, "label": "$L_G$ moves the decoder"}),
+     ("prior", "encoder", {"color": purple, "style": "--", "bend": 0.2, "label": "KL moves the encoder"})],
+    unit=0.72,
+)  # fmt: skip
+plt.show()
+
+# %% [markdown]
+# Dashed arrows lead from each loss to the weights that it may move. ($L_{\mathrm{Dis}}$, not drawn, moves the discriminator alone.) Strictly,
+# $L_f$ is not a likelihood of the image: $f$ cannot be inverted and changes while it trains, so $-L_f$ is no log-density of $x$, and the sum of the
+# terms bounds nothing. A VAE-GAN has no ELBO to report.
+#
+# Nobody trains them on faces of this size any more, but the design is everywhere: the first stage of a latent diffusion model is an autoencoder with a small
+# price on its KL, a loss on features and a critic (Rombach et al., 2022), that is, a VAE-GAN; with a discrete code it is called a VQ-GAN (Esser et al., 2021).
+
+# %%
 def vae_gan_losses(encoder, decoder, discriminator, x, noise, z_new, gamma, kl_weight):
     """Equation 10.7 for one batch x, by hand: noise and z_new [batch, latent_size] are standard normal draws."""
     mean, raw = np.split(encoder(x).numpy(), 2, axis=1)
@@ -730,7 +752,7 @@ for w, aim in zip(model.discriminator.trainable_variables, aims, strict=True):
 # train one model without it.
 #
 # **Predict.** With $\lambda = 1$, the honest weight if the features were data, how many nats will the code carry? A face has
-# 13 orientations, 7 expressions, 7 lightings, 3 widths and 3 colours of hair, together $\log 5733 \approx 8.7$ nats.
+# 13 orientations, 7 expressions, 7 lightings, 3 widths and 3 colors of hair, together $\log 5733 \approx 8.7$ nats.
 
 # %% tags=["drift"]
 vae_gans, rates = {}, {}
@@ -750,7 +772,7 @@ assert rates[0.1, 0.1] > 2 * unpaid, "at lambda = 1 a code does not pay, with R1
 #
 # ## 7. Which one is best?
 #
-# Three models with the same decoder, the same number of epochs, three seeds. The VAE gets what chapter 04 found best for grey images, a Gaussian
+# Three models with the same decoder, the same number of epochs, three seeds. The VAE gets what chapter 04 found best for gray images, a Gaussian
 # likelihood with a learned scale, and Adam at $2 \cdot 10^{-3}$ with the usual momentum, for it has no opponent; we take its means, as everybody does, cut to $[0, 1]$.
 #
 # **Predict.** Which model is the sharpest, which the most precise, and which leaves most out? Write down three names.
@@ -797,10 +819,10 @@ plots.image_rows({name: samples[name, SEEDS[0]][:12] for name in rivals} | {"rea
 plt.show()
 
 # %% [markdown]
-# The figure shows twelve samples of each model, the first twelve and not the best, and twelve real faces. The VAE's are
+# Twelve samples of each model, the first twelve and not the best, and twelve real faces. The VAE's are
 # smooth and quiet. The GAN's have strong light and shade, and grain. The VAE-GAN's lie between.
 #
-# The table puts numbers to it, for the faces, and no model wins every column.
+# The table puts numbers to it, for the faces, **after 30 epochs** and over three seeds, and no model wins every column.
 #
 # - The **VAE** is the most precise: what it draws could be a face. It is softer than real images, and it covers orientation and lighting
 #   least evenly.
@@ -809,8 +831,9 @@ plt.show()
 # - The **VAE-GAN** has by far the smallest Fréchet distance, and more recall than the GAN at more precision. Its recall is not separable from the VAE's: look at
 #   the spreads. It has some grain too.
 #
-# This is a comparison at equal epochs, with weights found by a short search for one of the three. It does not say what each could become with
-# more of either. Nor are equal epochs an equal bill: the last lines count weights and seconds, and the VAE-GAN, with three networks, is the dearest.
+# This is a comparison at 30 equal epochs, with weights found by a short search for one of the three. It is no verdict on what each could become:
+# a GAN goes on improving for longer than a VAE does, and a longer training, or weights of the generator averaged over the last steps (Keras's
+# optimizers do that with `use_ema=True`), may change the order of these rows. Try `EPOCHS = 100` before you quote them. Nor are equal epochs an equal bill: the last lines count weights and seconds, and the VAE-GAN, with three networks, is the dearest.
 #
 # What does each model leave out? Let the reader read the factors off the samples, and compare their spread with that of real faces. The reader
 # may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. And a question that only a model with
@@ -855,7 +878,7 @@ if DATASET == "faces":
 # speckles. The GAN has no encoder, so nothing here tells its expressions from its grain.
 #
 # The copies also tell the other side of the bargain: in pixels, which it was trained for, the VAE's are better. Whoever needs faithful copies, or a
-# likelihood, keeps the VAE. Whoever needs samples from the right distribution, as far as the Fréchet distance can see it, takes the VAE-GAN.
+# likelihood, keeps the VAE. Whoever needs samples from the right distribution, as far as the Fréchet distance can see it, takes, at this budget, the VAE-GAN.
 #
 # ## 8. Can you stop, save and go on?
 #
@@ -881,9 +904,9 @@ print("evaluate reports", ", ".join(sorted(losses)))
 # %% [markdown]
 # ## Summary
 #
-# - You trained thirty GANs from scratch, and recognised oscillation (exactly, with two weights) and mode collapse (by counting clusters).
-# - You chose a cure by measurement. Less momentum came first, R1 second; label smoothing and the hinge loss made little difference, and
-#   spectral normalisation did harm on clusters too small for its slope.
+# - You trained thirty GANs from scratch, and recognized oscillation (exactly, with two weights) and mode collapse (by counting clusters).
+# - You chose a cure by measurement. Less momentum, or a smaller step, came first, R1 second; label smoothing and the hinge loss made little difference, and
+#   spectral normalization did harm on clusters too small for its slope.
 # - You wrote the three losses of the VAE-GAN, and tested which network is moved by which: every option reaches its owners and nobody else, and the discriminator takes the step of its own loss.
 # - You measured sharpness, fidelity and diversity of samples, saw each score fail on images with known faults, and know what each cannot see.
 # - You compared VAE, GAN and VAE-GAN with the same decoder over seeds, and the answer was a trade and not a winner.
@@ -891,7 +914,7 @@ print("evaluate reports", ", ".join(sorted(losses)))
 # **Common mistakes**
 # - To read the losses as progress. Both are measured against an opponent who learns.
 # - To choose the best-looking of many seeds. Show a fixed grid, chosen before training.
-# - To train an adversarial model with a momentum of 0.9, because it is the optimizer's default.
+# - To train an adversarial model with a momentum of 0.9 and the usual step, because they are the optimizer's defaults.
 # - One loss, the sum of all three, for all weights. The discriminator then learns to see nothing.
 # - To copy $\lambda$ or $\gamma$ from a paper. They belong to the features of that discriminator.
 # - To praise sharpness above that of real images: it is noise.

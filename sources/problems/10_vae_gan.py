@@ -63,7 +63,7 @@ assert np.isclose(loss, loss_of(np.log([4.5, 0.125]), np.array([0.9, 0.1]), np.a
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# The generator could simply want the *opposite* of the discriminator's second term: to minimise $-\mathrm{softplus}(\mathrm{Dis}(G(z)))$. This is
+# The generator could simply want the *opposite* of the discriminator's second term: to minimize $-\mathrm{softplus}(\mathrm{Dis}(G(z)))$. This is
 # called the saturating loss. Equation 10.1 has $\mathrm{softplus}(-\mathrm{Dis}(G(z)))$. Give the derivative of each with respect to the
 # logit. Look at what remains of each at a logit of $-10$, where a young generator lives. Logits of $\pm 1000$ must not break it.
 
@@ -198,7 +198,7 @@ assert np.isclose(coverage_error(second, first, (3, 4)), found), "the distance i
 
 # %% [markdown] nbgrader={"grade_id": "why-report", "grade": true, "points": 3, "solution": true}
 # 1.39 is $2 \log 2$: the discriminator guesses. That happens if the generator is perfect, but also if this discriminator is too weak, too
-# strongly penalised, or one step behind; it is a statement about a pair of networks and not about the samples. (1 point) Real images are the
+# strongly penalized, or one step behind; it is a statement about a pair of networks and not about the samples. (1 point) Real images are the
 # scale for sharpness, so a higher value is a fault as well: speckles and ringing raise the Laplacian, as section 5 showed with
 # noise. (1 point) Samples that all look real show precision and nothing else. A generator that knows only some of the images can produce
 # them. I would ask for precision and recall (or for a Fréchet distance and the coverage of known factors), with the same numbers of samples
