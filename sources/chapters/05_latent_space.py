@@ -211,7 +211,7 @@ print({d: f"{share:.2g}" for d, share in shares.items()})
 #
 # Now a riddle. The prior's *density* at the midpoint is higher than at the ends: $\log p(z) = -|z|^2/2 + $ constant, and
 # the midpoint is nearer to the origin. And yet hardly any draws fall there, because there is so little room near the
-# origin. Density is high and *mass* is thin. A decoder is trained where the mass is.
+# origin. Density is high and *mass* is thin. A decoder is trained where the mass is (which mass, we shall see under "Islands").
 #
 # White (2016) therefore walks along an arc. With $\omega$ the angle between $a$ and $b$, **spherical interpolation** is
 #
@@ -843,6 +843,9 @@ assert wrong[100] > 0.8 * wrong[20], "and not righter"
 # groups without a threshold we use the AUC: the probability that a random odd picture scores higher than a random
 # normal one. At 0.5 the score is blind; below it, odd pictures look *more* normal than normal ones.
 #
+# Remember the shell of section 2: where a density is highest there need be no draws at all. An alarm that rings only where the
+# density is *low* does not hear what sits in the middle of the shell, and one of the kinds below will.
+#
 # We use the digits' VAE and six kinds of odd pictures.
 #
 # **Predict.** Which kinds will be caught? Is there one that scores better than real digits?
@@ -901,9 +904,8 @@ assert false_alarms < 0.12, "a threshold from validation images holds on other n
 # objects, they give higher likelihoods to house numbers. A high likelihood does not mean "like the training data". Whoever
 # uses it as an alarm must also try odd pictures that are *simpler* than the data.
 #
-# One last number, on the test split, which took part in no choice: do false alarms occur as often as we planned?
-#
-# About as often, as far as a few hundred digits can tell: such a share has a standard error of more than a point, and the
+# The printed number is from the test split, which took part in no choice. False alarms occur about as often as planned, as
+# far as a few hundred digits can tell: such a share has a standard error of more than a point, and the
 # threshold, which comes from as few digits, is not exact either.
 #
 # ## Summary
