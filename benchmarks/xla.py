@@ -1,6 +1,6 @@
 """What jit_compile="auto" chooses, beside what is faster: `fit` and `log_likelihood` with XLA and without.
 
-    .venv/bin/python benchmarks/xla.py --markdown benchmarks/xla.md     some ten minutes on two idle cores
+    .venv/bin/python benchmarks/xla.py --markdown benchmarks/xla.md     five minutes on two idle cores
 
 Synthetic data: only time is measured. Processor seconds hardly depend on what else the machine does; wall seconds do.
 """
@@ -100,7 +100,8 @@ def main():
         '# What jit_compile="auto" chooses',
         "",
         f"- {datetime.date.today()}\n- {machine()}",
-        "- an epoch of `fit`, batch 128: wall seconds (processor seconds), medians of three; below 10 % is a tie",
+        "- an epoch of `fit`, batch 128: wall seconds (processor seconds), medians of three",
+        "- auto is right where it takes fewer processor seconds; below 10 % is a tie",
         "- `log_likelihood`: 300 examples, k = 100, as it chooses itself",
         "",
         "| model | with XLA | without | auto takes | `log_likelihood` |",
