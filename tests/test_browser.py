@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
@@ -48,12 +48,6 @@ READ_CELLS = """() => {
         broken: [...node.querySelectorAll(".jp-OutputArea img")].filter((img) => !img.naturalWidth).length,
     })).filter((cell) => cell.code);
 }"""
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def first_chapter():

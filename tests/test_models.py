@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +27,7 @@ from models_under_test import (
     data,
     images,
 )
+from ports import free_port
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -310,12 +310,6 @@ def test_two_devices_learn_as_one():
     program = Path(__file__).with_name("two_devices.py")
     done = subprocess.run([sys.executable, str(program)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def test_two_processes_learn_as_one(tmp_path):

@@ -89,17 +89,17 @@ class _Adversarial(CourseModel):
     def _report(self, values):
         for tracker in self._trackers:
             tracker.update_state(values[tracker.name])
-        return {tracker.name: tracker.result() for tracker in self._trackers}
+        return self._to_report({tracker.name: tracker.result() for tracker in self._trackers})
 
     @property
     def metrics(self):
         return self._trackers
 
     def train_step(self, data):
-        return self._to_report(self._report(self._learn(self._examples("train", data))))
+        return self._report(self._learn(self._examples("train", data)))
 
     def test_step(self, data):
-        return self._to_report(self._report(self._both_losses(self._examples("valid", data), training=False)))
+        return self._report(self._both_losses(self._examples("valid", data), training=False))
 
     def _examples(self, part, data):
         x, _, sample_weight = self._batch(part, data)
