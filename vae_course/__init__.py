@@ -71,19 +71,23 @@ def _quiet_start():
 
     They are written by its C++ libraries to the process's standard error, so that is what is set aside meanwhile.
     """
-    if "tensorflow" in sys.modules or os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+    aloud = "tensorflow" in sys.modules or os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0"
+    try:
+        standard_error = None if aloud or sys.stderr is None else os.dup(2)
+    except OSError:  # a process without a standard error
+        standard_error = None
+    if standard_error is None:
         yield
         return
-    with tempfile.TemporaryFile() as written, contextlib.ExitStack() as stack:
+    with tempfile.TemporaryFile() as written:
         sys.stderr.flush()
-        standard_error = os.dup(2)
-        stack.callback(os.close, standard_error)
         os.dup2(written.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
             os.dup2(standard_error, 2)
+            os.close(standard_error)
             written.seek(0)
             notes = rb"(?m)^(WARNING: All log messages before absl.*|I\d{4} \d\d:.*)\n?"
             os.write(2, re.sub(notes, b"", written.read()))

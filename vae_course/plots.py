@@ -196,5 +196,10 @@ def schematic(nodes, arrows=(), ax=None, unit=0.9):
             place = {"ha": "left", "va": "center"} if steep else {"ha": "center", "va": "top" if below else "bottom"}
             middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + away
             middle = middle + ((0.08, 0.0) if steep else (0.0, -0.06 if below else 0.06))
-            ax.text(*middle, options["label"], color=options["color"], fontsize=9, zorder=4, **place)
+            readable = {
+                "facecolor": "white",
+                "edgecolor": "none",
+                "pad": 1.0,
+            }  # where another arrow, or a slanted one, crosses
+            ax.text(*middle, options["label"], color=options["color"], fontsize=9, zorder=4, bbox=readable, **place)
     return ax
