@@ -582,7 +582,7 @@ assert held["autoencoder"] < held["VAE"] - 0.1, "the autoencoder's codes lie any
 print({name: f"{share:.0%} of codes in the circle" for name, share in held.items()})
 
 # %% [markdown]
-# Outside, for the most part: nothing pulls them to the circle. The VAE's codes lie in it. But that compares points with
+# About half of them lie outside the circle, since nothing pulls them in. Nearly all of the VAE's lie in it. But that compares points with
 # something that is not a point. **A VAE's code is a cloud**, $q_\phi(z|x)$, and the cloud is the idea. Two readers want to do
 # without a part of it. Anna drops the KL: "I only want good reconstructions." Ben drops the draw and decodes the mean: "Why add
 # noise?"
@@ -624,8 +624,9 @@ plt.show()
 
 # %% [markdown]
 # Dots are the means of 100 images, ellipses one standard deviation of $q$ around them (colors: digits), the dashed circle holds
-# 95 % of the prior. The VAE's clouds tile the circle, side by side and a little overlapping: wherever a draw from the prior
-# falls, some image has been there in training. Anna's clouds shrink to points far outside the circle (mind the axes). Noise only
+# 95 % of the prior; each panel is one training. The VAE's clouds lie side by side in the circle and overlap a little, so most draws from
+# the prior fall where some image has been in training. (With all training images there are more clouds than these 100; the holes
+# that remain are counted below.) Anna's clouds have shrunk to points, many of them far outside the circle (mind the axes). Noise only
 # disturbs the reconstruction, and nothing pays for it any more: she has an autoencoder. Ben's clouds are all as wide as the
 # prior, and mean nothing. The KL wants them wide, the decoder never sees them, and what it does see is points.
 #
@@ -675,9 +676,9 @@ assert in_holes["VAE, its prior"] < 0.7 * min(others), "every guess for the auto
 # %% [markdown]
 # Of the prior's draws about a tenth fall into holes, twice as many as real images do (dotted line); of the autoencoder's three
 # guesses a quarter to a half. On the right, in the same order, is what the decoders make of eight draws each. The
-# autoencoder's pictures are crisper; some are no digit. Do not judge such pictures by their distance to the nearest training
-# image, as one might: a constant gray picture would look excellent beside its own reconstructions, and in our runs the squared
-# distance ranks the fitted normal level with the VAE. What a model's samples are worth is taken up in chapters 04, 05 and 10.
+# autoencoder's pictures are crisper; some are no digit. It is tempting to judge them by their distance to the nearest training
+# image, relative to that of reconstructions. Do not: a decoder that draws one gray picture for every code is exactly as near as its own
+# reconstructions, a perfect score. What a model's samples are worth is taken up in chapters 04, 05 and 10.
 #
 # What did all this cost? Hardly any reconstruction:
 
@@ -724,8 +725,8 @@ assert amortization > 0 and family > -0.05, "an own q is better, and still a low
 assert amortization > 0.8 * family, "the guess costs as much as the family, or more"
 
 # %% [markdown]
-# Of a gap of a third of a nat, about two thirds are amortization: over three trainings (seeds 0 to 2) 0.23, 0.17 and 0.28 of 0.34,
-# 0.29 and 0.39 nats. Cremer et al. (2018) made this experiment on MNIST. Chapter 09 repeats it when it asks what a richer $q$
+# The larger part of the gap is amortization: the encoder's aim, and not the family of normals. In three other trainings of the same
+# build it was 0.17 to 0.28 of 0.29 to 0.39 nats. Cremer et al. (2018) made this experiment on MNIST. Chapter 09 repeats it when it asks what a richer $q$
 # can buy.
 #
 # One more number, for the record: the ELBO on the test images, which took part in no choice above. A report needs the

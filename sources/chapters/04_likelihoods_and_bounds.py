@@ -86,8 +86,7 @@ plots.schematic(
 plt.show()
 
 # %% [markdown]
-# The decoder proposes a clean picture, and the likelihood says how probable the real one is beside it. Its noise is an assumption,
-# and it decides how many nats an error costs.
+# Its noise is an assumption, and it decides how many nats an error costs.
 #
 # The decoder puts out a clean picture $\hat x = g_\theta(z)$. The likelihood says how a real image may differ from it. With
 # Gaussian noise of scale $\sigma$, independent in each of the $D$ pixels,
@@ -369,9 +368,8 @@ plt.show()
 # samples are what the model really claims to be an image. Papers rarely show them, since the noise is independent from pixel
 # to pixel and cannot put back a stroke. They show the mean instead, and the mean is blurry.
 #
-# The spread is the part of the error that no decoder can remove, since the code does not say which of its images is meant. On
-# larger images, at the same $\sigma$, hardly any code is shared, and the softness that is left is the decoder's own: a smooth
-# function of few latents averages over neighbors too.
+# The spread is the part of the error that no decoder can remove, since the code does not say which of its images is meant. Where
+# no code is shared, softness can still be the decoder's own: a smooth function of few latents averages over neighbors too.
 #
 # So blur has two sources, and neither is the optimizer or the KL formula: an independent likelihood must average over whatever
 # $z$ leaves open, and a smooth decoder averages over neighboring codes. Three remedies follow: let the code say more (a smaller $\sigma$, more latents), let the likelihood
@@ -842,6 +840,8 @@ assert max(values) < 0, "a probability is at most one: anything above zero would
 # ## Further reading
 #
 # - Burda, Grosse and Salakhutdinov (2016), "Importance weighted autoencoders": the chain of bounds, and training on it.
+# - Rainforth et al. (2018), "Tighter variational bounds are not necessarily better", and Tucker et al. (2019), "Doubly
+#   reparameterized gradient estimators for Monte Carlo objectives": what a tighter bound does to the encoder, and a remedy.
 # - Theis, van den Oord and Bethge (2016), "A note on the evaluation of generative models": densities, probabilities, and why
 #   good likelihoods and good pictures are two things.
 # - Lucas, Tucker, Grosse and Norouzi (2019), "Don't blame the ELBO!": collapse and $\sigma$, exactly, in the linear case.
