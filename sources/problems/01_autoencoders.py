@@ -228,9 +228,9 @@ assert np.isclose(compression_ratio(10**9, 64, 4, 8, 60_000), 16, rtol=1e-4), "m
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-axes", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # The loss looks at reconstructions only. For any invertible matrix M the encoder can give Mz instead of z, and the decoder can
 # apply the inverse of M first: every reconstruction stays the same, so the loss does too. A whole family of axes is thus
-# equally good, and which of them is reached depends on the starting weights. Only the space that the axes span is fixed.
+# equally good, and which of them is reached depends on the starting weights. Only the space that the axes span is fixed. (1 point)
 # To get PCA's axes one has to ask for more: for instance perpendicular decoder columns of length 1 with uncorrelated codes, ordered by
-# variance. Or apply PCA to the codes' reconstructions afterwards, which only rotates and orders axes inside the space found.
+# variance. Or apply PCA to the codes' reconstructions afterwards, which only rotates and orders axes inside the space found. (1 point for either)
 
 # %% [markdown]
 # **4b.** Somebody sets `LATENT_SIZE = 64` for the digits, which have 64 pixels, and reports a reconstruction error of almost
@@ -239,8 +239,8 @@ assert np.isclose(compression_ratio(10**9, 64, 4, 8, 60_000), 16, rtol=1e-4), "m
 
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-wide", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # With as many numbers as pixels nothing has to be left out, and the identity map, each pixel copied through, is a perfect
-# answer. Its error is zero for every image, so a small error says nothing about what digits have in common. To show it, feed images that
-# are not digits, such as noise or shuffled pixels. If they come back almost as well as digits do, the network has learned to copy.
+# answer. Its error is zero for every image, so a small error says nothing about what digits have in common. (1 point) To show it, feed images that
+# are not digits, such as noise or shuffled pixels. If they come back almost as well as digits do, the network has learned to copy. (1 point)
 # A narrow autoencoder returns something like a digit instead, with a large error. The remedy is a constraint: a bottleneck, noise on
 # the input (chapter 02), or a price for information in the code (chapter 03).
 

@@ -232,10 +232,10 @@ plt.show()
 # blur between a 4 and a 9, although no such image is in the training set. Why is this no fault of the network? Answer
 # in two or three sentences, and use exercise 3.
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-blur", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
-# The squared error is smallest at the posterior mean E[x | x̃], so that is what a good network approaches. Under heavy
+# The squared error is smallest at the posterior mean E[x | x̃], so that is what a good network approaches. (1 point) Under heavy
 # noise both a 4 and a 9 could have given this x̃, so the mean is a weighted sum of several images (the weights of
 # exercise 3b), and a mean of sharp images is blurred. A sharp answer would have to bet on one digit, and would have a
-# larger squared error on average.
+# larger squared error on average. (1 point)
 # %% [markdown]
 # **4b.** A colleague adds noise to the training images once, stores the noisy copies, and trains a large network for
 # many epochs with `fit(noisy, clean)`. The training error becomes far smaller than the error of the posterior mean.
@@ -243,8 +243,8 @@ plt.show()
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-fresh", "locked": false, "points": 2, "schema_version": 3, "solution": true, "task": false}
 # No function of x̃ can be better on average over fresh noise than the posterior mean. With stored noise each noisy copy
 # is always the same, so it works as a name tag: the network learns by heart which clean image belongs to which noise
-# pattern. A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learned
-# about the stored patterns disturbs. Fresh noise in every step makes a pattern never come twice.
+# pattern. (1 point) A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learned
+# about the stored patterns disturbs. Fresh noise in every step makes a pattern never come twice. (1 point)
 # %% [markdown]
 # ## Exercise 5. Repair this (5 points, 12 minutes)
 #

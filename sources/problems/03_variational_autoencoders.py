@@ -7,7 +7,7 @@
 # # Exercises 03. Variational autoencoders
 #
 # You should have read chapter [03](../../chapters/03_variational_autoencoders.ipynb). Keep it open: the equations
-# (3.1) to (3.8) below are those of the chapter. **Time:** about 60 minutes. **Points:** 18.
+# (3.1) to (3.8) below are those of the chapter. **Time:** about 90 minutes. **Points:** 18.
 #
 # Fill in the code where it says `YOUR CODE HERE`, then run the check below it: it says what is wrong. Hidden checks use
 # other numbers. Before you hand in, choose *Restart Kernel and Run All Cells*.
@@ -23,7 +23,7 @@ tfd = tfp.distributions
 random = np.random.default_rng(0)
 
 # %% [markdown]
-# ## Exercise 1. What does a latent cost? (4 points, 8 minutes)
+# ## Exercise 1. What does a latent cost? (4 points, 10 minutes)
 #
 # Write the KL divergence of equation 3.6, for one latent or an array of them. Do not sum: one number for each entry.
 
@@ -74,7 +74,7 @@ assert np.allclose(diagonal_kl(m_q, s_q, m_p, s_p), expected), "the KL of two di
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Exercise 2. A bound that you can check (4 points, 14 minutes)
+# ## Exercise 2. A bound that you can check (4 points, 22 minutes)
 #
 # Take the straight toy with a slope: $z \sim N(0, 1)$ and $x|z \sim N(wz, \sigma^2)$. Here the ELBO of equation 3.4 can be
 # computed without a grid and without draws. For $q = N(\mu, s^2)$ the reconstruction term needs only
@@ -134,7 +134,7 @@ for _x, _w, _s in random.uniform([-3, -2, 0.2], [3, 2, 2], size=(10, 3)):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Exercise 3. Through the draw (3 points, 12 minutes)
+# ## Exercise 3. Through the draw (3 points, 14 minutes)
 #
 # You want the gradient of $\mathbb{E}_q[z^2]$ with respect to the mean and the scale of $q = N(\mu, \sigma^2)$. The exact
 # answer is known, because $\mathbb{E}_q[z^2] = \mu^2 + \sigma^2$: it is $(2\mu, 2\sigma)$. Write the draw as in section 5
@@ -181,7 +181,7 @@ for _m, _s in ((0.0, 1.0), (-2.0, 0.3), (0.7, 2.0)):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Exercise 4. Why both? (3 points, 6 minutes)
+# ## Exercise 4. Why both? (3 points, 10 minutes)
 #
 # Two friends each leave out one part of the VAE. Anna drops the KL from the loss and keeps the draw. Ben keeps the KL,
 # but decodes the posterior's mean instead of a draw. For each of them say in two or three sentences what training will
@@ -190,23 +190,24 @@ for _m, _s in ((0.0, 1.0), (-2.0, 0.3), (0.7, 2.0)):
 # %% [markdown] nbgrader={"grade": true, "grade_id": "why-both", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
 # *Anna.* Noise in the latent only hurts the reconstruction, and nothing rewards it any more. The scales shrink toward
 # zero, or the means move so far apart that the noise does not matter. What is left is the autoencoder of chapter 01:
-# codes lie anywhere, and a latent drawn from $N(0, I)$ often falls where the decoder was never trained.
+# codes lie anywhere, and a latent drawn from $N(0, I)$ often falls where the decoder was never trained. (1 point)
 #
 # *Ben.* The scales no longer reach the decoder, so only the KL acts on them, and it sets every scale to 1, as in the
 # prior. The means are pulled a little toward zero, but the decoder has never seen a latent *near* a mean, so it need
 # not be smooth: it may pack the means close together, at little cost, and put anything between them. The KL that he
 # reports says that a latent carries few nats, but the decoder reads the mean exactly. His number is no bound on the
-# evidence, and pictures from the prior may fall into holes again.
+# evidence, and pictures from the prior may fall into holes again. (1 point)
 #
 # The draw makes the latent as uncertain for the decoder as the KL is charged for; the KL makes uncertainty worth having.
-# Neither works without the other.
+# Neither works without the other. (1 point)
 
 # %% [markdown]
-# ## Exercise 5. Repair this (3 points, 10 minutes)
+# ## Exercise 5. Repair this (3 points, 18 minutes)
 #
 # The loss below follows one that was printed in a well-known textbook. It trains, and samples look fine. The encoder
 # gives a mean and a **log-variance** for each latent, and `output` is the decoder's mean image, with values between 0
-# and 1. The text calls the result the negative ELBO.
+# and 1. The text calls the result the negative ELBO. Two things to know: Keras's `binary_crossentropy` takes a *mean* over the last
+# axis, here the color channels; and `evaluation.effective_beta`, which chapter 04 builds, measures how much the KL of a loss weighs.
 
 # %%
 def published_loss(x, output, mean, log_var):
@@ -265,7 +266,7 @@ assert np.isclose(loss, tf.reduce_mean(_kl - _log_likelihood), rtol=1e-4), "the 
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Exercise 6. Open challenge: change one distribution (1 point, 10 minutes or as long as you like)
+# ## Exercise 6. Open challenge: change one distribution (1 point, 15 minutes or as long as you like)
 #
 # A VAE is three distributions and one bound. Subclass `models.VAE`, call the class `ChangedVAE`, and replace its prior
 # *or* its likelihood by another one: a prior with heavier tails, one with two hills, a likelihood made for gray values,
