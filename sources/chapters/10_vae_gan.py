@@ -470,7 +470,7 @@ axes[1, 0].legend()
 plt.show()
 
 # %% [markdown]
-# The figure shows, above, samples of both GANs after some epochs, each column from one code, with real images in the last row. At first
+# Above are samples of both GANs after some epochs, each column from one code, with real images in the last row. At first
 # there is snow, then something with a head's outline, then faces. In this run the faces come later without R1, and are speckled more.
 # Below are both losses by epoch. With R1 they hardly move from the tenth epoch on, although the pictures improve all the
 # time, and the discriminator's loss stays just below $2 \log 2$, the value of somebody who guesses. Neither curve tells you when to stop,
