@@ -2,7 +2,7 @@
 
 from vae_course import evaluation, likelihoods, networks, priors
 from vae_course.models import VAE
-from vae_course.models.resident import Table, row_batches
+from vae_course.models.resident import RowBatches, Table
 
 import keras
 import numpy as np
@@ -171,5 +171,5 @@ def test_a_table_of_nearly_the_same_length_has_the_same_shape():
 
 def test_no_batch_names_a_row_beyond_the_data():
     for shuffle in (True, False):
-        numbers = np.concatenate([rows.index.numpy() for rows in row_batches(37, 5, shuffle, drop_last=True)])
+        numbers = np.concatenate([rows.index.numpy() for rows in RowBatches(37, 5, shuffle, drop_last=True)])
         assert numbers.max() < 37 and len(set(numbers)) == len(numbers) == 35

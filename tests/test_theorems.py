@@ -2,7 +2,7 @@
 
 from vae_course import bounds, likelihoods, parts, posteriors, priors
 from vae_course.models import IWAE, VAE
-from vae_course.models.resident import Rows, row_batches
+from vae_course.models.resident import RowBatches, Rows
 
 import keras
 import numpy as np
@@ -153,7 +153,7 @@ def test_weighting_the_worst_sample_most_breaks_the_order_of_the_bounds(monkeypa
 
 def test_examples_are_shuffled_not_batches():
     """`.batch().shuffle()` would keep the same examples together in every epoch."""
-    batches = row_batches(64, 8, shuffle=True, drop_last=True)
+    batches = RowBatches(64, 8, shuffle=True, drop_last=True)
     first, second = ([frozenset(rows.index.numpy()) for rows in batches] for _ in range(2))
     assert not set(first) & set(second), "no batch comes back in the next epoch"
     assert sorted(i for batch in first for i in batch) == list(range(64)), "an epoch has every example once"

@@ -74,27 +74,76 @@ def can_reside(data):
     )
 
 
-def row_batches(rows, batch_size, shuffle, drop_last, table=TRAIN):
-    """A tf.data set of `Rows`: one epoch, in a fresh order each time if `shuffle`."""
-    # tf.data has nothing to tune here, and the thread that would do so can hold up the end of a fit for a second.
-    options = tf.data.Options()
-    options.autotune.enabled = False
+class RowBatches(tf.data.Dataset):
+    """A tf.data set of `Rows`, in a fresh order at each iteration if `shuffle`, that iterates without a graph.
 
-    def named(index):
-        return Rows(index, table)
+    Keras makes two iterators for each epoch, and building that of a pipeline with functions takes longer than a small
+    epoch. The numbers are worked out here instead, and a step's program takes many batches of them at a time.
+    """
 
-    if not shuffle:
-        return tf.data.Dataset.range(rows).batch(batch_size, drop_remainder=drop_last).map(named).with_options(options)
-    steps = rows // batch_size
+    def __init__(self, rows, batch_size, shuffle, drop_last, table=TRAIN):
+        self.rows, self.batch_size, self.table = rows, batch_size, table
+        self.batches = rows // batch_size if drop_last else -(-rows // batch_size)
+        size = batch_size if drop_last else None
+        self._spec = Rows(tf.TensorSpec([size], tf.int64), tf.TensorSpec([], tf.int32))
+        self._seeds = None
+        if shuffle:  # Python's generator is one of those that keras.utils.set_random_seed sets
+            seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True).batch(2)
+            # tf.data has nothing to tune, and the thread that would do so can hold up the end of a fit for a second.
+            options = tf.data.Options()
+            options.autotune.enabled = False
+            self._seeds = seeds.with_options(options)
+        super().__init__(tf.data.Dataset.range(rows).batch(batch_size, drop_last)._variant_tensor)  # for their count
 
-    def epoch(seed):
-        order = tf.random.experimental.stateless_shuffle(tf.range(rows, dtype=tf.int64), seed)
-        return tf.data.Dataset.from_tensor_slices(tf.reshape(order[: steps * batch_size], [steps, batch_size]))
+    def _inputs(self):
+        return []
 
-    # Python's generator is one of those that keras.utils.set_random_seed sets.
-    seeds = tf.data.Dataset.random(seed=random.randrange(2**31), rerandomize_each_iteration=True)
-    batches = seeds.batch(2).take(1).flat_map(epoch)
-    return batches.apply(tf.data.experimental.assert_cardinality(steps)).map(named).with_options(options)
+    @property
+    def element_spec(self):
+        return self._spec
+
+    def __iter__(self):
+        return RowIterator(self, None if self._seeds is None else iter(self._seeds))
+
+
+class RowIterator:
+    """One epoch of `RowBatches`: batch by batch, or many at a time."""
+
+    def __init__(self, batches, seeds):
+        self.element_spec, self._of, self._seeds = batches.element_spec, batches, seeds
+        self._order, self._seen = None, 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        index = self.take(1)[0]
+        return Rows(tf.constant(index), tf.constant(self._of.table))
+
+    @property
+    def table(self):
+        return self._of.table
+
+    @property
+    def left(self):
+        """How many batches are still to come."""
+        return self._of.batches - self._seen
+
+    def take(self, most):
+        """Up to `most` batches of row numbers, all of one length: [batches, batch]. StopIteration at the end."""
+        of = self._of
+        if self._order is None:
+            self._order = tf.range(of.rows, dtype=tf.int64)
+            if self._seeds is not None:
+                self._order = tf.random.experimental.stateless_shuffle(self._order, next(self._seeds))
+            self._order = self._order.numpy()
+        if not self.left:
+            raise StopIteration
+        full = of.rows // of.batch_size - self._seen
+        count, size = (min(most, full), of.batch_size) if full else (1, of.rows % of.batch_size)
+        first = self._seen * of.batch_size
+        self._seen += count
+        return self._order[first : first + count * size].reshape(count, size)
 
 
 def rows_of(columns, index):

@@ -4,9 +4,7 @@ So there are no visits to Python between steps, other data of like size compile 
 data.
 """
 
-import itertools
-
-from vae_course.models.resident import TRAIN, Rows, Table, can_reside, row_batches, rows_of
+from vae_course.models.resident import TRAIN, RowBatches, Rows, Table, can_reside, rows_of
 
 import keras
 import numpy as np
@@ -85,7 +83,7 @@ class Steps:
         rows = len(data[0])
         batch_size = min(batch_size, rows)
         drop_last = table == TRAIN or rows % batch_size == 0
-        return row_batches(rows, batch_size, shuffle, drop_last, table)
+        return RowBatches(rows, batch_size, shuffle, drop_last, table)
 
     def _distributed(self):
         """Whether a tf.distribute strategy holds the weights, be it over a single device."""
@@ -135,7 +133,7 @@ def over_rows(step, jit_compile, longest):
 
     def run(columns, index, count):
         missing = [[0, longest - len(index)], [0, 0]]  # filled up, so that every number of steps is one program
-        arguments = (columns, tf.pad(index, missing), tf.cast(count, tf.int32))
+        arguments = (columns, tf.constant(np.pad(index, missing)), tf.constant(count))
         key = str(tf.nest.map_structure(_spec, arguments))
         if key not in compiled:
             compiled[key] = program.get_concrete_function(*arguments)
@@ -145,39 +143,11 @@ def over_rows(step, jit_compile, longest):
     return run
 
 
-@tf.function(autograph=False)
-def _pull(iterator, most):
-    """Up to `most` batches in one call of the graph: row numbers [most, batch], their count, their table."""
-    shape = iterator.element_spec.index.shape
-    rows = tf.TensorArray(tf.int64, most, element_shape=shape)
-
-    def body(i, rows, table, batch):
-        index, table = batch.get_value()
-        more = tf.cond(i + 1 < most, iterator.get_next_as_optional, lambda: batch)
-        return i + 1, rows.write(i, index), table, more
-
-    count, rows, table, _ = tf.while_loop(
-        lambda i, rows, table, batch: tf.logical_and(i < most, batch.has_value()),
-        body,
-        (tf.constant(0), rows, tf.constant(0), iterator.get_next_as_optional()),
-        parallel_iterations=1,
-    )
-    return rows.stack(), count, table
-
-
 def steps_over_rows(iterator, most, tables, run):
-    """Up to `most` steps of `run` on the batches of `Rows` that an iterator gives; StopIteration at its end."""
-    if iterator.element_spec.index.shape.is_fully_defined():
-        index, count, table = _pull(iterator, tf.constant(most, tf.int32))
-        if not count:
-            raise StopIteration
-        return run(tables[int(table)].columns, index, count)
-    batches = list(itertools.islice(iterator, most))
-    if not batches:
-        raise StopIteration
-    columns = tables[int(batches[0].table)].columns
-    full = [batch.index for batch in batches if len(batch.index) == len(batches[0].index)]
-    logs = run(columns, tf.stack(full), len(full))
-    for rest in batches[len(full) :]:  # the last, smaller batch of an evaluation
-        logs = run(columns, rest.index[None], 1)
+    """Up to `most` steps of `run` on the batches that a `RowIterator` gives; StopIteration at its end."""
+    index = iterator.take(most)
+    columns = tables[iterator.table].columns
+    logs = run(columns, index, len(index))
+    if len(index) < most and iterator.left:  # the last, smaller batch of an evaluation
+        logs = run(columns, iterator.take(1), 1)
     return logs
