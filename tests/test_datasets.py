@@ -8,14 +8,15 @@ import sys
 from pathlib import Path
 
 from vae_course import datasets
-from vae_course.datasets import downloads, drawings, originals, signals
+from vae_course.datasets import anomalies, downloads, drawings, originals, signals, tables
 
 import numpy as np
 import pytest
 
-EMBEDDED = ("digits", "sprites", "faces", "photos", "sensors", "breast_cancer")
+EMBEDDED = ("digits", "sprites", "faces", "photos", "sensors", "breast_cancer", "films", "payments")
 IMAGES = ("digits", "sprites", "faces", "photos")
 FULL_SIZE = ("mnist", "binarized_mnist", "fashion_mnist", "dsprites")
+FULL_TABLES = ("nsl_kdd", "cmapss", *downloads.ADBENCH)
 SIZES = {  # train, valid, test, and the shape of one example
     "digits": (1197, 300, 300, (8, 8, 1)),
     "sprites": (6912, 864, 864, (32, 32, 1)),
@@ -23,10 +24,18 @@ SIZES = {  # train, valid, test, and the shape of one example
     "photos": (10000, 1000, 1000, (16, 16, 1)),
     "sensors": (3000, 800, 800, (64, 3)),
     "breast_cancer": (341, 114, 114, (30,)),
+    "films": (2000, 500, 500, (200,)),
+    "payments": (4000, 2180, 3180, (9,)),
     "mnist": (50000, 10000, 10000, (28, 28, 1)),
     "binarized_mnist": (50000, 10000, 10000, (28, 28, 1)),
     "fashion_mnist": (50000, 10000, 10000, (28, 28, 1)),
     "dsprites": (36864, 4608, 4608, (64, 64, 1)),
+    "nsl_kdd": (10449, 14743, 22544, (117,)),
+    "cmapss": (6000, 2600, 2598, (14,)),
+    "adbench_cardio": (829, 501, 501, (21,)),
+    "adbench_http": (282645, 142426, 142427, (3,)),
+    "adbench_shuttle": (22794, 13151, 13152, (9,)),
+    "adbench_wbc": (107, 58, 58, (9,)),
 }
 
 
@@ -86,7 +95,7 @@ def test_shapes_and_ranges(name, loaded):
     assert len(repr(data)) < 300 and name in repr(data)
 
 
-@pytest.mark.parametrize("name", ["sprites", "faces", "sensors", "breast_cancer"])
+@pytest.mark.parametrize("name", ["sprites", "faces", "sensors", "breast_cancer", "films", "payments"])
 def test_no_example_is_in_two_splits(name, loaded):
     data = loaded[name]
     for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
@@ -129,7 +138,7 @@ def test_photo_patches_come_from_disjoint_blocks(loaded):
 
 
 def test_tables_and_signals_are_standardised_by_the_training_part_alone(loaded):
-    for name, axis in (("breast_cancer", 0), ("sensors", (0, 1))):
+    for name, axis in (("breast_cancer", 0), ("sensors", (0, 1)), ("payments", 0)):
         train, test = loaded[name].x_train.astype(float), loaded[name].x_test.astype(float)
         np.testing.assert_allclose(train.mean(axis=axis), 0, atol=1e-5)
         np.testing.assert_allclose(train.std(axis=axis), 1, atol=1e-5)
@@ -291,6 +300,170 @@ def test_each_fault_does_what_its_name_says():
     assert np.all(change.std(axis=1) > 0.1) and fast > 0.4, "the ringing lies near 330 Hz"
 
 
+def digest(values):
+    """Of numbers rounded to four digits: a last bit may differ between machines."""
+    return hashlib.sha256((np.round(values, 4) + 0.0).astype("<f8").tobytes()).hexdigest()[:16]
+
+
+def test_windows_drawn_with_other_ranges_move_no_split(loaded):
+    labels = np.arange(300) % 5
+    assert digest(signals.windows(labels, 7)[0]) == "46d83b6eaaa8a9d9", "the windows of all seeds have changed"
+    _, factors = signals.windows(labels, 7, load=(1.2, 1.5), severity=(0.1, 0.2))
+    assert factors[:, 1].min() >= 1.2 and factors[:, 1].max() <= 1.5
+    assert np.all(factors[labels > 0, 2] >= 0.1) and np.all(factors[labels > 0, 2] <= 0.2)
+    np.testing.assert_array_equal(factors[:, 0], signals.windows(labels, 7)[1][:, 0])
+    overload = datasets.draw("sensors", [0] * 200, 1, load=(1.2, 1.5))
+    assert overload.shape == (200, 64, 3) and overload.dtype == np.float32
+    current = overload[..., 2].mean(axis=1)
+    assert current.min() > loaded["sensors"].x_train[..., 2].mean(axis=1).max(), "more load than any in training"
+    normal = datasets.draw("sensors", np.zeros(500, int), 1)
+    np.testing.assert_allclose(normal.mean(axis=(0, 1)), 0, atol=0.1)
+    np.testing.assert_allclose(normal.std(axis=(0, 1)), 1, atol=0.1)
+    assert rows_in_common(normal, loaded["sensors"].x_train) == 0
+
+
+def test_drawn_examples_are_standardized_as_loaded_ones(loaded):
+    from vae_course.datasets import embedded
+
+    for name, make in (("sensors", lambda y, s: signals.windows(y, s)[0]), ("payments", tables.payments)):
+        data, (mean, deviation) = loaded[name], embedded._scale(name)
+        again = (make(data.y_test, datasets.SEED + 2) - mean) / deviation
+        np.testing.assert_array_equal(again.astype(np.float32), data.x_test)
+        one, other = (datasets.draw(name, [0, 1, 2, 3], 5) for _ in range(2))
+        np.testing.assert_array_equal(one, other)
+        assert not np.array_equal(one, datasets.draw(name, [0, 1, 2, 3], 6))
+
+
+@pytest.mark.parametrize(
+    "arguments, ranges, message",
+    [
+        (("digits", [0], 1), {}, '"sensors" and "payments".*digits'),
+        (("payments", [4], 1), {}, r"0 \(normal\), 1 \(loot\).*\[4\]"),
+        (("sensors", [0.0], 1), {}, "labels must be"),
+        (("sensors", 0, 1), {}, "labels must be"),
+        (("sensors", [0], -1), {}, "seed.*-1"),
+        (("sensors", [0], datasets.SEED), {}, "the data set's own"),
+        (("payments", [0], 1), {"load": (1, 2)}, "no ranges"),
+        (("sensors", [0], 1), {"lod": (1, 2)}, "Did you mean 'load'.*'lod'"),
+        (("sensors", [0], 1), {"load": (2, 1)}, r"pair \(lowest, highest\).*\(2, 1\)"),
+        (("sensors", [0], 1), {"load": 2}, "pair.*Received: 2"),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(arguments, ranges, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.draw(*arguments, **ranges)
+
+
+# Films and payments
+
+
+def test_films_and_payments_are_the_same_on_every_machine():
+    lists, truth, names = tables.films((50, 20), 3)
+    packed = b"".join(np.packbits(x.astype(bool)).tobytes() for x in lists) + "".join(names).encode()
+    assert hashlib.sha256(packed).hexdigest()[:16] == "24508f977b7621c5"
+    assert digest(truth[1].astype(float)) == "c75a40f528e2fd60"
+    assert digest(tables.payments(np.arange(200) % 4, 3)) == "1a300518b3349647"
+
+
+def test_films_are_lists_drawn_from_the_truth(loaded):
+    data = loaded["films"]
+    for split in datasets.SPLITS:
+        x, log_p = getattr(data, f"x_{split}"), getattr(data, f"factors_{split}").astype(float)
+        assert set(np.unique(x)) == {0, 1} and x.sum(axis=1).min() >= 8 and x.sum(axis=1).max() <= 80
+        np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1, atol=1e-3)
+    popularity = data.x_train.mean(axis=0)
+    assert popularity[:20].mean() > 4 * popularity[100:].mean(), "films are sorted by popularity"
+    assert len(data.factor_names) == len(set(data.factor_names)) == 200
+    for rank, name in enumerate(data.factor_names, 1):
+        genres = name.split(" ")[1].split("-")
+        assert int(name.split(" ")[0]) == rank and 1 <= len(genres) <= 3 and set(genres) <= set(tables.GENRES)
+
+
+def test_no_model_of_films_beats_the_truth(loaded):
+    """NDCG@20 of a fifth of each list, hidden: the truth, a good linear model (EASE), popularity, in this order."""
+    from vae_course.evaluation import rankings
+
+    data = loaded["films"]
+    seen, hidden = rankings.hide(data.x_test, 0.2, seed=0)
+    inverse = np.linalg.inv(data.x_train.T @ data.x_train + 100 * np.eye(200))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    popularity = np.tile(data.x_train.mean(axis=0), (500, 1))
+    oracle, ease, popular = (
+        rankings.ndcg(scores, hidden, seen, 20).mean() for scores in (data.factors_test, seen @ weights, popularity)
+    )
+    assert oracle > 0.6 and ease < oracle - 0.07 and popular < 0.3 < 0.45 < ease, (oracle, ease, popular)
+
+
+def test_two_liked_genres_in_one_film_count_extra(loaded):
+    """In the truth, log p of a film with genres a and b exceeds what those with a alone and with b alone add up to."""
+    log_p = loaded["films"].factors_test.astype(float) + np.log(np.arange(1, 201) + 3)
+    kinds = {}
+    for film, name in enumerate(loaded["films"].factor_names):
+        kinds.setdefault(name.split(" ")[1], film)  # films of the same genres differ by their rank alone
+    found = 0
+    for name, film in kinds.items():
+        genres = name.split("-")
+        if len(genres) == 2 and set(genres) <= set(kinds):
+            one, other = (log_p[:, kinds[genre]] for genre in genres)
+            neither = log_p[:, [kinds[genre] for genre in tables.GENRES if genre in kinds]].min(
+                axis=1
+            )  # likes no genre
+            both = (one > neither + 1) & (other > neither + 1)
+            extra = log_p[:, film] - neither - (one - neither) - (other - neither)
+            np.testing.assert_allclose(extra, np.where(both, 1.5, 0), atol=1e-3)
+            found += both.sum()
+    assert found > 100
+
+
+def test_payments_train_on_normal_customers_only(loaded):
+    data = loaded["payments"]
+    assert np.all(data.y_train == 0) and data.label_names == tables.LABELS
+    np.testing.assert_array_equal(np.bincount(data.y_valid), [2000, 60, 60, 60])
+    np.testing.assert_array_equal(np.bincount(data.y_test), [3000, 60, 60, 60])
+    assert data.x_train.shape[1] == len(tables.COLUMNS)
+
+
+def auc(scores, normal_scores):
+    return (scores[:, None] > normal_scores).mean()
+
+
+def test_each_fraud_is_odd_in_its_own_way(loaded):
+    from sklearn.neighbors import NearestNeighbors
+
+    data = loaded["payments"]
+    normal, loot, testing, copy = (data.x_test[data.y_test == label].astype(float) for label in range(4))
+    extreme = {name: np.abs(x).max(axis=1) for name, x in zip(tables.LABELS, (normal, loot, testing, copy))}
+    assert auc(extreme["loot"], extreme["normal"]) > 0.95, "loot is extreme"
+    spread = testing.std(axis=0) / normal.std(axis=0)
+    assert spread.max() < 0.35, "testing is a dense cluster"
+    assert testing[:, 0].max() < np.quantile(normal[:, 0], 0.25), "of small payments"
+    for column, (odd, usual) in enumerate(zip(copy.T, normal.T)):
+        distance = np.abs((odd[:, None] < usual).mean(axis=1) - (np.arange(usual.size) / usual.size).mean())
+        assert 0.15 < distance.mean() < 0.35, f"copies: {tables.COLUMNS[column]} alone is plausible"  # uniform: .25
+    assert auc(extreme["copy"], extreme["normal"]) < 0.75
+    neighbors = NearestNeighbors(n_neighbors=5).fit(data.x_train)
+    near = {name: neighbors.kneighbors(x)[0].mean(axis=1) for name, x in zip(extreme, (normal, loot, testing, copy))}
+    for name in tables.LABELS[1:]:
+        assert auc(near[name], near["normal"]) > 0.95, f"neighbors see {name}"
+
+
+def test_payments_rank_detectors_and_none_is_perfect(loaded):
+    from sklearn.ensemble import IsolationForest
+    from sklearn.neighbors import NearestNeighbors
+
+    data = loaded["payments"]
+    train, test, fraud = data.x_train.astype(float), data.x_test.astype(float), data.y_test > 0
+    offset, inverse = test - train.mean(axis=0), np.linalg.inv(np.cov(train.T))
+    scores = {
+        "neighbors": NearestNeighbors(n_neighbors=5).fit(train).kneighbors(test)[0].mean(axis=1),
+        "Gaussian": np.einsum("ni,ij,nj->n", offset, inverse, offset),
+        "forest": -IsolationForest(random_state=0).fit(train).score_samples(test),
+    }
+    found = {name: auc(score[fraud], score[~fraud]) for name, score in scores.items()}
+    assert 0.998 > found["neighbors"] > found["Gaussian"] + 0.01 > found["forest"] + 0.02 > 0.85, found
+
+
 # Bad input
 
 
@@ -303,12 +476,23 @@ def test_an_unknown_name_is_answered_with_the_names_and_a_close_one():
         datasets.load("digits", dtype="float64")
     with pytest.raises(ValueError, match="no images"):
         datasets.load("sensors", dtype="uint8")
+    for name in ("films", "payments", "cmapss", "nsl_kdd", "adbench_cardio"):  # before any file is looked for
+        with pytest.raises(ValueError, match=f"'{name}' holds no images"):
+            datasets.load(name, dtype="uint8")
+    for name, close in (
+        ("film", "films"),
+        ("payment", "payments"),
+        ("cardio", "adbench_cardio"),
+        ("nslkdd", "nsl_kdd"),
+    ):
+        with pytest.raises(ValueError, match=f'Did you mean "{close}"'):
+            datasets.load(name)
 
 
 def test_nothing_is_printed_and_tensorflow_is_not_imported():
     code = (
         "import sys, vae_course.datasets as d\n"
-        "for name in ('digits', 'sprites', 'faces', 'photos', 'sensors', 'breast_cancer'): d.load(name)\n"
+        f"for name in {EMBEDDED}: d.load(name)\n"
         "heavy = {'tensorflow', 'keras', 'tensorflow_probability', 'matplotlib', 'pooch'} & {*sys.modules}\n"
         "sys.exit(f'imported: {heavy}' if heavy else 0)"
     )
@@ -416,13 +600,123 @@ def test_a_damaged_compact_file_is_refused(tmp_path, monkeypatch):
         datasets.load("binarized_mnist")
 
 
+def connections():
+    """A text like NSL-KDD's: 3400 normal connections, and 300 attacks."""
+    random = np.random.default_rng(0)
+    lines = []
+    for row in range(3700):
+        values = [str(value) for value in random.integers(0, 9, 41)]
+        values[1:4] = [("tcp", "udp")[row % 2], f"service{row % 5}", "SF"]
+        values[24] = f"{random.random():.2f}"
+        lines.append(",".join([*values, ("smurf", "nmap", "perl")[row % 3] if row < 300 else "normal", str(row % 21)]))
+    return "\n".join(lines) + "\n"
+
+
+def engines():
+    """A text like C-MAPSS's: 100 engines, the shortest of 120 flights; a sensor's value says whose flight it is."""
+    random = np.random.default_rng(0)
+    lines = []
+    for engine in range(1, 101):
+        life = 120 + engine
+        for cycle in range(1, life + 1):
+            sensors = random.normal(size=21)
+            sensors[1], sensors[2] = 1000 * engine + cycle, life - cycle
+            lines.append(" ".join([str(engine), str(cycle), *map(str, np.round([0, 0, 100, *sensors], 4))]) + "  ")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def small_texts(tmp_path, monkeypatch):
+    """NSL-KDD (plain) and C-MAPSS (packed) in miniature, and a table of sources that fits them."""
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+    monkeypatch.setenv("VAE_COURSE_CACHE", str(tmp_path / "cache"))
+    for name, texts in (("nsl_kdd", [connections(), connections()]), ("cmapss", [engines()])):
+        sources = []
+        for source, text in zip(downloads.SOURCES[name], texts):
+            content = text.encode()
+            path = tmp_path / source.path
+            path.parent.mkdir(exist_ok=True)
+            if name == "cmapss":
+                path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content, 1))
+            else:
+                path.write_bytes(content)
+            sources.append(source._replace(sha256=hashlib.sha256(content).hexdigest()))
+        monkeypatch.setitem(downloads.SOURCES, name, tuple(sources))
+    return tmp_path
+
+
+def test_connections_are_split_and_standardized(small_texts):
+    data = datasets.load("nsl_kdd")
+    assert data.x_train.shape == (400, 37 + 2 + 5 + 1) and len(data.x_valid) == 3300 and len(data.x_test) == 3700
+    assert np.all(data.y_train == 0)
+    np.testing.assert_array_equal(np.bincount(data.y_valid, minlength=5), [3000, 100, 100, 0, 100])
+    assert data.label_names == ("normal", "dos", "probe", "r2l", "u2r")
+    np.testing.assert_allclose(data.x_train[:, :37].astype(float).mean(axis=0), 0, atol=1e-5)
+    np.testing.assert_allclose(data.x_train[:, :37].astype(float).std(axis=0), 1, atol=1e-5)
+    flags = data.x_test[:, 37:]
+    assert set(np.unique(flags)) == {0, 1} and np.all(flags.sum(axis=1) == 3), "one protocol, service and flag each"
+    assert rows_in_common(data.x_train, data.x_valid) == 0
+
+
+def test_an_engine_is_in_one_part_and_normal_before_it_is_worn(small_texts):
+    data = datasets.load("cmapss")
+    assert data.x_train.shape[1:] == (14,) and np.all(data.y_train == 0)
+    seen = {}
+    for split in datasets.SPLITS:
+        x, y, factors = (getattr(data, f"{kind}_{split}") for kind in ("x", "y", "factors"))
+        engine, cycle, left = factors.T
+        assert np.all((cycle <= 100) & (left >= 30) | (left < 30) & (y == 1)) and np.all(left[y == 0] >= 30)
+        assert np.all(left + cycle == 120 + engine), "the factors are this row's"
+        seen[split] = set(engine)
+        order = 1000 * engine + cycle
+        assert np.corrcoef(x[:, 0], order)[0, 1] > 0.9999 and np.abs(np.corrcoef(np.arange(len(y)), order)[0, 1]) < 0.1
+        if split != "train":
+            assert (y == 1).sum() == 20 * 30
+    assert [len(part) for part in seen.values()] == [60, 20, 20] and len(set.union(*seen.values())) == 100
+
+
+def test_a_table_that_is_not_one_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "adbench_tabular" / "6_cardio.npz"
+    path.parent.mkdir()
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(90, 4)), np.arange(90) % 9 // 8
+    x[:, 3] = 5
+
+    def load(**content):
+        np.savez(path, **content)
+        source = downloads.SOURCES["adbench_cardio"][0]
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        monkeypatch.setitem(downloads.SOURCES, "adbench_cardio", (source._replace(sha256=sha256),))
+        return datasets.load("adbench_cardio")
+
+    data = load(X=x, y=y)
+    assert [len(data.x_train), len(data.x_valid), len(data.x_test)] == [40, 25, 25] and data.y_train.max() == 0
+    assert data.y_valid.sum() == data.y_test.sum() == 5 and np.all(data.x_train[:, 3] == 0), "a constant column is 0"
+    assert rows_in_common(np.concatenate([data.x_train, data.x_valid]), data.x_test) == 0
+    for content, message in (
+        (dict(X=np.array([{"never": "unpickle"}], dtype=object), y=y), "allow_pickle=False"),
+        (dict(X=x, y=y[:5]), "a label for each row"),
+        (dict(X=np.where(x == 5, np.nan, x), y=y), "finite"),
+        (dict(X=x, y=y * 2), "labels 0 and 1"),
+        (dict(table=x), "KeyError"),
+    ):
+        with pytest.raises(RuntimeError, match=f"(?s)6_cardio.npz.*{message}.*payments"):
+            load(**content)
+
+
+def test_the_attacks_have_one_class_each():
+    names = " ".join(anomalies.ATTACKS.values()).split()
+    assert len(names) == len(set(names)) == 40
+    assert len(anomalies.CONNECTION) == 41 and len(anomalies.SENSORS) == 14
+
+
 # The real files
 
 
 def available(name):
-    folder = Path(os.environ.get("VAE_COURSE_DATA", "/nowhere"))
-    compact = name in downloads.COMPACT and (folder / downloads.COMPACT[name]).is_file()
-    return compact or all((folder / source.path).is_file() for source in downloads.SOURCES[name])
+    folder = os.environ.get("VAE_COURSE_DATA")
+    return bool(folder) and str(downloads.place(name)) == str(Path(folder))
 
 
 @pytest.mark.parametrize("name", FULL_SIZE)
@@ -444,3 +738,24 @@ def test_the_real_files(name):
         rows = np.flatnonzero(data.y_test == 1)
         sizes = (data.x_test[rows] > 0).mean(axis=(1, 2, 3))
         assert np.corrcoef(sizes, data.factors_test[rows, 1] ** 2)[0, 1] > 0.99
+
+
+@pytest.mark.parametrize("name", FULL_TABLES)
+def test_the_real_tables(name):
+    if not available(name):
+        pytest.skip(f"set VAE_COURSE_DATA to a folder that holds {name}")
+    data = datasets.load(name)
+    for split in datasets.SPLITS:
+        x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
+        assert x.dtype == np.float32 and np.isfinite(x).all() and x.shape[1:] == data.x_train.shape[1:]
+        assert y.shape == x.shape[:1] and y.dtype == np.int64
+        assert set(y) == ({0} if split == "train" else set(range(len(data.label_names))))
+    if name in SIZES:
+        sizes = tuple(len(getattr(data, f"x_{split}")) for split in datasets.SPLITS)
+        assert (*sizes, data.x_train.shape[1:]) == SIZES[name]
+    spread = data.x_train.astype(float).std(axis=0)[: 37 if name == "nsl_kdd" else None]
+    np.testing.assert_allclose(spread[spread > 0], 1, atol=1e-4)
+    if name in ("nsl_kdd", "cmapss"):
+        assert rows_in_common(data.x_train, data.x_valid[data.y_valid == 0]) == 0
+        distance = np.abs(data.x_test).mean(axis=1)
+        assert auc(distance[data.y_test > 0][:1000], distance[data.y_test == 0]) > 0.9

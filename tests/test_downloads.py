@@ -1,5 +1,6 @@
 """Downloads from a server of our own: what arrives whole is kept, what does not leaves nothing behind."""
 
+import gzip
 import hashlib
 import http.server
 import multiprocessing
@@ -209,5 +210,46 @@ def test_every_source_is_complete():
     for name, files in downloads.SOURCES.items():
         assert downloads.INSTEAD[name] in datasets.BUILDERS
         for source in files:
-            assert len(source.sha256) == 64 and int(source.sha256, 16) and len(source.urls) >= 2
+            assert len(source.sha256) == 64 and int(source.sha256, 16)
+            assert len(source.urls) >= 2 or (not source.urls and source.page.startswith("https://"))
             assert all(url.endswith(source.path.split("/")[-1]) for url in source.urls)
+
+
+# Files that a person fetches
+
+TEXT = b"1 2 3\n" * 1000
+
+
+@pytest.fixture
+def by_hand(cache, tmp_path, monkeypatch):
+    """A data set of one text that no program can download; the folder of the class is empty."""
+    source = downloads.Source("cmapss_fd001/a.txt", hashlib.sha256(TEXT).hexdigest(), page="https://page (a.zip)")
+    monkeypatch.setitem(downloads.SOURCES, "cmapss", (source,))
+    folder = tmp_path / "class room"
+    (folder / "cmapss_fd001").mkdir(parents=True)
+    monkeypatch.setenv("VAE_COURSE_DATA", str(folder))
+    return folder, source
+
+
+def test_what_cannot_be_downloaded_says_what_to_put_where(by_hand):
+    folder, source = by_hand
+    message = f"(?s)Get it from https://page .*at {source.path}.*VAE_COURSE_DATA.*SHA-256.*{source.sha256}.*has no"
+    with pytest.raises(RuntimeError, match=message + '.*Use load."sensors"'):
+        datasets.load("cmapss")
+    assert downloads.place("cmapss") is None
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("where", ["class room", "cache"])
+def test_a_text_put_there_by_hand_is_found(by_hand, cache, packed, where):
+    folder, source = by_hand
+    folder = folder if where == "class room" else cache
+    path = folder / f"{source.path}{'.gz' if packed else ''}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(TEXT) if packed else TEXT)
+    assert downloads.find("cmapss") == [path] and downloads.place("cmapss") == folder
+    content = bytearray(path.read_bytes())
+    for spoiled in (content[: len(content) // 2], b"<html>", gzip.compress(b"another text") if packed else b""):
+        path.write_bytes(spoiled)
+        with pytest.raises(RuntimeError, match=f"(?s){path.name}.*damaged.*Replace it by the one from https://page"):
+            downloads.find("cmapss")

@@ -1,11 +1,13 @@
 """Data sets: numpy arrays, already split. The embedded ones need no network: no lesson dies on a download."""
 
 import difflib
+import functools
 from dataclasses import dataclass, field
 
-from vae_course.datasets import originals
+from vae_course.datasets import anomalies, downloads, originals
 from vae_course.datasets.embedded import BUILDERS as EMBEDDED
 from vae_course.datasets.embedded import SEED, SPLITS, divide
+from vae_course.datasets.embedded import draw as draw
 
 import numpy as np
 
@@ -16,7 +18,7 @@ class Dataset:
 
     x_...: images [n, height, width, channels] in [0, 1], signals [n, length, channels], tables [n, features]
     y_...: class labels [n], whose names are label_names; or None
-    factors_...: what the pictures were drawn from, [n, factors], columns as in factor_names; or None
+    factors_...: what the examples were made from, [n, factors], columns as in factor_names; or None
     factor_values: name -> every value the factor takes, or (lowest, highest) for a continuous one
     """
 
@@ -37,16 +39,21 @@ class Dataset:
     def __repr__(self):
         sizes = ", ".join(f"{len(getattr(self, f'x_{split}'))} {split}" for split in SPLITS)
         shape, kind = list(self.x_train.shape[1:]), self.x_train.dtype
-        factors = f", factors: {', '.join(self.factor_names)}" if self.factor_names else ""
-        labels = f", labels: {', '.join(self.label_names)}" if self.label_names else ""
+        factors = f", factors: {_listed(self.factor_names)}" if self.factor_names else ""
+        labels = f", labels: {_listed(self.label_names)}" if self.label_names else ""
         return f"Dataset({self.name!r}: {sizes}; x {shape} {kind}{factors}{labels})"
+
+
+def _listed(names):
+    return ", ".join(names) if len(names) <= 12 else f"{names[0]}, {names[1]}, ..., {names[-1]} ({len(names)})"
 
 
 def load(name, dtype="float32"):
     """The data set called `name`, split into train, valid and test; the same at each call. For every chapter.
 
-    Embedded: "digits", "sprites", "faces", "photos", "sensors", "breast_cancer". Full size, from
-    $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist", "fashion_mnist", "dsprites".
+    Embedded: "digits", "sprites", "faces", "photos", "sensors", "breast_cancer", "films", "payments". Full size, from
+    $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist", "fashion_mnist", "dsprites",
+    "nsl_kdd", "cmapss", and twenty tables of ADBench, such as "adbench_cardio".
     dtype: "float32", or for images "uint8", 0..255. data/README.md describes each data set.
     Raises ValueError for an unknown name or dtype, RuntimeError if files cannot be had or are damaged.
     """
@@ -56,7 +63,7 @@ def load(name, dtype="float32"):
         raise ValueError(f"There is no such data set.{hint} Choose from {', '.join(BUILDERS)}. Received: {name!r}")
     if dtype not in ("float32", "uint8"):
         raise ValueError(f'dtype must be "float32" or "uint8". Received: {dtype!r}')
-    if dtype == "uint8" and name in ("sensors", "breast_cancer"):
+    if dtype == "uint8" and name not in IMAGES:
         raise ValueError(f'{name!r} holds no images, so its dtype is "float32". Received: {dtype!r}')
     content = BUILDERS[name]()
     for key in [key for key in content if key.startswith("x_")]:
@@ -117,9 +124,13 @@ CLOTHES = (
     "bag",
     "ankle boot",
 )
+IMAGES = ("digits", "sprites", "faces", "photos", "mnist", "fashion_mnist", "binarized_mnist", "dsprites")
 BUILDERS = EMBEDDED | {
     "mnist": lambda: _mnist("mnist", tuple("0123456789")),
     "fashion_mnist": lambda: _mnist("fashion_mnist", CLOTHES),
     "binarized_mnist": _binarized_mnist,
     "dsprites": _dsprites,
+    "nsl_kdd": anomalies.nsl_kdd,
+    "cmapss": anomalies.cmapss,
 }
+BUILDERS |= {name: functools.partial(anomalies.adbench, name) for name in downloads.ADBENCH}

@@ -1,18 +1,25 @@
 """Files of the full-size data sets: found in a folder, in the user's cache, or downloaded; verified."""
 
 import contextlib
+import gzip
 import hashlib
 import os
+import zlib
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """One file: where it may lie in $VAE_COURSE_DATA, its SHA-256, and the addresses to try in order."""
+    """One file: where it may lie in $VAE_COURSE_DATA, its SHA-256, and the addresses to try in order.
+
+    A file without addresses is a text that a person fetches from the page, because of a form or a large archive. It
+    may lie at its path, or packed at path.gz; the SHA-256 is the text's, for no two programs pack alike.
+    """
 
     path: str
     sha256: str
-    urls: tuple
+    urls: tuple = ()
+    page: str = ""
 
 
 def _idx(folder, mirrors, digests):
@@ -27,8 +34,38 @@ def _idx(folder, mirrors, digests):
 _AMAT = "www.cs.toronto.edu/~larocheh/public/datasets/binarized_mnist/binarized_mnist_"
 _DSPRITES = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 
+_ADBENCH = "Minqi824/ADBench"
+# file: SHA-256. The data set's name is the file's without its number and hyphen, in small letters.
+_ADBENCH_FILES = {
+    "2_annthyroid.npz": "e738f7c58a8740d2c4aac4c71ff49ce5e1d1aa16f44178135fc9c09df05fad1b",
+    "4_breastw.npz": "4f37ce07dbc25ddad8178fdc6d664ab46d2d0000ee28c2787c3c7ff3c03ef9f6",
+    "6_cardio.npz": "bc5009bde6930b4d298b594f31b34485a9a17210cff0e8fb00a8c3068b885a2d",
+    "16_http.npz": "9d98710091551587f4740cfc851a6b064fff6319a337c2dc77ee6da4bcc2e02c",
+    "18_Ionosphere.npz": "bca46cb0cfd1bf9ddef6cde5ad2215d54fb0189508d0d4c4eb98e788cad69001",
+    "20_letter.npz": "f986d3da80cf1fa2aea83a5ebe73b7d4800e0d4c01fdd1ae074b58d20f10d039",
+    "23_mammography.npz": "a0308ac9712d78321073b1c2dc98dc37665c0f35c1cc33019416fe8f8d7de7ea",
+    "24_mnist.npz": "be7706272325fdd3592c1be555ae1a82f916a2f8545f4f8cbaa548ab102cc44c",
+    "25_musk.npz": "2ed3f4392197b76a1e59116ff880c7720a4b026cf4842073a53b56fdea265017",
+    "26_optdigits.npz": "60de17a375a278ba220a7849727d998aa02b5e2f9fd17732a004bba28de4656e",
+    "28_pendigits.npz": "c4936b89dcdad59d303020e492f763a0f54170080d787c77497609acbb9c2d79",
+    "29_Pima.npz": "215454bb263a2f040945c9ea7bd7f06f1e89a61a3143bdb6f196e3887e801a7d",
+    "30_satellite.npz": "1f048f5686f1b8c16a227fdfa3c81a62cd9a92715714a6b24c69b1c5ad96b46e",
+    "31_satimage-2.npz": "1b056e357f801b8b20c3f380a30224a3c4088d7ed764ec5a24828dc9b1918d6f",
+    "32_shuttle.npz": "26900b0f6be45d9ddb7a402c9b2f956ceda42d23a8ca4cf4406b8bc1352823d1",
+    "34_smtp.npz": "d2569fc9bc12115419e3f5b37d19921e10e6c26e5ad1e61064cfb0fbc402dfdd",
+    "38_thyroid.npz": "8de161b3f235b7647bb0b39a836d983ff61d67bf234edac461da2d71e889cb87",
+    "40_vowels.npz": "4bfc4244d1c882773bbbc50d4a5db5e52276e53506e46b2d45e02d074cfcb1b6",
+    "42_WBC.npz": "650f9dcb129248f67a291be0974f533ef259fcbde50fce5c8ad2a1cb2652d03b",
+    "43_WDBC.npz": "78d4606a1ab516f5b60b00c196497f3bbd6bd5e4548fd04cf5f2475209b34b85",
+}
+_UNB = "https://www.unb.ca/cic/datasets/nsl.html (NSL-KDD.zip, behind a form)"
+_NASA = (
+    "https://www.nasa.gov/intelligent-systems-division/discovery-and-systems-health/pcoe/pcoe-data-set-repository/ "
+    "(Turbofan Engine Degradation Simulation, CMAPSSData.zip)"
+)
+
 # The originals. The digests of MNIST and Fashion-MNIST were computed from files with the published MD5 sums,
-# those of the other two come from public records (data/README.md).
+# those of "binarized_mnist" and "dsprites" come from public records (data/README.md).
 SOURCES = {
     "mnist": _idx(
         "mnist",
@@ -82,6 +119,39 @@ SOURCES = {
             ),
         ),
     ),
+    "nsl_kdd": (
+        Source(
+            "nsl_kdd/KDDTrain+_20Percent.txt",
+            "7ea86479faab5ca2190b7f18b4982fb058ce5bf2b46e0e1017d0d9ef90f9c16e",
+            page=_UNB,
+        ),
+        Source(
+            "nsl_kdd/KDDTest+.txt",
+            "fa46b0935342616aa83b7c2578db355b6a7aaabbc492248172c7a1e8b7ab8f84",
+            page=_UNB,
+        ),
+    ),
+    "cmapss": (
+        Source(
+            "cmapss_fd001/train_FD001.txt",
+            "963b5e22825b34d8b21c69e1aeb4af3e647050eb672ee8834ba4b5d91d2de0f8",
+            page=_NASA,
+        ),
+    ),
+}
+ADBENCH = {f"adbench_{file[:-4].split('_')[1].replace('-', '').lower()}": file for file in _ADBENCH_FILES}
+SOURCES |= {
+    name: (
+        Source(
+            f"adbench_tabular/{file}",
+            _ADBENCH_FILES[file],
+            (
+                f"https://github.com/{_ADBENCH}/raw/main/adbench/datasets/Classical/{file}",
+                f"https://raw.githubusercontent.com/{_ADBENCH}/main/adbench/datasets/Classical/{file}",
+            ),
+        ),
+    )
+    for name, file in ADBENCH.items()
 }
 
 # Smaller files with the same content, for a classroom: their bytes vary, so their structure is verified.
@@ -90,6 +160,7 @@ COMPACT = {
     "dsprites": "dsprites_subset/dsprites_downsampled.npz",
 }
 INSTEAD = {"mnist": "digits", "binarized_mnist": "digits", "fashion_mnist": "faces", "dsprites": "sprites"}
+INSTEAD |= {"nsl_kdd": "payments", "cmapss": "sensors"} | dict.fromkeys(ADBENCH, "payments")
 
 
 def find(name):
@@ -117,39 +188,54 @@ def cache():
 
 def place(name):
     """The folder in which all files of a data set are (unverified), or None. Downloads nothing."""
-    originals = [source.path for source in SOURCES[name]]
     local = os.environ.get("VAE_COURSE_DATA")
-    choices = [(Path(local).expanduser(), [COMPACT[name]])] if local and name in COMPACT else []
-    choices += [(Path(local).expanduser(), originals)] if local else []
-    for folder, paths in [*choices, (cache(), originals)]:
-        if all((folder / path).is_file() for path in paths):
+    folders = [Path(local).expanduser()] if local else []
+    if local and name in COMPACT and (folders[0] / COMPACT[name]).is_file():
+        return folders[0]
+    for folder in [*folders, cache()]:
+        if all(_present(folder, source) for source in SOURCES[name]):
             return folder
     return None
+
+
+def _present(folder, source):
+    """The path of a source's file in a folder, or None."""
+    endings = [""] if source.urls else ["", ".gz"]
+    paths = [folder / f"{source.path}{ending}" for ending in endings]
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _verified(name, source, path):
+    """The path, if its content is right."""
+    packed = path.name == f"{Path(source.path).name}.gz"
+    try:
+        with (gzip.open if packed else open)(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, EOFError, zlib.error) as error:
+        raise damaged(name, path, str(error)) from error
+    if digest != source.sha256:
+        what = "the SHA-256 of its text" if packed else "its SHA-256"
+        raise damaged(name, path, f"{what} is {digest}, it should be {source.sha256}")
+    return path
 
 
 def _local(name, folder, tried):
     """The paths in $VAE_COURSE_DATA, verified, or None if they are not all there."""
     if name in COMPACT and (folder / COMPACT[name]).is_file():
         return [folder / COMPACT[name]]
-    missing = [source.path for source in SOURCES[name] if not (folder / source.path).is_file()]
-    if missing:
-        what = f"has no {missing[0]}" if folder.is_dir() else "is not a folder"
+    paths = [_present(folder, source) for source in SOURCES[name]]
+    if None in paths:
+        missing = SOURCES[name][paths.index(None)].path
+        what = f"has no {missing}" if folder.is_dir() else "is not a folder"
         tried.append(f"$VAE_COURSE_DATA = {folder} {what}")
         return None
-    for source in SOURCES[name]:
-        try:
-            with open(folder / source.path, "rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise damaged(name, folder / source.path, str(error)) from error
-        if digest != source.sha256:
-            reason = f"its SHA-256 is {digest}, it should be {source.sha256}"
-            raise damaged(name, folder / source.path, reason)
-    return [folder / source.path for source in SOURCES[name]]
+    return [_verified(name, source, path) for source, path in zip(SOURCES[name], paths)]
 
 
 def _fetch(name, source, tried):
     """The path of one file in the cache; downloaded if need be: to a temporary name, checked, renamed."""
+    if not source.urls:
+        return _placed(name, source, tried)
     import pooch
     from tqdm import tqdm
 
@@ -174,11 +260,28 @@ def _fetch(name, source, tried):
     )
 
 
+def _placed(name, source, tried):
+    """The path of a file that somebody put in the cache by hand."""
+    path = _present(cache(), source)
+    if path:
+        return _verified(name, source, path)
+    raise RuntimeError(
+        f"The data set {name!r} could not be loaded: {source.path} is not here, and a program cannot download it. "
+        f"Get it from {source.page}, put it at {source.path}, or packed by gzip at {source.path}.gz, in a folder, and "
+        f"set VAE_COURSE_DATA to that folder. The SHA-256 of the text must be {source.sha256}. Tried:\n  - "
+        + "\n  - ".join([*tried, f"{cache()} has no {source.path}"])
+        + f"\n{_advice(name)}"
+    )
+
+
 def damaged(name, path, reason):
     """The error for a file that is there but wrong."""
+    remedy = "Replace it, or unset VAE_COURSE_DATA to download the original."
+    if not SOURCES[name][0].urls:
+        remedy = f"Replace it by the one from {SOURCES[name][0].page}."
     return RuntimeError(
         f"The data set {name!r} could not be loaded: {path} is unreadable, damaged or changed: {reason}. "
-        f"Replace it, or unset VAE_COURSE_DATA to download the original.\n{_advice(name)}"
+        f"{remedy}\n{_advice(name)}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import functools
 
-from vae_course.datasets import drawings, signals
+from vae_course.datasets import drawings, signals, tables
 
 import numpy as np
 
@@ -63,13 +63,14 @@ def breast_cancer():
 
     table = load_breast_cancer()
     parts = divide(114, 114, table.target, x=table.data, y=table.target.astype(np.int64))
-    _standardize(parts, axis=0)
+    standardize(parts, axis=0)
     return parts | {"label_names": tuple(str(name) for name in table.target_names)}
 
 
-def _standardize(parts, axis):
+def standardize(parts, axis):
     """Mean 0 and deviation 1 on the training part; the other parts by the same numbers, not their own."""
     mean, deviation = parts["x_train"].mean(axis=axis), parts["x_train"].std(axis=axis)
+    deviation = np.where(deviation > 0, deviation, 1)  # a column that never varies in training stays in its unit
     for split in SPLITS:
         parts[f"x_{split}"] = (parts[f"x_{split}"] - mean) / deviation
 
@@ -99,17 +100,82 @@ def photos():
     return parts | {"label_names": ("china", "flower")}
 
 
-def sensors():
-    """Standardized windows. Training has normal ones only; half of valid and test are faults of 4 kinds."""
+def _windows():
+    """The windows of "sensors" in physical units. Training has normal ones only; half of valid and test are faults."""
     parts = {}
     for seed, (split, size) in enumerate(zip(SPLITS, (3000, 800, 800)), SEED):
         faults = np.random.default_rng(seed).permutation(np.arange(size) % 8)
         labels = np.zeros(size, np.int64) if split == "train" else np.where(faults > 4, 0, faults)
         x, factors = signals.windows(labels, seed)
         parts |= {f"x_{split}": x, f"y_{split}": labels, f"factors_{split}": factors.astype(np.float32)}
-    _standardize(parts, axis=(0, 1))
+    return parts
+
+
+def sensors():
+    parts = _windows()
+    standardize(parts, axis=(0, 1))
     values = dict(signals.FACTORS, severity=(0.0, 1.0))
     return parts | {"factor_names": tuple(values), "factor_values": values, "label_names": signals.FAULTS}
+
+
+def films():
+    """Lists of 3000 users. Their factors are the truth: every film's log-probability, which no model can beat."""
+    lists, truth, names = tables.films((2000, 500, 500), SEED)
+    parts = {f"x_{split}": x for split, x in zip(SPLITS, lists)}
+    parts |= {f"factors_{split}": log_p for split, log_p in zip(SPLITS, truth)}
+    limits = [np.stack([log_p.min(axis=0), log_p.max(axis=0)]) for log_p in truth]
+    lowest, highest = np.min(limits, axis=0)[0].tolist(), np.max(limits, axis=0)[1].tolist()
+    return parts | {"factor_names": names, "factor_values": dict(zip(names, zip(lowest, highest)))}
+
+
+def _payments():
+    """The rows of "payments" in their units. Training has normal ones only; valid and test have 60 of each fraud.
+
+    That is more fraud than the 0.5 % of daily life, so that each kind can be counted: set the base rate by weights,
+    as `evaluation.average_precision(y > 0, scores, base_rate=0.005)` does.
+    """
+    parts = {}
+    for seed, (split, normal, frauds) in enumerate(zip(SPLITS, (4000, 2000, 3000), (0, 60, 60)), SEED):
+        labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(4), (normal, frauds, frauds, frauds)))
+        parts |= {f"x_{split}": tables.payments(labels, seed), f"y_{split}": labels}
+    return parts
+
+
+def payments():
+    parts = _payments()
+    standardize(parts, axis=0)
+    return parts | {"label_names": tables.LABELS}
+
+
+@functools.cache
+def _scale(name):
+    """Mean and deviation of a generated data set's training part: to standardize further examples by."""
+    parts, axis = {"sensors": (_windows, (0, 1)), "payments": (_payments, 0)}[name]
+    x = parts()["x_train"]
+    return x.mean(axis=axis), x.std(axis=axis)
+
+
+def draw(name, labels, seed, **ranges):
+    """Further examples of "sensors" [n, 64, 3] or "payments" [n, 9], one for each label, standardized as `load` does.
+
+    labels: indices of the data set's label_names, [n]. ranges: for "sensors", as in `signals.windows`. So
+    draw("sensors", [0] * 200, seed=1, load=(1.2, 1.5)) gives normal machines with more load than any in training, and
+    draw("payments", [2] * 40, seed=1) frauds to soil the training rows with: never with those of the test part.
+    Equal seeds give equal examples, none of which is in `load(name)`. Raises ValueError for a wrong argument.
+    """
+    if name not in ("sensors", "payments"):
+        raise ValueError(f'Only "sensors" and "payments" can be drawn anew. Received: {name!r}')
+    labels, kinds = np.asarray(labels), signals.FAULTS if name == "sensors" else tables.LABELS
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or not np.isin(labels, np.arange(len(kinds))).all():
+        named = ", ".join(f"{label} ({kind})" for label, kind in enumerate(kinds))
+        raise ValueError(f"labels must be a list of {named}. Received: {str(labels.tolist())[:80]}")
+    if not isinstance(seed, (int, np.integer)) or isinstance(seed, bool) or seed < 0 or seed in range(SEED, SEED + 3):
+        raise ValueError(f"seed must be a whole number from 0, not one of the data set's own. Received: {seed!r}")
+    if name == "payments" and ranges:
+        raise ValueError(f'"payments" has no factors, so no ranges. Received: {", ".join(ranges)}')
+    x = signals.windows(labels, seed, **ranges)[0] if name == "sensors" else tables.payments(labels, seed)
+    mean, deviation = _scale(name)
+    return ((x - mean) / deviation).astype(np.float32)
 
 
 BUILDERS = {
@@ -119,4 +185,6 @@ BUILDERS = {
     "photos": photos,
     "sensors": sensors,
     "breast_cancer": breast_cancer,
+    "films": films,
+    "payments": payments,
 }

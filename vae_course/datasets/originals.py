@@ -1,4 +1,4 @@
-"""Readers of the full-size data sets' files: uint8 images and what is known about them. Never unpickles."""
+"""Readers of the full-size data sets' files: images as uint8, tables as they are. Never unpickles."""
 
 import gzip
 import zipfile
@@ -109,6 +109,33 @@ def _kept_images(path):
     return np.concatenate(blocks)
 
 
+def _rows(path, columns, separator=None):
+    """A text, packed or not: a row for each line: [n, columns] of str."""
+    with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="ascii") as file:
+        rows = [line.split(separator) for line in file.read().splitlines()]
+    _expect(rows and all(len(row) == columns for row in rows), f"{columns} columns in every line of {path.name}")
+    return np.array(rows)
+
+
+def _nsl_kdd(paths):
+    """41 columns of a connection, the attack's name, and a difficulty, which is dropped."""
+    train, test = (_rows(path, 43, ",")[:, :42] for path in paths)
+    return {"train": train, "test": test}
+
+
+def _cmapss(paths):
+    """Engine, cycle, three settings, 21 sensors: [n, 26]."""
+    return {"x": _rows(paths[0], 26).astype(float)}
+
+
+def _adbench(paths):
+    with np.load(paths[0], allow_pickle=False) as archive:
+        x, y = archive["X"].astype(float), archive["y"].astype(np.int64)
+    _expect(x.ndim == 2 and y.shape == x.shape[:1], f"a table and a label for each row, not {x.shape}, {y.shape}")
+    _expect(set(np.unique(y)) == {0, 1} and np.isfinite(x).all(), "labels 0 and 1, and finite numbers")
+    return {"x": x, "y": y}
+
+
 def _expect(condition, what):
     if not condition:
         raise ValueError(f"expected {what}")
@@ -119,4 +146,6 @@ READERS = {
     "fashion_mnist": _mnist,
     "binarized_mnist": _binarized_mnist,
     "dsprites": _dsprites,
-}
+    "nsl_kdd": _nsl_kdd,
+    "cmapss": _cmapss,
+} | dict.fromkeys(downloads.ADBENCH, _adbench)

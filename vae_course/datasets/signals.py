@@ -1,5 +1,7 @@
 """Windows of a machine's sensors with labeled faults: [n, 64, 3], in physical units."""
 
+import difflib
+
 import numpy as np
 
 LENGTH = 64  # samples in a window, one every millisecond
@@ -12,17 +14,38 @@ FACTORS = {
 }
 
 
-def windows(labels, seed):
-    """A window for each label (an index of FAULTS): signals [n, 64, 3], and factors [n, 3] as in FACTORS."""
+def windows(labels, seed, **ranges):
+    """A window for each label (an index of FAULTS): signals [n, 64, 3], and factors [n, 3] as in FACTORS.
+
+    ranges: another (lowest, highest) for a factor, such as load=(1.2, 1.5): a machine that carries more than it ever
+    did in training. In physical units; `datasets.draw` standardizes them as `datasets.load` does.
+    """
     random = np.random.default_rng(seed)
     labels = np.asarray(labels)
-    speed, load, severity = (random.uniform(*limits, len(labels)) for limits in FACTORS.values())
+    limits = FACTORS | {name: _limits(name, pair) for name, pair in ranges.items()}
+    speed, load, severity = (random.uniform(*pair, len(labels)) for pair in limits.values())
     severity *= labels > 0
     signals = _healthy(speed, load, random)
     for label, spoil in ((1, _spike), (2, _drift), (3, _stuck), (4, _bearing)):
         rows = labels == label
         signals[rows] = spoil(signals[rows], speed[rows], severity[rows], random)
     return signals, np.stack([speed, load, severity], axis=1)
+
+
+def _limits(name, pair):
+    if name not in FACTORS:
+        close = difflib.get_close_matches(name, FACTORS, n=1, cutoff=0.4)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"A window has no factor of that name.{hint} Choose from {', '.join(FACTORS)}. Received: {name!r}"
+        )
+    try:
+        lowest, highest = map(float, pair)
+    except (TypeError, ValueError):
+        lowest, highest = np.nan, np.nan
+    if not 0 <= lowest <= highest < np.inf:
+        raise ValueError(f"{name} must be a pair (lowest, highest) of numbers from 0. Received: {pair!r}")
+    return lowest, highest
 
 
 def _healthy(speed, load, random):
