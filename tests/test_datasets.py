@@ -8,13 +8,24 @@ import sys
 from pathlib import Path
 
 from vae_course import datasets
-from vae_course.datasets import anomalies, downloads, drawings, originals, signals, tables
+from vae_course.datasets import anomalies, downloads, drawings, originals, signals, speech, tables
 
 import numpy as np
 import pytest
 
-EMBEDDED = ("digits", "sprites", "faces", "photos", "sensors", "breast_cancer", "films", "payments")
-IMAGES = ("digits", "sprites", "faces", "photos")
+EMBEDDED = (
+    "digits",
+    "sprites",
+    "faces",
+    "photos",
+    "sensors",
+    "breast_cancer",
+    "films",
+    "payments",
+    "colored_sprites",
+    "vowels",
+)
+IMAGES = ("digits", "sprites", "faces", "photos", "colored_sprites")
 FULL_SIZE = ("mnist", "binarized_mnist", "fashion_mnist", "dsprites")
 FULL_TABLES = ("nsl_kdd", "cmapss", *downloads.ADBENCH)
 SIZES = {  # train, valid, test, and the shape of one example
@@ -26,6 +37,8 @@ SIZES = {  # train, valid, test, and the shape of one example
     "breast_cancer": (341, 114, 114, (30,)),
     "films": (2000, 500, 500, (200,)),
     "payments": (4000, 2180, 3180, (9,)),
+    "colored_sprites": (3000, 500, 500, (16, 16, 3)),
+    "vowels": (1200, 600, 600, (24,)),
     "mnist": (50000, 10000, 10000, (28, 28, 1)),
     "binarized_mnist": (50000, 10000, 10000, (28, 28, 1)),
     "fashion_mnist": (50000, 10000, 10000, (28, 28, 1)),
@@ -95,7 +108,7 @@ def test_shapes_and_ranges(name, loaded):
     assert len(repr(data)) < 300 and name in repr(data)
 
 
-@pytest.mark.parametrize("name", ["sprites", "faces", "sensors", "breast_cancer", "films", "payments"])
+@pytest.mark.parametrize("name", [name for name in EMBEDDED if name not in ("digits", "photos")])
 def test_no_example_is_in_two_splits(name, loaded):
     data = loaded[name]
     for one, other in (("train", "valid"), ("train", "test"), ("valid", "test")):
@@ -138,7 +151,7 @@ def test_photo_patches_come_from_disjoint_blocks(loaded):
 
 
 def test_tables_and_signals_are_standardised_by_the_training_part_alone(loaded):
-    for name, axis in (("breast_cancer", 0), ("sensors", (0, 1)), ("payments", 0)):
+    for name, axis in (("breast_cancer", 0), ("sensors", (0, 1)), ("payments", 0), ("vowels", 0)):
         train, test = loaded[name].x_train.astype(float), loaded[name].x_test.astype(float)
         np.testing.assert_allclose(train.mean(axis=axis), 0, atol=1e-5)
         np.testing.assert_allclose(train.std(axis=axis), 1, atol=1e-5)
@@ -464,6 +477,115 @@ def test_payments_rank_detectors_and_none_is_perfect(loaded):
     assert 0.998 > found["neighbors"] > found["Gaussian"] + 0.01 > found["forest"] + 0.02 > 0.85, found
 
 
+# Colored sprites
+
+
+def test_colored_sprites_are_drawn_as_their_factors_say(loaded):
+    data = datasets.load("colored_sprites", dtype="uint8")
+    np.testing.assert_array_equal(drawings.colored_sprites(data.factors_test), data.x_test)
+    assert hashlib.sha256(data.x_test.tobytes()).hexdigest()[:16] == "d732e74254ae432c"
+    np.testing.assert_allclose(drawings.hues(data.x_train), data.factors_train[:, 5], atol=1e-3)
+    pale = 0.2 + 0.3 * loaded["colored_sprites"].x_train
+    np.testing.assert_allclose(drawings.hues(pale), data.factors_train[:, 5], atol=1e-3)
+    assert drawings.hues(np.full((1, 16, 16, 3), 0.5)) == 0, "gray"
+    primary = drawings._pure(np.arange(6) / 6)
+    np.testing.assert_allclose(primary, [[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 1, 1], [0, 0, 1], [1, 0, 1]], atol=1e-12)
+    np.testing.assert_allclose(drawings.hues(primary[:, None, None]), np.arange(6) / 6, atol=1e-12)
+    assert np.median(drawings.hues(np.full((1, 2, 2, 3), [200, 0, 1]))) > 0.99, "almost red from the side of blue"
+
+
+def test_hues_follow_the_law_of_their_shape(loaded):
+    data = loaded["colored_sprites"]
+    factors = np.concatenate([data.factors_train, data.factors_valid, data.factors_test]).astype(float)
+    for shape, (mean, deviation) in enumerate(drawings.HUES.values()):
+        z = (factors[factors[:, 0] == shape, 5] - mean) / deviation
+        n = len(z)
+        assert n > 1200 and abs(z.mean()) < 3 / np.sqrt(n) and abs(z.std() - 1) < 3 / np.sqrt(2 * n)
+        for level, width in ((0.5, 0.6745), (0.9, 1.645)):
+            assert abs((np.abs(z) < width).mean() - level) < 0.04, "the law is Gaussian"
+    assert tuple(drawings.HUES) == drawings.SPRITE_SHAPES == data.label_names
+    np.testing.assert_array_equal(data.y_test, data.factors_test[:, 0])
+
+
+def test_the_gray_sprite_tells_the_shape_and_nothing_else_of_the_hue(loaded):
+    from sklearn.linear_model import Ridge
+    from sklearn.svm import SVC
+
+    data = loaded["colored_sprites"]
+    large = drawings.sprites(data.factors_train[:300, :5])[..., 0].astype(int)
+    gray, gray_test = (x.max(axis=-1).reshape(len(x), -1) for x in (data.x_train, data.x_test))
+    pooled = sum(large[:, i::2, j::2] for i in (0, 1) for j in (0, 1)).reshape(300, -1) / 4
+    np.testing.assert_allclose(255 * gray[:300], pooled, atol=0.51)
+    for shape, (_, deviation) in enumerate(drawings.HUES.values()):
+        rows, test = data.y_train == shape, data.y_test == shape
+        ridge = Ridge(100).fit(gray[rows], data.factors_train[rows, 5])
+        error = (ridge.predict(gray_test[test]) - data.factors_test[test, 5]).std()
+        assert error > 0.95 * data.factors_test[test, 5].std() and error > 0.85 * deviation
+    assert SVC(C=10).fit(gray[:1000], data.y_train[:1000]).score(gray_test[:200], data.y_test[:200]) > 0.6
+
+
+# Vowels
+
+
+def test_the_published_averages():
+    """Typing errors would break the order of resonances, or that of men, women and children."""
+    averages = np.array(tuple(speech.AVERAGES.values()))
+    assert averages.shape == (10, 3, 4) and np.all(np.diff(averages[..., 1:], axis=2) > 0)
+    assert np.all(np.diff(averages, axis=1) > 0), "all is higher in women than in men, and in children than in women"
+    sums = [[1322, 5020, 14200, 23860], [2230, 5750, 16940, 27830], [2643, 6710, 19280, 32660]]
+    np.testing.assert_array_equal(averages.sum(axis=0), sums)
+
+
+def test_energies_peak_at_the_resonances():
+    center = speech._hertz(np.linspace(speech._mel(speech.LOWEST), speech._mel(speech.HIGHEST), speech.BANDS + 2))[1:-1]
+    formants = np.array([[700.0, 1500, 2600, 3500, 4500]])
+    flat = speech.spectra([20.0], formants, tilt=6)[0]  # many harmonics, and none falls
+    peaks = 1 + np.flatnonzero((flat[1:-1] > flat[:-2]) & (flat[1:-1] > flat[2:]))
+    for formant in formants[0, :3]:
+        assert np.abs(center[peaks] / formant - 1).min() < 0.08, center[peaks]
+    low, high = speech.spectra([100.0, 100.0], np.repeat(formants, 2, axis=0), tilt=np.array([0, 3]))
+    assert np.all(np.diff(high - low)[:18] > 0), "a tilt lifts high bands more, up to where only the breath is left"
+
+
+def test_no_speaker_is_in_two_parts(loaded):
+    data, start = loaded["vowels"], 0
+    for split, groups in zip(datasets.SPLITS, ((26, 22, 12), (13, 11, 6), (13, 11, 6))):
+        y, factors = getattr(data, f"y_{split}"), getattr(data, f"factors_{split}")
+        speakers = np.unique(factors[:, 0])
+        np.testing.assert_array_equal(speakers, np.arange(start, start + sum(groups)))
+        start += sum(groups)
+        of_speaker = [factors[factors[:, 0] == speaker] for speaker in speakers]
+        assert all(len(rows) == 20 and np.all(rows[:, [1, 3]] == rows[0, [1, 3]]) for rows in of_speaker)
+        np.testing.assert_array_equal(np.bincount([int(rows[0, 1]) for rows in of_speaker]), groups)
+        pairs, times = np.unique(np.stack([factors[:, 0], y], axis=1), axis=0, return_counts=True)
+        assert len(pairs) == 10 * len(speakers) and np.all(times == 2), "every vowel twice"
+        assert abs(np.corrcoef(np.arange(len(y)), factors[:, 0])[0, 1]) < 0.1, "the rows are shuffled"
+    assert data.label_names == tuple(speech.AVERAGES) and data.factor_names == speech.FACTORS
+    pitch = [np.median(data.factors_train[data.factors_train[:, 1] == group, 2]) for group in range(3)]
+    np.testing.assert_allclose(pitch, [132, 223, 264], rtol=0.1)
+
+
+def test_vowels_are_the_same_on_every_machine():
+    x, labels, factors = speech.vowels([0, 1, 2], 3, utterances=1)
+    assert x.shape == (30, 24) and digest(x) == "0151ea902f6f4bf7"
+    np.testing.assert_array_equal(labels, np.tile(np.arange(10), 3))
+    assert digest(factors) == "0e84dd185a6a5288"
+
+
+def test_how_hard_the_vowels_are(loaded):
+    from sklearn.svm import SVC
+
+    data, few = loaded["vowels"], []
+    for seed in range(4):
+        order = np.random.default_rng(seed).permutation(len(data.y_train))
+        rows = np.concatenate([order[data.y_train[order] == vowel][:10] for vowel in range(10)])
+        few.append(SVC(C=10).fit(data.x_train[rows], data.y_train[rows]).score(data.x_test, data.y_test))
+    everything = SVC(C=10).fit(data.x_train, data.y_train).score(data.x_test, data.y_test)
+    assert 0.64 < np.mean(few) < 0.80 and 0.82 < everything < 0.93, (few, everything)
+    group = SVC(C=10).fit(data.x_train, data.factors_train[:, 1]).score(data.x_test, data.factors_test[:, 1])
+    assert group > 0.8, "a voice tells who speaks"
+
+
 # Bad input
 
 
@@ -476,7 +598,7 @@ def test_an_unknown_name_is_answered_with_the_names_and_a_close_one():
         datasets.load("digits", dtype="float64")
     with pytest.raises(ValueError, match="no images"):
         datasets.load("sensors", dtype="uint8")
-    for name in ("films", "payments", "cmapss", "nsl_kdd", "adbench_cardio"):  # before any file is looked for
+    for name in ("films", "payments", "vowels", "cmapss", "nsl_kdd", "adbench_cardio"):  # before any file is looked for
         with pytest.raises(ValueError, match=f"'{name}' holds no images"):
             datasets.load(name, dtype="uint8")
     for name, close in (

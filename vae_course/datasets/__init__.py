@@ -51,9 +51,9 @@ def _listed(names):
 def load(name, dtype="float32"):
     """The data set called `name`, split into train, valid and test; the same at each call. For every chapter.
 
-    Embedded: "digits", "sprites", "faces", "photos", "sensors", "breast_cancer", "films", "payments". Full size, from
-    $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist", "fashion_mnist", "dsprites",
-    "nsl_kdd", "cmapss", and twenty tables of ADBench, such as "adbench_cardio".
+    Embedded: "digits", "sprites", "colored_sprites", "faces", "photos", "sensors", "vowels", "breast_cancer", "films",
+    "payments". Full size, from $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist",
+    "fashion_mnist", "dsprites", "nsl_kdd", "cmapss", and twenty tables of ADBench, such as "adbench_cardio".
     dtype: "float32", or for images "uint8", 0..255. data/README.md describes each data set.
     Raises ValueError for an unknown name or dtype, RuntimeError if files cannot be had or are damaged.
     """
@@ -124,7 +124,17 @@ CLOTHES = (
     "bag",
     "ankle boot",
 )
-IMAGES = ("digits", "sprites", "faces", "photos", "mnist", "fashion_mnist", "binarized_mnist", "dsprites")
+IMAGES = (
+    "digits",
+    "sprites",
+    "colored_sprites",
+    "faces",
+    "photos",
+    "mnist",
+    "fashion_mnist",
+    "binarized_mnist",
+    "dsprites",
+)
 BUILDERS = EMBEDDED | {
     "mnist": lambda: _mnist("mnist", tuple("0123456789")),
     "fashion_mnist": lambda: _mnist("fashion_mnist", CLOTHES),

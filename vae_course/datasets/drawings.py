@@ -1,4 +1,7 @@
-"""Pictures drawn from known factors: faces and sprites, [n, 32, 32, 1] uint8. Same factors, same picture."""
+"""Pictures drawn from known factors: faces and sprites, [n, 32, 32, 1] uint8, and sprites in colors, [n, 16, 16, 3].
+
+Same factors, same picture.
+"""
 
 import numpy as np
 
@@ -19,6 +22,9 @@ SPRITE_FACTORS = {
     "y": np.linspace(-7, 7, 8),  # pixels below the center
 }
 SPRITE_SHAPES = ("heart", "arrow", "moon")
+# Mean and standard deviation of the hue, given the shape. Hues are parts of the circle of colors, from 0 to 1: 0 red,
+# 1/3 green, 2/3 blue. All deviations end far from 0 and 1, so a hue is a number like any other.
+HUES = {"heart": (0.10, 0.02), "arrow": (0.45, 0.08), "moon": (0.80, 0.04)}
 
 
 def grid(factors):
@@ -184,3 +190,35 @@ def _inside(shape, u, v):
         head = (v > 0) & (np.abs(u) < 0.75 * (1 - v))
         return head | ((np.abs(u) < 0.27) & (v <= 0) & (v > -0.9))
     return (u**2 + v**2 < 0.9) & (u**2 + (v - 0.5) ** 2 > 0.5)
+
+
+def colored_sprites(factors):
+    """Sprites in colors on black: [n, 6], values of SPRITE_FACTORS and a hue, to [n, 16, 16, 3] uint8.
+
+    A pixel is the mean of four of the large sprite's. Colors are pure, so the greatest of a pixel's channels is its
+    gray value, whatever the hue: x.max(axis=-1, keepdims=True) is the gray picture. (The mean of the channels is not
+    one: it depends on the hue.)
+    """
+    factors = np.asarray(factors, np.float32)
+    gray = sprites(factors[:, :5]).reshape(-1, SIZE // 2, 2, SIZE // 2, 2, 1).mean(axis=(2, 4))
+    return np.rint(np.rint(gray) * _pure(factors[:, 5])[:, None, None]).astype(np.uint8)
+
+
+def _pure(hue):
+    """Red, green and blue [n, 3] of pure colors: one is 1, one is 0, and the third tells the hue [n]."""
+    distance = np.abs(np.mod(6 * hue[:, None].astype(float) - np.array([3.0, 5.0, 1.0]), 6) - 3)
+    return np.clip(2 - distance, 0, 1)
+
+
+def hues(images):
+    """The hue of each picture's mean color, from 0 to 1: [n, height, width, 3] to [n]; of any brightness and paleness.
+
+    Brighter pixels count for more. It reads the hue off a model's draws, to compare with the law in HUES.
+    """
+    color = np.asarray(images, float).sum(axis=(1, 2))
+    low, high = color.min(axis=1), color.max(axis=1)
+    red, green, blue = color.T
+    width = np.where(high > low, high - low, 1)  # gray has no hue: 0
+    by_green, by_blue = 2 + (blue - red) / width, 4 + (red - green) / width
+    sixth = np.where(high == red, (green - blue) / width, np.where(high == green, by_green, by_blue))
+    return np.mod(sixth / 6, 1)

@@ -2,7 +2,7 @@
 
 import functools
 
-from vae_course.datasets import drawings, signals, tables
+from vae_course.datasets import drawings, signals, speech, tables
 
 import numpy as np
 
@@ -46,6 +46,28 @@ def sprites():
     x, factors = _drawn("sprites")
     values = {name: values.copy() for name, values in drawings.SPRITE_FACTORS.items()}
     parts = divide(864, 864, x=x, factors=factors, y=factors[:, 0].astype(np.int64))
+    names = {"factor_names": tuple(values), "label_names": drawings.SPRITE_SHAPES}
+    return parts | names | {"factor_values": values}
+
+
+@functools.cache
+def _colored():
+    """4000 of the sprites at half their size, each in a hue drawn from the law of its shape: pictures and factors."""
+    random = np.random.default_rng(SEED)
+    grid = drawings.grid(drawings.SPRITE_FACTORS)
+    poses = grid[np.sort(random.choice(len(grid), 4000, replace=False))]
+    shape = poses[:, 0].astype(np.int64)
+    mean, deviation = np.array([drawings.HUES[name] for name in drawings.SPRITE_SHAPES]).T
+    hue = np.round(mean[shape] + deviation[shape] * random.normal(size=len(shape)), 5)
+    factors = np.column_stack([poses, hue]).astype(np.float32)
+    return drawings.colored_sprites(factors), factors
+
+
+def colored_sprites():
+    x, factors = _colored()
+    parts = divide(500, 500, x=x, factors=factors, y=factors[:, 0].astype(np.int64))
+    values = {name: values.copy() for name, values in drawings.SPRITE_FACTORS.items()}
+    values["hue"] = (factors[:, 5].min().item(), factors[:, 5].max().item())
     names = {"factor_names": tuple(values), "label_names": drawings.SPRITE_SHAPES}
     return parts | names | {"factor_values": values}
 
@@ -128,6 +150,28 @@ def films():
     return parts | {"factor_names": names, "factor_values": dict(zip(names, zip(lowest, highest)))}
 
 
+def vowels():
+    """20 utterances, two of each vowel, of each of 120 invented speakers, who are split 60 / 30 / 30.
+
+    The groups have nearly the shares of the study: 33 men, 28 women, 15 children.
+    """
+    parts, start = {}, 0
+    for seed, (split, sizes) in enumerate(zip(SPLITS, ((26, 22, 12), (13, 11, 6), (13, 11, 6))), SEED):
+        random = np.random.default_rng(seed)
+        groups = random.permutation(np.repeat(np.arange(3), sizes))
+        x, y, factors = speech.vowels(groups, seed)
+        factors[:, 0] += start
+        start += len(groups)
+        order = random.permutation(len(x))
+        parts |= {f"x_{split}": x[order], f"y_{split}": y[order]}
+        parts[f"factors_{split}"] = factors[order].astype(np.float32)
+    standardize(parts, axis=0)
+    columns = np.concatenate([parts[f"factors_{split}"] for split in SPLITS]).T
+    values = {name: (column.min().item(), column.max().item()) for name, column in zip(speech.FACTORS, columns)}
+    values["group"] = np.arange(3.0)
+    return parts | {"factor_names": speech.FACTORS, "factor_values": values, "label_names": tuple(speech.AVERAGES)}
+
+
 def _payments():
     """The rows of "payments" in their units. Training has normal ones only; valid and test have 60 of each fraud.
 
@@ -187,4 +231,6 @@ BUILDERS = {
     "breast_cancer": breast_cancer,
     "films": films,
     "payments": payments,
+    "colored_sprites": colored_sprites,
+    "vowels": vowels,
 }
