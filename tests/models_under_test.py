@@ -7,6 +7,9 @@ from vae_course import flows, layers, likelihoods, networks, posteriors, priors
 from vae_course.models import (
     GAN,
     IWAE,
+    M2,
+    MADE,
+    RBM,
     TCVAE,
     VAE,
     VAEGAN,
@@ -21,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from short_models import M2, VQVAE, Diffusion
+from short_models import VQVAE, Diffusion
 
 tfd = tfp.distributions
 
@@ -40,6 +43,10 @@ def images(n=96, shape=SHAPE, seed=0):
     rows = np.linspace(0, 3, shape[0])[:, None, None] + random.uniform(0, 3, (n, 1, 1, 1))
     columns = np.linspace(0, 2, shape[1])[:, None] * random.uniform(-1, 1, (n, 1, 1, 1))
     return np.round(127.5 * (1 + np.sin(rows + columns)) * np.ones(shape)).astype("uint8")
+
+
+def binary(n=96, seed=0):
+    return np.where(images(n, seed=seed) > 127, 255, 0).astype("uint8")
 
 
 def labels(n=96, seed=0):
@@ -253,9 +260,17 @@ ADVERSARIAL = {
     "vaegan": lambda: vae(VAEGAN, discriminator=discriminator(), r1=0.1),
 }
 DISCRETE = {"vq": vq}
-DIFFUSION = {"diffusion": diffusion}
+DIFFUSION = {  # which have no codes that are decoded
+    "diffusion": diffusion,
+    "made": lambda: MADE(SHAPE, hidden=(32,)),
+    "rbm": lambda: RBM(SHAPE, 6, chains=20),
+    "rbm_plain": lambda: RBM(SHAPE, 6, persistent=False, centered=False),
+}
 MODELS = {**CODERS, **VAES, **OTHERS, **CONDITIONAL, **ADVERSARIAL, **DISCRETE, **DIFFUSION}
 DATA = {
+    "made": lambda n, seed: (binary(n, seed),),
+    "rbm": lambda n, seed: (binary(n, seed),),
+    "rbm_plain": lambda n, seed: (binary(n, seed),),
     "vae_missing_pixels": lambda n, seed: (holes(images(n, seed=seed) / 255),),
     "vae_poisson": lambda n, seed: (counts(n, seed),),
     "vae_negative_binomial": lambda n, seed: (counts(n, seed),),

@@ -5,55 +5,14 @@ They pass the contract, and show that the base classes have their joints where l
 
 import math
 
-from vae_course.models import VAE, ConditionalVAE, LatentModel, ObjectiveModel
+from vae_course.models import LatentModel, ObjectiveModel
 from vae_course.models.data import in_batches, pixels
 
 import keras
-import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
-
-
-class M2(ConditionalVAE):
-    """fit(x, y), y whole numbers [n] and -1 where unknown: the label is the condition, summed out where unknown.
-
-    Source: Kingma et al. (2014), "Semi-supervised learning with deep generative models", equations 6 to 9.
-    """
-
-    second = "labels"
-    terms = (*VAE.terms, "entropy", "label")
-
-    def __init__(self, encoder, decoder, classifier, alpha=1.0, **kwargs):
-        super().__init__(encoder, decoder, classes=classifier.output_shape[-1], **kwargs)
-        self.classifier, self.alpha = classifier, alpha
-
-    def check_second(self, y, x=None):
-        super().check_second(None if y is None else np.maximum(y, 0), x)
-
-    def call(self, inputs, training=None):
-        x, y = inputs
-        log_q = tf.nn.log_softmax(tf.cast(self.classifier(self.prepare(x)), tf.float32))
-        each = [self.given(tf.one_hot(label, self.classes)).bound_of(x) for label in range(self.classes)]
-        known, label = y >= 0, tf.one_hot(y, self.classes)  # zeros where y = -1
-        weights = tf.where(known[:, None], label, tf.exp(log_q))
-        sums = {name: tf.reduce_sum(weights * tf.stack([t[name] for t in each], -1), -1) for name in VAE.terms}
-        entropy = tf.where(known, 0.0, -tf.reduce_sum(tf.exp(log_q) * log_q, -1))
-        kl = sums["kl"] - entropy + math.log(self.classes)  # of label and code together
-        terms = {"elbo": sums["reconstruction"] - kl, "reconstruction": sums["reconstruction"], "kl": kl}
-        return {**terms, "entropy": entropy, "label": tf.reduce_sum(label * log_q, -1)}
-
-    def objective(self, terms):
-        return super().objective(terms) + self.alpha * terms["label"]
-
-    def classify(self, x):
-        return in_batches(lambda part: tf.nn.softmax(self.classifier(self.prepare(part))), x)
-
-    def get_config(self):
-        config = {**super().get_config(), "alpha": self.alpha}
-        del config["classes"]
-        return {**config, "classifier": keras.saving.serialize_keras_object(self.classifier)}
 
 
 class VQVAE(LatentModel):

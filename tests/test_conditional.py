@@ -19,7 +19,6 @@ from models_under_test import (
     exposed,
     images,
     labels,
-    m2,
     table,
     vae,
 )
@@ -237,22 +236,6 @@ def test_an_exposure_alone_is_a_condition():
 
 
 # --- the short models ---
-
-
-def test_m2_sums_over_the_labels_as_brute_force_does():
-    keras.utils.set_random_seed(2)
-    model, x, y = m2(), images(6), np.array([1, -1, 0, -1, 3, -1])
-    start = model._seeds.state.numpy().copy()
-    terms = {name: value.numpy() for name, value in model((x, y)).items()}
-    model._seeds.state.assign(start)  # the same draws again, label by label
-    each = [model.given(np.full(6, label)).bound_of(x)["elbo"].numpy() for label in range(CLASSES)]
-    q = tf.nn.softmax(model.classifier(x / np.float32(255))).numpy()
-    for n, label in enumerate(y):
-        known = [each[label][n] - math.log(CLASSES)] if label >= 0 else []
-        summed = sum(q[n, k] * (each[k][n] - math.log(CLASSES) - math.log(q[n, k])) for k in range(CLASSES))
-        assert terms["elbo"][n] == pytest.approx(*known or [summed], rel=1e-4)
-    np.testing.assert_allclose(terms["label"], np.where(y >= 0, np.log(q[np.arange(6), y]), 0.0), rtol=1e-4)
-    assert model.classify(x).sum() == pytest.approx(6.0, rel=1e-5)
 
 
 class Optimal(keras.layers.Layer):

@@ -133,6 +133,26 @@ class _MaskedDense(keras.layers.Dense):
         return tf.matmul(x, self.kernel * self.mask) + self.bias
 
 
+def masked_layers(size, hidden, outputs):
+    """The dense layers of MADE, built: [batch, size] -> [batch, outputs * size], in blocks of one for each entry.
+
+    In each block output i depends on inputs 0 .. i-1 only. hidden: units of the layers between, relu.
+    Source: Germain et al. (2015), "MADE: masked autoencoder for distribution estimation".
+    """
+    degrees = np.arange(size)  # output i sees inputs 0 .. i-1
+    layers, before, width = [], degrees, size
+    for units in hidden:
+        degrees_here = np.arange(units) % max(1, size - 1)
+        layers.append(_MaskedDense(units, before[:, None] <= degrees_here[None], activation="relu"))
+        before = degrees_here
+    mask = np.tile(before[:, None] < degrees[None], outputs)
+    layers.append(_MaskedDense(outputs * size, mask, kernel_initializer=_normal()))
+    for layer in layers:
+        layer.build((None, width))
+        width = layer.units
+    return layers
+
+
 @keras.saving.register_keras_serializable("vae_course")
 class Autoregressive(Flow):
     """x_i = z_i exp(s_i) + t_i with s_i, t_i from x_<i, or x_i = (z_i - t_i) exp(-s_i) with both from z_<i. Chapter 09.
@@ -148,19 +168,7 @@ class Autoregressive(Flow):
         if direction not in ("density", "sampling"):
             raise ValueError(f'direction must be "density" or "sampling". Received: {direction!r}')
         self.hidden, self.direction, self.flip = tuple(hidden), direction, flip
-        degrees = np.arange(latent_size)  # output i sees inputs 0 .. i-1
-        self.masked, before = [], degrees
-        for units in self.hidden:
-            degrees_here = np.arange(units) % max(1, latent_size - 1)
-            mask = before[:, None] <= degrees_here[None]
-            self.masked.append(_MaskedDense(units, mask, activation="relu"))
-            before = degrees_here
-        mask = np.tile(before[:, None] < degrees[None], 2)  # shifts, then log-scales
-        self.masked.append(_MaskedDense(2 * latent_size, mask, kernel_initializer=_normal()))
-        width = latent_size
-        for layer in self.masked:
-            layer.build((None, width))
-            width = layer.units
+        self.masked = masked_layers(latent_size, self.hidden, outputs=2)  # shifts, then log-scales
         self.from_context = keras.layers.Dense(self.masked[0].units) if context_size else None
         if context_size:
             self.from_context.build((None, context_size))

@@ -4,10 +4,12 @@ base          CourseModel: Keras's glue, with data (and its checks), steps (on t
 objective     ObjectiveModel: trained for an objective made of terms that it reports
 latent        LatentModel: an encoder, a decoder and a likelihood
 joint         what follows from three distributions, whatever they are
-vae           VAE; conditional: ConditionalVAE; hierarchical: HierarchicalVAE
+vae           VAE; conditional: ConditionalVAE; semi_supervised: M2; hierarchical: HierarchicalVAE
 variants      IWAE, FreeBitsVAE, TCVAE: one changed term each
 autoencoder   Autoencoder, DenoisingAutoencoder
 adversarial   GAN, VAEGAN
+rbm           RBM
+made          MADE
 """
 
 from vae_course.models.adversarial import GAN, VAEGAN
@@ -16,13 +18,19 @@ from vae_course.models.base import CourseModel
 from vae_course.models.conditional import ConditionalVAE
 from vae_course.models.hierarchical import HierarchicalVAE
 from vae_course.models.latent import LatentModel
+from vae_course.models.made import MADE
 from vae_course.models.objective import ObjectiveModel
+from vae_course.models.rbm import RBM
+from vae_course.models.semi_supervised import M2
 from vae_course.models.vae import VAE
 from vae_course.models.variants import IWAE, TCVAE, FreeBitsVAE
 
 __all__ = [
     "GAN",
     "IWAE",
+    "MADE",
+    "M2",
+    "RBM",
     "TCVAE",
     "VAE",
     "VAEGAN",

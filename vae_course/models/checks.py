@@ -94,6 +94,17 @@ def finite(x, name="x"):
         raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
 
 
+def binary(x, name="x"):
+    """ValueError unless an array holds zeros and ones only; as bytes, 0 and 255."""
+    highest = 255 if x.dtype == np.uint8 else 1
+    wrong = int(((x != 0) & (x != highest)).sum())
+    if wrong:
+        raise ValueError(
+            f"{name} must be binary, 0 or {highest}. Binarize once, x = (x > 0.5) as floats, or draw with "
+            f"layers.Binarize. Received: {wrong} other values of {x.size}"
+        )
+
+
 def whole_number(value, name, least=1):
     """The whole number `value`, or a ValueError if it is none, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
@@ -164,12 +175,12 @@ def one_input(**networks):
             )
 
 
-def numbers_out(encoder):
-    """ValueError unless an encoder puts out numbers [batch, outputs], and no picture or sequence."""
-    if len(encoder.outputs[0].shape) != 2:
+def numbers_out(network, name="encoder"):
+    """ValueError unless a network puts out numbers [batch, outputs], and no picture or sequence."""
+    if len(network.outputs[0].shape) != 2:
         raise ValueError(
-            f"The encoder must put out numbers [batch, outputs]: end it in Flatten() and Dense(). "
-            f"Received: output shape {list(encoder.outputs[0].shape)}"
+            f"The {name} must put out numbers [batch, outputs]: end it in Flatten() and Dense(). "
+            f"Received: output shape {list(network.outputs[0].shape)}"
         )
 
 
