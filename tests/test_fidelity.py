@@ -83,3 +83,35 @@ def test_a_wrong_number_of_neighbors_is_named(k):
 def test_wrong_images_are_named(images, message):
     with pytest.raises(ValueError, match=message):
         evaluation.sharpness(images)
+
+
+def test_copies_are_counted_and_near_copies_are_not():
+    train = random.integers(0, 2, size=(50, 4, 4, 1)).astype("float32")
+    generated = np.concatenate([train[:6], 1 - train[:6], train[:6]])
+    near = train[:6].copy()
+    near[:, 0, 0] += 0.01
+    assert evaluation.copies(train, train) == 1
+    known = {row.tobytes() for row in train}
+    expected = np.mean([row.tobytes() in known for row in generated])
+    assert 0.6 < expected == evaluation.copies(train, generated)
+    assert evaluation.copies(train, near) == 0
+    assert evaluation.copies(-0.0 * train[:1], 0.0 * train[:1]) == 1, "minus zero is zero"
+    assert evaluation.copies((255 * train).astype("uint8"), (255 * generated).astype("uint8")) == expected
+    before = train.copy()
+    evaluation.copies(train, generated)
+    assert np.array_equal(train, before)
+
+
+@pytest.mark.parametrize(
+    "train, generated, message",
+    [
+        (np.zeros((4, 3)), np.zeros((4, 2)), r"same shape.*\[4, 3\] and \[4, 2\]"),
+        (np.zeros(4), np.zeros(4), r"same shape.*\[4\] and \[4\]"),
+        (np.zeros((4, 3)), np.zeros((0, 3)), r"At least one.*\[4, 3\], \[0, 3\]"),
+        (np.zeros((4, 3), "uint8"), np.zeros((4, 3)), "255 is no copy.*uint8 and float64"),
+        (np.zeros((4, 3)), np.full((4, 3), np.nan), "generated must be finite. Received: 12"),
+    ],
+)
+def test_what_cannot_be_compared_for_copies_is_named(train, generated, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.copies(train, generated)

@@ -3,29 +3,54 @@
 likelihood        how likely are data under a VAE?                     log_likelihood
 collapse          does it use its latents?                             diagnose, active_units, kl_per_dimension
 disentanglement   does a latent follow one factor?                     mig, dci, factor_vae_score, beta_vae_score
-fidelity          do samples look like the data, and as varied?        frechet_distance, precision_recall, sharpness
+fidelity          do samples look like the data, and as varied?        frechet_distance, precision_recall, copies, ...
+anomalies         how odd is an example, and is it an alarm?           anomaly_scores, threshold, average_precision, ...
+rankings          are hidden choices near the top of a ranking?        hide, ndcg, recall
+partition         what is the sum under an RBM's log-likelihood? log_partition, annealed
 published_losses  what does a loss weigh, once it is in nats?          effective_beta
 """
 
+from vae_course.evaluation.anomalies import (
+    anomaly_scores,
+    average_precision,
+    point_adjusted,
+    scores_of_steps,
+    sliding_windows,
+    threshold,
+)
 from vae_course.evaluation.collapse import active_units, diagnose, kl_per_dimension
 from vae_course.evaluation.disentanglement import beta_vae_score, dci, factor_vae_score, mig
-from vae_course.evaluation.fidelity import frechet_distance, precision_recall, sharpness
+from vae_course.evaluation.fidelity import copies, frechet_distance, precision_recall, sharpness
 from vae_course.evaluation.likelihood import log_likelihood
 from vae_course.evaluation.missing import impute
+from vae_course.evaluation.partition import annealed, log_partition
 from vae_course.evaluation.published_losses import effective_beta
+from vae_course.evaluation.rankings import hide, ndcg, recall
 
 __all__ = [
     "active_units",
+    "annealed",
+    "anomaly_scores",
+    "average_precision",
     "beta_vae_score",
+    "copies",
     "dci",
     "diagnose",
     "effective_beta",
     "factor_vae_score",
     "frechet_distance",
+    "hide",
     "impute",
     "kl_per_dimension",
     "log_likelihood",
+    "log_partition",
     "mig",
+    "ndcg",
+    "point_adjusted",
     "precision_recall",
+    "recall",
+    "scores_of_steps",
     "sharpness",
+    "sliding_windows",
+    "threshold",
 ]

@@ -1,6 +1,7 @@
 """Generated examples held against real ones: distance, fidelity and diversity.
 
-`sharpness` takes images; the other scores take features [n, f], for example the last hidden layer of a classifier.
+`sharpness` takes images, `copies` examples of any kind; the other scores take features [n, f], for example the last
+hidden layer of a classifier.
 
 A score is worth what its features are worth: take those of a network trained on the data, and use the same numbers of
 real and of generated examples in every comparison, since all scores depend on them.
@@ -88,3 +89,30 @@ def sharpness(images):
         x = x / 255.0
     around = x[:, :-2, 1:-1] + x[:, 2:, 1:-1] + x[:, 1:-1, :-2] + x[:, 1:-1, 2:]
     return np.abs(around - 4 * x[:, 1:-1, 1:-1]).mean(axis=(1, 2, 3))
+
+
+def copies(train, generated):
+    """The share of generated examples [m, *shape] that are exact copies of training examples [n, *shape]. Chapter 12.
+
+    Read it beside copies(train, held_out): where examples are small or coarse, new real ones coincide with old ones
+    too, and only what lies above their share has been memorized. A copy with one changed pixel does not count.
+    """
+    arrays = {"train": train, "generated": generated}
+    rows = {name: numbers(name, values) for name, values in arrays.items()}
+    whole = {name: np.asarray(values).dtype.kind in "uib" for name, values in arrays.items()}
+    shapes = {name: list(values.shape) for name, values in rows.items()}
+    if shapes["train"][1:] != shapes["generated"][1:] or min(len(shape) for shape in shapes.values()) < 2:
+        raise ValueError(
+            "train and generated must be examples of the same shape, [n, *shape] and [m, *shape]. "
+            f"Received: {shapes['train']} and {shapes['generated']}"
+        )
+    if not min(len(values) for values in rows.values()):
+        raise ValueError(f"At least one example of each is needed. Received: {shapes['train']}, {shapes['generated']}")
+    if whole["train"] != whole["generated"]:
+        raise ValueError(
+            "train and generated must both be whole numbers, such as bytes, or both be floats: 255 is no copy of 1.0. "
+            f"Received: {np.asarray(train).dtype} and {np.asarray(generated).dtype}"
+        )
+    known, drawn = ([(row + 0.0).astype("float32").tobytes() for row in rows[name]] for name in arrays)  # -0 is 0
+    known = set(known)
+    return float(np.mean([row in known for row in drawn]))
