@@ -140,8 +140,8 @@ def threshold(normal_scores, false_alarms=0.01):
         t = the k-th smallest score, k = ceil((n + 1) (1 - false_alarms))
 
     For a new normal example, exchangeable with these, P(score > t) <= false_alarms; if no scores are equal it is above
-    false_alarms - 1 / (n + 1). That is a mean over sets of n: the rate of the one set at hand is beta distributed, with a
-    deviation of about sqrt(false_alarms / n). It says nothing of anomalies, nor of normal data that shift.
+    false_alarms - 1 / (n + 1). That is a mean over sets of n: the rate of the one set at hand is beta distributed, with
+    a deviation of about sqrt(false_alarms / n). It says nothing of anomalies, nor of normal data that shift.
     ValueError for fewer than 1 / false_alarms - 1 scores: no rank then keeps the promise. Built in chapter 13.
     Source: Vovk, Gammerman & Shafer (2005), "Algorithmic learning in a random world".
     """
