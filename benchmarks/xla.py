@@ -25,6 +25,12 @@ def mlp(posterior="gaussian", outputs=40):
     )
 
 
+def dropped():
+    pixels, encoder = keras.Input(IMAGE), networks.mlp_encoder(IMAGE, 40, (400,))
+    encoder = keras.Model(pixels, encoder(keras.layers.Dropout(0.5)(pixels)))
+    return models.VAE(encoder, networks.mlp_decoder(20, IMAGE, (400,)))
+
+
 def signals():
     shape = (64, 3)
     encoder, decoder = networks.recurrent_encoder(shape, 16), networks.recurrent_decoder(8, shape)
@@ -49,6 +55,7 @@ CASES = {
     "dense, 784-400-20": (mlp, IMAGES),
     "dense, full covariance": (lambda: mlp("full_gaussian", 20 + 210), IMAGES),
     "dense, inverse autoregressive flow": (lambda: mlp(flow_posterior()), IMAGES),
+    "dense, dropout on the pixels": (dropped, IMAGES),
     "convolutional": (
         lambda: models.VAE(networks.conv_encoder(IMAGE, 40), networks.conv_decoder(20, IMAGE)),
         IMAGES[:256],

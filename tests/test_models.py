@@ -73,6 +73,15 @@ def test_xla_is_on_for_dense_networks_only(fitted):
     assert model.jit_compile is (gpu or name not in ("vae_conv", "denoising"))
 
 
+def test_xla_is_off_where_a_layer_draws_noise():
+    """It would draw anew for every product that reads the noise: seven times slower for dropout on pixels."""
+    pixels, encoder = keras.Input(SHAPE), networks.mlp_encoder(SHAPE, 2 * LATENT_SIZE, (16,))
+    encoder = keras.Model(pixels, encoder(keras.layers.Dropout(0.5)(pixels)))
+    model = VAE(encoder, networks.mlp_decoder(LATENT_SIZE, SHAPE, (16,)))
+    model.compile()
+    assert model.jit_compile is bool(tf.config.list_physical_devices("GPU"))
+
+
 def test_evaluate_counts_every_example_and_names_its_results(fitted):
     name, model, _, history, _ = fitted
     results = model.evaluate(*data(name, 20, 2), verbose=0, return_dict=True)

@@ -74,8 +74,8 @@ class CourseModel(Data, Draws, Steps, keras.Model):
     def compile(self, optimizer="adam", loss=None, *, jit_compile="auto", steps_per_execution="auto", **kwargs):
         """Keras's compile, with other defaults: Adam; XLA for dense networks, or on a GPU; many steps at a time.
 
-        jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions and for
-            drawing noise on images, and it fails over several devices: "auto" leaves it out there.
+        jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions, dropout and
+            noise on images, and it fails over several devices: "auto" leaves it out there.
             `model.jit_compile` says what was chosen.
         steps_per_execution: "auto" or a number. Batch-level callbacks and the progress bar move once in so many steps:
             give 1 to a callback that must see every batch. "auto" is about a second of work, at most 512.

@@ -23,7 +23,8 @@ class RBM(ObjectiveModel):
     running means, the same model with a better gradient.
     Z is not known, so neither is the log-likelihood. The history has, in nats per example:
     `pseudo_log_likelihood`   sum_i log p(x_i | the other pixels), estimated from 8 pixels of each example;
-        `loss` is minus this. Higher is better, but it is no bound on log p(x)
+        `loss` is minus this. A measure of progress, and no proof of it: it is no bound on log p(x), and looks near the
+        data only, so it may rise while log p(x) falls (chapter 11, section 5)
     `free_energy`   mean F(x): means something only as a difference, such as that of validation and training
     `contrast`      F(data) - F(chains), whose gradient training follows; near 0 when the chains look like data to F
     For log p(x) = -free_energy(x) - log Z see `evaluation.log_partition` (exact) and `evaluation.annealed`.

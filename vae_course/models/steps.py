@@ -102,8 +102,9 @@ def suits_xla(model):
     layers = model._flatten_layers()
     if not all(getattr(layer, "supports_jit", True) for layer in layers):
         return False
-    convolutions = any("Conv" in type(layer).__name__ for layer in layers)
-    return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not convolutions)
+    # On a CPU it is slow at convolutions, and draws the noise of a layer anew for every product that reads it.
+    slow = any(word in type(layer).__name__ for layer in layers for word in ("Conv", "Dropout", "Noise"))
+    return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not slow)
 
 
 def _spec(tensor):
