@@ -57,6 +57,23 @@ def test_labels_teach_the_classifier_and_alpha_weighs_them():
     np.testing.assert_allclose(slopes[5.0], 5 * slopes[1.0], rtol=1e-4, atol=1e-6)
 
 
+def test_alpha_obeys_a_change_between_fits_and_is_saved(tmp_path):
+    x, known, model = images(32), np.arange(32) % CLASSES, m2(0.0)
+    model.compile(keras.optimizers.Adam(0.01))
+    before = [weight.numpy().copy() for weight in model.classifier.weights]
+    model.fit(x, known, verbose=0)
+    programs = [id(program) for program in model.train_function.programs.values()]
+    assert all(map(np.array_equal, before, model.classifier.get_weights())), "alpha 0: labels teach nothing"
+    model.alpha = 5.0
+    model.fit(x, known, verbose=0)
+    assert not all(map(np.array_equal, before, model.classifier.get_weights())), "alpha 5: they do"
+    assert [id(program) for program in model.train_function.programs.values()] == programs, "and nothing was compiled"
+    model.save(tmp_path / "m2.keras")
+    assert keras.saving.load_model(tmp_path / "m2.keras").alpha == 5.0
+    with pytest.raises(ValueError, match="finite number, at least 0"):
+        model.alpha = float("nan")
+
+
 @pytest.mark.parametrize(
     "y, message",
     [

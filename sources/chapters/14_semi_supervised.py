@@ -459,8 +459,8 @@ if here.x.ndim == 4:
 #
 # ## 7. Where it does not help
 #
-# One success is no law. Here are three more cases, with the same code and the same settings. `vowels` holds 24 numbers a row, the spectrum of a spoken vowel, computed for invented speakers from published averages; the new examples come from *other speakers*, as they would for a speech recognizer. `breast_cancer` holds 30
-# measurements of cell nuclei, benign or malignant: medicine. The third one was made to mislead: the digits again, but the question is **even or odd?**
+# One success is no law. Here are three more cases, with the same code and the same settings. `vowels` holds 24 numbers a row, the spectrum of a spoken vowel, computed for invented speakers from published averages; the new examples come from *other speakers*, as they do in speech recognition. `breast_cancer` holds 30
+# measurements taken from medical images of cell nuclei, benign or malignant. The third one was made to mislead: the digits again, but the question is **even or odd?**
 #
 # **Predict.** Rank the three by what M2 gains. And what will the graph do for even or odd?
 

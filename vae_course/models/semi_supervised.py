@@ -21,9 +21,10 @@ class M2(ConditionalVAE):
     in nats per example; p(y) is uniform over the classes.
     encoder, decoder, prior, posterior, likelihood: as for a `ConditionalVAE`, whose condition is the label.
     classifier: Keras network [batch, *shape] -> logits [batch, classes] of q(y|x). It may be trained beforehand on the
-        labeled examples alone, which is the cure for labels that end up permuted.
+        labeled examples alone, which is the cure for a label that is ignored, or ends up permuted.
     alpha: weight of log q(y|x) for a *labeled* example, the only place where labels teach the classifier directly.
-        The paper's 0.1 N is for sums over N examples of which N_l are labeled: 0.1 N / N_l here.
+        `m2.alpha = 30.0` between two fits is obeyed. The paper's 0.1 N is for sums over N examples of which N_l are
+        labeled: 0.1 N / N_l here.
 
     `classify(x)` gives q(y|x). The terms: elbo (L or U), reconstruction, kl (that of label and code together),
     entropy H(q(y|x)) where the label is unknown, and label, log q(y|x), where it is known. A step costs one pass for
@@ -45,7 +46,18 @@ class M2(ConditionalVAE):
                 f"The classifier must take examples {list(self.example_shape)}. "
                 f"Received: input shape {list(classifier.input_shape[1:])}"
             )
-        self.classifier, self.alpha = classifier, checks.weight(alpha, "alpha")
+        self.classifier = classifier
+        initial = keras.initializers.Constant(checks.weight(alpha, "alpha"))
+        self._alpha = self.add_weight(name="alpha", shape=(), initializer=initial, trainable=False)  # as beta is one
+
+    @property
+    def alpha(self):
+        """Weight of log q(y|x) for a labeled example; `m2.alpha = 30.0` between two fits is obeyed."""
+        return float(self._alpha.numpy())
+
+    @alpha.setter
+    def alpha(self, value):
+        self._alpha.assign(checks.weight(value, "alpha"))
 
     def check_second(self, y, x=None):
         y = None if y is None else np.asarray(y)
@@ -78,7 +90,7 @@ class M2(ConditionalVAE):
 
     def objective(self, terms):
         """reconstruction - beta * kl + alpha * label, [batch]: what training makes large."""
-        return super().objective(terms) + self.alpha * terms["label"]
+        return super().objective(terms) + self._alpha * terms["label"]
 
     def classify(self, x):
         """q(y|x) for examples: numpy [n, *shape] -> [n, classes]."""
