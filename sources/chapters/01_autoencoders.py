@@ -15,11 +15,11 @@
 # - build an autoencoder in Keras, train it and read its loss;
 # - say what a linear autoencoder learns, and check it against principal component analysis (PCA);
 # - compare linear, deep and convolutional autoencoders fairly: at equal code size, on data they were not trained on;
-# - measure what a code is worth: bytes for each image, and how well a simple classifier works on it;
+# - measure what a code is worth: how many bytes an image takes, and how well a simple classifier works on the codes;
 # - explain why an autoencoder is not yet a generative model.
 #
-# **Before you start.** You know NumPy arrays, what a neural network and gradient descent are, and have met PCA once.
-# Beyond mean, variance and the normal distribution no probability is needed before section 8 of chapter 02.
+# **Before you start.** You know NumPy arrays, you know what a neural network and gradient descent are, and you have met
+# PCA once. Before section 8 of chapter 02 you need no probability beyond mean, variance and the normal distribution.
 #
 # **Level:** beginner · **Time:** 60 minutes reading, 1 minute computing
 
@@ -39,9 +39,9 @@ from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 plots.use_style()
 
 # %% [markdown]
-# All constants stand in one cell, so that you can change one and run the chapter again. `DATASET = "mnist"` is the
-# first change worth trying. Data sets differ in size, so we fix the number of training *steps* and let the number of
-# epochs (passes through the data) follow from it.
+# All constants are in one cell, so that you can change one and run the chapter again. The first change worth trying is
+# `DATASET = "mnist"`. Data sets differ in size, so we fix the number of training *steps* (updates of the weights, one for
+# each batch of images) and let the number of epochs (passes through the data) follow from it.
 
 # %%
 DATASET = "digits"  # or "mnist", "fashion_mnist"
@@ -55,9 +55,10 @@ keras.utils.set_random_seed(SEED)
 
 # %% [markdown]
 # The default data are real handwritten digits, 8 by 8 pixels each. They come in three parts that share no image. We
-# **train** on the first part. We make choices, and compare models, on the second, the **validation** part. The third,
-# the **test** part, is kept for what we report when all is chosen: an error that you have used for choosing is too
-# good to be believed. From a large data set we take 10 000 images to train on and 1000 for each of the other parts.
+# **train** on the first part. On the second, the **validation** part, we compare models and make our choices. The third,
+# the **test** part, is kept for the results that we report once everything is chosen: an error that was used to make a
+# choice is too good to be believed. From a large data set we take 10 000 images to train on and 1000 for each of the
+# other parts.
 
 # %%
 data = datasets.load(DATASET)
@@ -71,20 +72,21 @@ print("training images:", len(x_train), " validation:", len(x_valid), " test:", 
 # %% [markdown]
 # ## 1. How can a network learn without labels?
 #
-# Give it its own input as the target. That alone would be too easy, since copying every pixel solves it, so the way
-# leads through a **bottleneck**. An **encoder** $f_\phi$ turns the example $x$, with its $D$ pixels, into a **code**
-# $z$ of only $d$ numbers. A **decoder** $g_\theta$ turns the code back into an image, the **reconstruction** $\hat
-# x$:
+# We give it its own input as the target. On its own this task is too easy: copying every pixel solves it. So the image
+# must pass through a **bottleneck**, a layer with fewer numbers than the image has pixels. An **encoder** $f_\phi$ turns
+# the example $x$, with its $D$ pixels, into a **code** $z$ of only $d$ numbers. A **decoder** $g_\theta$ turns the code
+# back into an image, the **reconstruction** $\hat x$:
 #
 # $$z = f_\phi(x), \qquad \hat x = g_\theta(z), \qquad z \in \mathbb{R}^d, \quad x, \hat x \in \mathbb{R}^D, \quad d < D. \tag{1.1}$$
 #
 # The letters $\phi$ and $\theta$ stand for the weights of the two networks; $d$ is the **code size**, `LATENT_SIZE`
-# in the code. Both networks are trained together to make the **mean squared error per pixel** small, over $N$
-# examples numbered by $n$ and pixels numbered by $i$:
+# in the program. Both networks are trained together to make the **mean squared error per pixel** small. For $N$
+# examples, numbered by $n$, and pixels numbered by $i$, it is
 #
 # $$L(\phi, \theta) = \frac{1}{N D} \sum_{n=1}^{N} \sum_{i=1}^{D} \left(x_{ni} - \hat x_{ni}\right)^2. \tag{1.2}$$
 #
-# It is a loss, so lower is better. If pixels lie between 0 and 1, its square root is a typical error of one pixel.
+# It is a loss, so lower is better. With pixels between 0 and 1, its square root is a typical error of one pixel on that
+# scale.
 
 # %%
 def error(x, x_hat):
@@ -97,12 +99,12 @@ def error(x, x_hat):
 # A Keras model is a function from arrays to arrays, made of layers that hold weights. `compile` tells it how to learn
 # (an optimizer and a loss), `fit` changes the weights to lower that loss on data, and `predict` applies the function.
 #
-# An encoder is then a stack of layers from the pixels to `LATENT_SIZE` numbers. The decoder is its mirror image. Both
+# Our encoder is a stack of layers from the pixels to `LATENT_SIZE` numbers. The decoder is its mirror image. Both
 # end in a layer without an activation, because we do not want to squash codes or pixels into a fixed range.
 #
-# The autoencoder is equation (1.1) read aloud: the decoder of the encoder of $x$. Models can be called like
-# functions, on arrays as well as on a placeholder such as `keras.Input`, and calling them on a placeholder makes a
-# new model.
+# The autoencoder follows equation (1.1) word for word: the decoder is applied to what the encoder makes of $x$. Models can
+# be called like functions, on arrays as well as on a placeholder such as `keras.Input`. Called on a placeholder they
+# give another placeholder, and `keras.Model` makes a model of the two.
 
 # %%
 plots.schematic(
@@ -115,8 +117,8 @@ plots.schematic(
 plt.show()
 
 # %% [markdown]
-# The bottleneck is the code $z$, a few numbers between many pixels on either side. The loss compares what comes out with what
-# went in, and moves the weights of both networks.
+# The bottleneck is the code $z$: a few numbers, with many pixels on either side. The loss compares what comes out with
+# what went in, and training moves the weights of both networks to lower it.
 
 # %%
 encoder = keras.Sequential([
@@ -135,13 +137,13 @@ by_hand = keras.Model(x, decoder(encoder(x)), name="by_hand")
 print("shapes:", by_hand.input_shape, "->", encoder.output_shape, "->", by_hand.output_shape)
 
 # %% [markdown]
-# The first entry, `None`, stands for the number of images, which may be anything.
+# The first entry of each shape, `None`, stands for the number of images, which can be anything.
 #
-# For training we use Adam, a form of gradient descent. Its step size falls to zero along half a wave of a cosine:
-# large steps at the beginning to get far, small ones at the end to come to rest.
+# For training we use Adam, a form of gradient descent. Its step size follows half a wave of a cosine down to zero:
+# large steps at the beginning to cover ground, small ones at the end to settle.
 #
-# **Predict.** Four numbers have to stand for a whole image. Before any training the decoder puts out values near
-# zero. What will the curve of the loss do, and will it be the same for images that the network has never seen?
+# **Predict.** Four numbers have to stand for a whole image. Before any training the decoder's output is near zero.
+# What shape will the loss curve have, and will it be the same for images that the network has never seen?
 
 # %% tags=["drift"]
 EPOCHS = max(1, STEPS // (len(x_train) // BATCH_SIZE))
@@ -160,12 +162,12 @@ ax.set_ylim(bottom=0)
 plt.show()
 
 # %% [markdown]
-# The loss falls steeply at first and then more and more slowly, and it is not the same for new images: the dashed validation
-# curve follows the training curve down, and then levels off above it. (At the very start the dashed curve lies *below* the
-# solid one. The training loss is an average over the epoch, during which the network still improves; the validation loss is
-# taken at the end of the epoch.) The distance between the two is **overfitting**: part
-# of what was learned holds for the training images only. As long as the dashed curve does not rise, training further
-# does no harm, but only the dashed curve says how good the model is.
+# The loss falls steeply at first and then more and more slowly, and it is not the same for new images: the dashed
+# validation curve follows the training curve down, and then levels off above it. The gap between the two is
+# **overfitting**: part of what was learned holds for the training images only. As long as the dashed curve does not rise,
+# further training does no harm, but only the dashed curve says how good the model is. (At the very start the dashed curve
+# lies *below* the solid one, because the training loss is an average over the epoch, during which the network still
+# improves, while the validation loss is taken at the end of the epoch.)
 
 # %% tags=["drift"]
 nothing_learned = error(x_valid, x_train.mean(axis=0))  # the best answer that ignores the image
@@ -177,19 +179,18 @@ ax.set_title(f"validation images through a code of {LATENT_SIZE} numbers")
 plt.show()
 
 # %% [markdown]
-# The upper row shows images of the validation part, the lower row what came back. Most digits can be read; they look
-# smoother than the originals. What several images share, such as the class and the slant, has passed through the
-# bottleneck. What is peculiar to one image, such as a grainy edge, has not. One or two may have turned into another
-# digit.
+# Most of the digits in the lower row can still be read, though they look smoother than the originals above them. One or
+# two may have turned into another digit. What several images share, such as the class (which digit it is) and the slant,
+# has passed through the bottleneck. What is peculiar to one image, such as a grainy edge, has not.
 #
-# ### The same from the library
+# ### The same model from the library
 #
 # You have now written an encoder, a decoder and the model that joins them. `networks.mlp_encoder` and
-# `networks.mlp_decoder` make the same two networks, and `models.Autoencoder` joins them. Nothing is hidden in it: if
+# `networks.mlp_decoder` make the same two networks, and `models.Autoencoder` joins them. Nothing else is hidden in it: if
 # we copy the trained weights over, the outputs are equal.
 #
 # The library's model adds three conveniences: `encode` gives codes, `decode` gives images, `reconstruct` does both.
-# Its `fit` needs `x` only, for the target is known. From now on we use the library's names.
+# Its `fit` takes only `x`, because the target is `x` itself. From now on we use the library's names.
 
 # %%
 deep = models.Autoencoder(
@@ -206,20 +207,21 @@ print("codes:", z.shape, " images:", x_hat.shape)
 # %% [markdown]
 # ## 3. What does a linear autoencoder learn?
 #
-# Leave out every hidden layer. Then encoder and decoder are one matrix and one offset each, and nothing is curved:
+# Leave out every hidden layer. Encoder and decoder are then one matrix and one offset each, with nothing curved in them:
 #
 # $$z = A x + a, \qquad \hat x = B z + b, \qquad A \in \mathbb{R}^{d \times D}, \quad B \in \mathbb{R}^{D \times d}. \tag{1.3}$$
 #
-# All reconstructions lie in a flat $d$-dimensional set, spanned by the $d$ columns of $B$. For *flat* sets the best
-# answer has been known for a century: PCA. It takes the mean and the $d$ directions of largest variance, and what it
-# loses is the variance in all other directions. With $\lambda_1 \ge \lambda_2 \ge \dots$ for the variances along the
-# principal axes of the training images,
+# All reconstructions lie in a flat $d$-dimensional set (a line, a plane, and so on), spanned by the $d$ columns of $B$.
+# For *flat* sets the best answer has been known for a century: PCA. It takes the mean and the $d$ directions of largest
+# variance, the first $d$ **principal axes** (also called principal components). What it loses is the variance in all
+# other directions. With $\lambda_1 \ge \lambda_2 \ge \dots$ for the variances along the principal axes of the training
+# images,
 #
 # $$\min L = \frac{1}{D} \sum_{j > d} \lambda_j . \tag{1.4}$$
 #
-# So no linear autoencoder can have a smaller training error than this. Baldi and Hornik (1989) proved more (for data
-# that vary in every direction, with different variances): every minimum of the loss reaches it, and all other flat
-# places are saddles that one can leave downhill.
+# So no linear autoencoder can have a smaller training error than this. For data that vary in every direction, with
+# different variances, Baldi and Hornik (1989) proved more. Every minimum of the loss reaches this error, and every other
+# point where the gradient is zero is a saddle, from which some direction leads downhill.
 
 # %%
 def flat(x):
@@ -237,8 +239,8 @@ optimum = error(x_train, project(pca, x_train))
 assert np.isclose(optimum, lost / pixels, rtol=1e-3), "PCA's error is the variance of the axes it leaves out, (1.4)"
 
 # %% [markdown]
-# **Predict.** The linear autoencoder knows nothing of variances or principal axes. It starts at random and walks
-# downhill. How near will its error come to PCA's exact one? And will its four code axes be PCA's four axes?
+# **Predict.** The linear autoencoder knows nothing of variances or principal axes. It starts from random weights and goes
+# downhill. How close will its error come to PCA's exact one? And will its four code axes be PCA's four axes?
 
 # %% tags=["drift"]
 linear = models.Autoencoder(
@@ -259,13 +261,13 @@ ratio = error(x_valid, linear.reconstruct(x_valid)) / error(x_valid, project(pca
 assert abs(ratio - 1) < 0.02, "nearly the same map, so nearly the same error on new images too"
 
 # %% [markdown]
-# The errors agree to far better than 2 %. On the training part PCA cannot be beaten. On the validation part either of
-# the two may be ahead by a hair, since nobody minimized anything there. Row Y5 of
+# The two errors differ by far less than 2 %. On the training part a linear autoencoder cannot beat PCA. On the validation
+# part either of the two may be ahead by a hair, since neither error was minimized there. Row Y5 of
 # [the course's benchmarks](../benchmarks/yardsticks.md) repeats this on all of MNIST and Fashion-MNIST, for six code sizes.
 #
-# Are the *axes* the same too? Compare the columns of $B$ with PCA's components in two ways. The cosine between column
-# $j$ and component $j$ is 1 (or -1) if they point along one line. The **principal angles** compare the two
-# four-dimensional spaces as wholes, whatever axes are used inside them. They are all 0 if the spaces are equal.
+# Are the *axes* the same too? We compare the columns of $B$ with PCA's components in two ways. The cosine between column
+# $j$ and component $j$ is 1 (or -1) if both lie along the same line. The **principal angles** compare the two
+# four-dimensional spaces as a whole, whatever axes are used inside them. They are all 0 if the spaces are equal.
 
 # %% tags=["drift"]
 columns = linear.decoder.get_weights()[0]  # [d, pixels]: Keras stores the transpose of B
@@ -289,25 +291,24 @@ plots.image_rows({name: 0.5 + rows.reshape(-1, *shape) / scale for name, rows in
 plt.show()
 
 # %% [markdown]
-# Each direction is drawn as an image: gray is 0, white positive, black negative. PCA's components, above, are
-# ordered from the largest variance to the smallest. The columns of $B$, below, are other patterns, each one a mixture
-# of those above.
+# The space is the same, and the axes in it are not. Each direction is drawn as an image: gray is 0, white positive, black
+# negative. PCA's components, in the upper row, are ordered from the largest variance to the smallest. The columns of $B$,
+# in the lower row, are other patterns, each one a mixture of those above.
 #
-# So the space is the same, and the axes in it are not. The reason takes one line. For any invertible $d \times d$
-# matrix $M$,
+# One line explains why. For any invertible $d \times d$ matrix $M$,
 #
 # $$\hat x = B z + b = (B M^{-1})(M z) + b, \tag{1.5}$$
 #
 # so mixing the codes by $M$ and unmixing them in the decoder gives the same reconstructions and the same loss. PCA
 # picks one $M$ by two further demands: its axes are orthogonal and of unit length, *and* its codes are uncorrelated. (The
-# second is needed: any orthogonal axes of the space can be sorted by variance.) The autoencoder stops at whichever $M$
-# it happens to reach. Keep this in mind: **the loss does not fix what a single code axis means, or how it is
-# scaled.** It returns in section 6 with consequences.
+# second demand is needed. Sorting by variance does not replace it, because any set of orthogonal axes of the space can be
+# sorted.) The autoencoder stops at whichever $M$ it happens to reach. Keep this in mind: **the loss does not fix what a
+# single code axis means, or how it is scaled.** Section 6 shows the consequences.
 #
-# ## 4. Do curved maps do better with the same code size?
+# ## 4. Do curved models do better with the same code size?
 #
-# A straight line through the data, or a curve along them: that is the whole difference. Take points on a bent line in the plane,
-# and one number for each as its code.
+# The whole difference is between a straight line through the data and a curve along them. To see it, take points on a bent
+# line in the plane, and let the code of each point be one number.
 
 # %% tags=["drift"]
 random = np.random.default_rng(SEED)
@@ -330,14 +331,14 @@ ax.legend(loc="upper center")
 plt.show()
 
 # %% [markdown]
-# Each decoder draws where it can put its points: PCA's a line, the autoencoder's a curve along the data. Images of digits do not
-# lie on a flat surface either. Half-way between two pictures of a 1 with different slants there is no 1,
-# but two faint strokes. A network with hidden layers may bend: its reconstructions lie on a curved surface of
-# dimension $d$. That is the `deep` model of section 2. A **convolutional** network bends too, and also uses that
-# pixels have neighbors: the same small filter looks at each place of the image.
+# A decoder can put its points only on the line drawn for it: a straight one for PCA, a curve along the data for the
+# autoencoder. Images of digits do not lie on a flat surface either. Halfway between two pictures of a 1 with different
+# slants there is no 1, but two faint strokes. A network with hidden layers can be **curved**: its reconstructions lie on a
+# curved surface of dimension $d$. The `deep` model of section 2 is such a network. A **convolutional** network is curved
+# too, and it also makes use of the fact that pixels have neighbors: the same small filter looks at each place of the image.
 #
-# **Predict.** All three get four numbers for each image. By how much will the curved ones beat the linear one, and on
-# which part of the data does the comparison count?
+# **Predict.** All three models get four numbers for each image. By how much will the curved ones beat the linear one, and
+# on which part of the data does the comparison count?
 
 # %%
 conv = models.Autoencoder(
@@ -365,10 +366,10 @@ for name in ("deep", "convolutional"):
 assert errors["deep"]["training"] < errors["deep"]["validation"], "the training error flatters a flexible model"
 
 # %% [markdown]
-# Both curved models beat the linear one clearly, on images that none of them was trained on: the check asks for at
-# least a fifth less error than PCA's. Two honest remarks. First, on the training part the gain looks larger still,
-# but that part of it is overfitting. Second, between the deep and the convolutional network there is no clear winner
-# here: on images this small, neighborhood is worth little, and another seed may change their order.
+# Both curved models clearly beat the linear one where it counts, on images that none of them was trained on: the check
+# asks for an error at least a fifth smaller than PCA's. Two caveats. First, on the training part the gain looks larger
+# still, but the extra gain is overfitting. Second, between the deep and the convolutional network there is no clear winner
+# here: on images this small, it is worth little to know which pixels are neighbors, and another seed may change the order.
 #
 # How many principal components would PCA need to do as well?
 
@@ -393,7 +394,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# PCA comes down to the dotted line, the error of the deep autoencoder, only with two to three times as many numbers. The linear
+# PCA needs two to three times as many numbers to come down to the error of the deep autoencoder (dotted line). The linear
 # autoencoder sits on PCA's curve at $d = 4$; the deep and the convolutional one lie far below it.
 #
 # ## 5. What is a code worth?
@@ -404,11 +405,11 @@ plt.show()
 #
 # $$\text{bytes per image} = \frac{d\, b}{8}. \tag{1.6}$$
 #
-# Keras computes with numbers of 32 bits. Most of those bits carry no information. To **quantize** a code to $b$ bits, place
-# $2^b$ equally spaced levels on the range that each code axis has on the training data, and store the number of the
-# nearest level.
+# Keras computes with 32-bit numbers. Most of those bits carry no information. To **quantize** a code to $b$ bits, take the
+# range that each code axis covers on the training data, place $2^b$ equally spaced levels on it, and store only the
+# number of the nearest level.
 #
-# **Predict.** How many of the 32 bits can go before the images become worse? Guess a number.
+# **Predict.** How many of the 32 bits can you drop before the images get worse? Guess a number.
 
 # %%
 def quantize(z, bits, low, high):
@@ -446,15 +447,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# About 28 of the 32: from the right, both curves stay level and turn up only below the number of bits printed above, about four
-# for the autoencoder. With 8 bits nothing
-# visible is lost, and an image takes as many bytes as the code has numbers: sixteen times fewer than the raw 8 by 8
-# pixels. At each number of bits that one would use, the autoencoder's codes give better images than PCA's. With very
-# few bits its lead shrinks or is lost. Coarse steps move a code far from where the encoder put it, and a curved
-# decoder may do anything there; section 6 shows what.
+# About 28 of the 32 can go. Read from right to left, both curves stay level and turn up only below the number of bits
+# printed above, about four for the autoencoder. With 8 bits nothing visible is lost, and an image takes as many bytes as
+# the code has numbers: sixteen times fewer than the raw 8 by 8 pixels. At every number of bits that one would use, the
+# autoencoder's codes give better images than PCA's. With very few bits this lead shrinks or is lost. Coarse steps move a
+# code far from where the encoder put it, and a curved decoder may draw anything there; section 6 shows what.
 #
-# This is **lossy** compression, of a special kind. It works for images like the training images only. And whoever
-# wants to read the codes needs the decoder as well, which must be paid for once:
+# This is **lossy** compression (what is lost does not come back), and of a special kind: it works only for images like
+# the training images. And whoever wants to read the codes needs the decoder as well, whose bytes must be sent once:
 
 # %%
 decoder_bytes = 4 * deep.decoder.count_params()
@@ -464,10 +464,10 @@ print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, se
 # %% [markdown]
 # ### As a description of an image
 #
-# Does a code keep what matters, for instance which digit it is? Ask a classifier that learns almost nothing of its
-# own: the **k nearest neighbors** vote. (Its $k$ is a number of neighbors, nothing else.) We choose $k$ on the
-# validation part, for each description separately. The test part gives the result, once for each description, and has
-# no part in any choice.
+# Does a code keep what matters, for instance which digit the image shows? We ask a classifier that learns almost nothing
+# of its own: the **k nearest neighbors** among the training images vote on the class. (Here $k$ is a number of neighbors,
+# nothing else.) We choose $k$ on the validation part, separately for each description of the images (raw pixels, or one
+# of the codes). The test part then gives the result, once for each description, and has no influence on any choice.
 
 # %% tags=["drift"]
 views = {"raw pixels": flat, "PCA": codes["PCA"], "linear": linear.encode, "deep": deep.encode, "convolutional": conv.encode}
@@ -485,14 +485,14 @@ for name, view in views.items():
     print(f"{name:14s} {view(x_test).shape[1]:4d} numbers   test accuracy {100 * accuracy[name]:.0f} %")
 
 # %% [markdown]
-# With far fewer numbers than pixels the codes keep most of the class, though no label was used to make them. The deep
-# code does not fall behind PCA's, and the raw pixels stay ahead of both. This is **dimensionality reduction**: a
-# short description that later steps can work with. Nobody told the autoencoder to separate the classes. It does so as
-# far as that helps to draw the images.
+# With far fewer numbers than pixels, the codes keep most of what tells the classes apart, though no label was used to
+# make them. The deep code does not fall behind PCA's, and the raw pixels stay ahead of both. This is **dimensionality
+# reduction**: a short description that later steps can work with. The autoencoder was never told to separate the classes.
+# It does so as far as that helps to draw the images.
 #
 # ## 6. What does the map of codes look like?
 #
-# With two numbers for each code we can look at all codes at once. We train one more deep model, with code size 2. The
+# If each code has two numbers, we can look at all codes at once. So we train one more deep model, with code size 2. The
 # smaller bottleneck costs quality, but it gives us a map.
 
 # %% tags=["drift"]
@@ -506,15 +506,15 @@ ax.set_title("codes of training images")
 plt.show()
 
 # %% [markdown]
-# Each mark is a training image, placed at its code; color and shape give its class. Classes form
-# islands and tongues, some neat and some mixed with their neighbors. Between them there is empty land. Nothing says
-# where the map is centered, how wide it is, or which way is up: look at the numbers on the axes.
+# The classes form clusters, some neat and some mixed with their neighbors, and between them there are empty regions. (Each
+# mark is a training image, placed at its code; color and shape give its class.) Nothing fixes where the map is centered,
+# how wide it is, or which way is up: look at the numbers on the axes.
 #
 # ### Does the scale mean anything?
 #
 # Equation (1.5) says that it does not. It was written for linear networks, but it holds here too: the encoder's last
-# layer is linear, and so is the decoder's first layer before its activation. Multiply the encoder's last layer by 10
-# and divide the first weights of the decoder by 10: a map ten times as wide.
+# layer is linear, and so is the decoder's first layer before its activation. We multiply the encoder's last layer by 10
+# and divide the first weights of the decoder by 10. This makes a map ten times as wide.
 #
 # **Predict.** What happens to the reconstruction error? And to the image that the decoder draws at the code (1, 1)?
 
@@ -541,15 +541,15 @@ plots.image_rows({"the map": plane.decode(noise), "ten times\nas wide": wide.dec
 plt.show()
 
 # %% [markdown]
-# Both rows were drawn from the same ten random codes, taken from a standard normal distribution, by two models with
-# the same loss. The upper row shows a variety of shapes. The lower one shows variations of one or two images, for on
-# the wide map all ten codes fall close to the center. At (1, 1) the wide map draws what the old one drew at (0.1,
-# 0.1). Training gives no reason to prefer either map. So "draw a random code and decode it" is not a well-defined
-# thing to do with an autoencoder.
+# The error stays the same, but the image does not: at (1, 1) the wide map draws what the old one drew at (0.1, 0.1). Both
+# rows were decoded from the same ten random codes, taken from a standard normal distribution, by two models with the same
+# loss. The upper row has a variety of shapes. The lower one has variations of one or two images, because on the wide map
+# all ten codes fall close to the center. Training gives no reason to prefer either map. So "draw a random code and decode
+# it" is not a well-defined thing to do with an autoencoder.
 #
 # ### What is between the codes?
 #
-# Half-way between two images, pixel by pixel, lies a double exposure. Half-way between their *codes* lies another image:
+# Halfway between two images, pixel by pixel, lies a double exposure. Halfway between their *codes* lies another image:
 
 # %% tags=["drift"]
 ones = x_valid[y_valid == 1]
@@ -562,12 +562,12 @@ plots.image_rows({"blend of pixels": blend, "blend of codes": walk})
 plt.show()
 
 # %% [markdown]
-# The upper row fades one image out and the other in. The lower row walks from code to code, and the decoder draws what it has for
-# each. Where training codes lie along the way, that is one stroke that turns; where none do, it is a smear. On 8 by 8 pixels
-# there is little to see; chapter 05 takes the same walk between faces, and measures it.
+# The upper row fades one image out and the other in. The lower row walks from one code to the other and decodes each code
+# on the way. Where training codes lie along the way, the decoder draws one stroke that turns; where none do, it draws a
+# smear. On 8 by 8 pixels there is little to see; chapter 05 takes the same walk between faces, and measures it.
 #
-# Take the scale as training left it, and decode a regular grid over the whole map, from the smallest to the largest
-# code on each axis (the **bounding box** of the codes).
+# Now back to the two-dimensional map, at the scale that training gave it. We decode a regular grid over the whole map,
+# from the smallest to the largest code on each axis (the **bounding box** of the codes).
 
 # %% tags=["drift"]
 z1, z2 = np.linspace(map_train.min(axis=0), map_train.max(axis=0), 11).T
@@ -577,25 +577,26 @@ ax.set_title("the decoder's answer at every place of the map")
 plt.show()
 
 # %% [markdown]
-# Each picture stands at the place that was decoded, on the axes of the scatter plot. Where training codes
-# are, there are digits, and they change smoothly from one place to the next. In the empty land there are blends and
-# blots that belong to no class, and toward the corners over-bright strokes. The decoder never refuses. It has an
-# answer for *any* code, but the loss has only ever judged its answers at the codes of training images.
+# Where there are training codes, the decoder draws digits, and they change smoothly from one place to the next. In the
+# empty regions it draws blends and blots that belong to no class, and toward the corners over-bright strokes. (Each
+# picture stands at the code that was decoded, on the axes of the scatter plot.) The decoder has an answer for *any* code,
+# but the loss has only ever judged its answers at the codes of training images.
 #
 # ## 7. Why is this not yet a generative model?
 #
-# A generative model makes new examples: draw something random, get a new digit. We have a decoder, so we only need
-# codes. Where should they come from? Let us try three sources and measure them on the codes of size 2 and of size 4:
-# uniform over the bounding box; the standard normal distribution; and a normal distribution with the mean and
-# covariance of the training codes, a fairer choice.
+# A generative model makes new examples: draw something random, and get a new digit. We have a decoder, so we only need
+# codes. Where should they come from? We try three sources, for code size 2 and for code size 4: the uniform distribution
+# over the bounding box; the standard normal distribution; and, a fairer choice, a normal distribution with the mean and
+# covariance of the training codes.
 #
-# Say that a code $z$ lies **in a hole** if no training code is near it. What is near? Real images set the scale: for
-# 95 % of the validation images, the nearest training code is closer than some distance $r$. So
+# We say that a code $z$ lies **in a hole** if no training code is near it. What counts as near? Real images set the
+# scale: we choose the distance $r$ so that for 95 % of the validation images the nearest training code is closer than
+# $r$. So
 #
 # $$z \text{ is in a hole} \iff \min_n \lVert z - f_\phi(x_n) \rVert > r, \qquad n = 1, \dots, N \text{ training images.} \tag{1.7}$$
 #
-# By this definition 5 % of real, unseen images are in holes. **Predict** the shares for the three sources, first for
-# code size 2, then for 4.
+# By this definition the codes of 5 % of real, unseen images are in holes. **Predict** the share for each of the three
+# sources, first for code size 2, then for 4.
 
 # %%
 def sources(codes, n=2000):
@@ -633,10 +634,11 @@ ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 plt.show()
 
 # %% [markdown]
-# About half of the two-dimensional box is empty, and most of the four-dimensional one: its volume grows much faster than the
-# part of it that is filled. The fitted normal does better than the box, but still misses several times as often as real
-# images (dotted line), and it too gets worse with more numbers: codes lie on curved, uneven clouds, and the more directions
-# there are, the more ways to leave the cloud. Here is the map of (1.7) for two numbers:
+# About half of the two-dimensional box is empty, and most of the four-dimensional one: with more code axes, the volume of
+# the box grows much faster than the part of it that is filled. The fitted normal does better than the box, but its codes
+# still fall into holes several times as often as those of real images (dotted line). It too gets worse with more numbers:
+# codes lie in curved, uneven clouds, and the more directions there are, the more ways lead out of the cloud. For code size
+# 2 we can draw the holes of (1.7) on the map:
 
 # %% tags=["drift"]
 map_z1, map_z2 = np.linspace(map_train.min(axis=0) - 1, map_train.max(axis=0) + 1, 150).T
@@ -653,9 +655,9 @@ axes[0].set_ylabel("$z_2$")
 plt.show()
 
 # %% [markdown]
-# Gray is hole, white is where training codes are near; the dots are 300 random codes of each source. The box fills its corners,
-# the standard normal knows nothing of the map's scale, and the fitted normal covers the bays and gaps of the coast with everything
-# else. Do the holes show in the images?
+# The holes are gray; in the white regions a training code is near. The dots are 300 random codes from each source. The box
+# also fills its corners, the standard normal takes no account of where the map lies and how large it is, and the fitted normal covers the gaps
+# along with everything else. Do the holes show in the images?
 
 # %% tags=["drift"]
 random_codes = sources(deep.encode(x_train))
@@ -673,33 +675,34 @@ plots.image_rows({f"{name}  {strangeness[name]:.1f}": images[:10] for name, imag
 plt.show()
 
 # %% [markdown]
-# The first row shows reconstructions of validation images, the others what the decoder makes of random codes. The
-# number beside each name is a measure of strangeness: the median squared distance to the nearest training image,
-# divided by the same for reconstructions. Random codes give some good digits, and many images that are none. The box,
-# which reaches into the emptiest corners, gives the strangest ones.
+# They do: random codes give some good digits, and many images that are not digits. The box, which reaches into the
+# emptiest corners, gives the strangest ones. The first row holds reconstructions of validation images, the other rows what
+# the decoder draws for random codes. The number beside each name measures strangeness: the median squared distance to the
+# nearest training image, divided by the same median for reconstructions.
 #
-# Three things are missing, then, before an autoencoder can generate:
+# So an autoencoder would need three more things before it can generate:
 #
-# 1. **No holes.** Nothing in the loss asks for sense between the codes of training images.
+# 1. **No holes.** Nothing in the loss asks for sensible images between the codes of training images.
 # 2. **A fixed scale.** Any invertible change of the codes, undone in the decoder, leaves the loss as it is.
 # 3. **A distribution to draw from.** We made up three. None follows from the model, and none was right.
 #
-# All three are one question: **what distribution should codes come from?** In chapter 03 we answer it the other way
-# round. We choose the distribution first, and train encoder and decoder so that it becomes the right one. That takes
+# All three come down to one question: **what distribution should codes come from?** Chapter 03 answers it the other way
+# around. We choose the distribution first, and train encoder and decoder so that it becomes the right one. That takes
 # probability, and the result is the variational autoencoder.
 #
 # ### Other ways to keep a network from copying
 #
-# A narrow code is one way. A *sparse* autoencoder has a code that may be wider than the image, but pays for every number that
-# is not zero; such codes, read off inside large language models, are a tool of today's work on interpretability. A *contractive*
-# autoencoder pays for every direction in which the code changes with the image (Rifai et al., 2011). A *tied* one uses the
-# transposed weights of its encoder as decoder; in the linear case that alone makes its axes orthogonal. A *denoising* one must
-# undo a corruption, and is chapter 02.
+# (Optional on a first reading.) A narrow code is one way. A *sparse* autoencoder has a code that may be wider than the
+# image, but it pays for every number that is not zero. Such codes, computed for the values inside large language models,
+# are a tool of today's work on interpretability (finding out what a trained network has learned). A *contractive*
+# autoencoder pays for every direction in which the code changes with the image (Rifai et al., 2011). A *tied*
+# autoencoder uses the transposed weights of its encoder as its decoder; in the linear case that alone makes its axes
+# orthogonal. A *denoising* autoencoder must undo a corruption, and is the subject of chapter 02.
 #
 # ## 8. The final report
 #
-# All choices are made. Now the errors on the test part, which we have used so far only for the classifier's accuracy,
-# and never to choose.
+# All choices are made. Here are the errors on the test part, which we have used so far only for the classifier's accuracy,
+# and never for a choice.
 
 # %% tags=["drift"]
 print(f"PCA            {error(x_test, project(pca, x_test)):.4f}")
@@ -715,19 +718,20 @@ for name in ("deep", "convolutional"):
 #
 # - You **built** an autoencoder from two stacks of layers, trained it with `compile` and `fit`, and read its two loss
 #   curves. From now on it is `models.Autoencoder`, with `networks.mlp_encoder` and its relatives.
-# - You **checked** that a linear autoencoder finds PCA's space, and its error to within 2 %, but not its axes.
-# - You **compared** at equal code size and on held-out images: curved maps beat flat ones by at least a fifth.
+# - You **checked** that a linear autoencoder finds PCA's space and comes within 2 % of its error, but does not find its axes.
+# - You **compared** models at equal code size and on held-out images (not used in training): curved ones beat linear ones
+#   by at least a fifth.
 # - You **measured** codes: one byte for each number is enough, and neighbors in code space mostly share a class.
 # - You **explained** why this is not yet a generative model: holes, an arbitrary scale, and no distribution to draw
 #   codes from.
 #
 # ## Common mistakes
 #
-# - Comparing models of different code size, or on the training part. A wider code always wins there.
-# - Fitting PCA, a scaling or any other preparation on all data before splitting. It then has seen the test images.
+# - Comparing models of different code size, or on the training part, where a wider code nearly always wins.
+# - Fitting PCA, a scaling or any other preparation to all the data before splitting. It has then seen the test images.
 # - Choosing the number of neighbors, of epochs or of units by the test error, and then reporting that same error.
-# - Reading meaning into one axis of the code, or comparing codes of two trained models number by number.
-# - A code as wide as the input: copying is then a perfect answer, and nothing has to be learned.
+# - Reading meaning into one axis of the code, or comparing the codes of two trained models number by number.
+# - Using a code as wide as the input. Copying is then a perfect answer, and without noise or a penalty nothing has to be learned.
 # - Showing only images decoded from well-chosen codes. Decode random ones before you say "generative".
 # - Reporting a mean squared error without saying whether it is a mean or a sum over pixels.
 #
@@ -741,7 +745,7 @@ for name in ("deep", "convolutional"):
 # - Baldi & Hornik (1989), *Neural networks and principal component analysis*: why the linear case has no bad minima.
 # - Hinton & Salakhutdinov (2006), *Reducing the dimensionality of data with neural networks*: deep autoencoders
 #   beside PCA.
-# - Rifai, Vincent, Muller, Glorot & Bengio (2011), *Contractive auto-encoders*: a price on the encoder's slopes.
+# - Rifai, Vincent, Muller, Glorot & Bengio (2011), *Contractive auto-encoders*: a penalty on the encoder's slopes.
 # - Bengio, Courville & Vincent (2013), *Representation learning: a review and new perspectives*: what a good code is.
 # - Ballé, Laparra & Simoncelli (2017), *End-to-end optimized image compression*: learning the code and its bits
 #   together.

@@ -5,12 +5,12 @@
 # %% [markdown]
 # # 02. Denoising
 #
-# An autoencoder that must repair spoiled data has to learn what clean data look like: you will train such
-# networks, measure them honestly against simple filters, and see that what they learn is the slope of a
+# An autoencoder that must repair corrupted data has to learn what clean data look like. You will train such
+# networks, compare them honestly with simple filters, and see that what they learn is the slope of a
 # density.
 #
 # **Goals.** After this chapter you can
-# - spoil images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers,
+# - corrupt images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers,
 # - measure a repair in PSNR and SSIM, and compare it with a filter whose width was chosen on validation data,
 # - train a denoising autoencoder, and say why its noise must be fresh in every step,
 # - say for which noise levels a trained denoiser can be used,
@@ -56,30 +56,30 @@ plots.schematic(
 )  # fmt: skip
 plt.show()
 # %% [markdown]
-# A denoising autoencoder: the network sees the spoiled $\tilde x$ and is judged by the clean $x$. To do that it must learn
-# what clean data look like, which is what this chapter is after.
+# This is a denoising autoencoder: the network sees the corrupted $\tilde x$, and its output is compared with the clean $x$.
+# To do well it must learn what clean data look like, and that is the subject of this chapter.
 #
-# ## 1. How can data be spoiled?
+# ## 1. How can data be corrupted?
 #
-# A *corruption* is a random rule that turns a clean example $x$ into a spoiled one, $\tilde x$ (say "x
+# A *corruption* is a random rule that turns a clean example $x$ into a corrupted one, $\tilde x$ (say "x
 # tilde"). We need three.
 #
 # **Gaussian noise** adds a small random number to every pixel, as a camera does in the dark:
 #
 # $$ \tilde x = x + \sigma \varepsilon, \qquad \varepsilon \sim N(0, I). \tag{2.1} $$
 #
-# **Masking** loses pixels: each is kept with probability $1 - r$ and set to 0 otherwise, as when packets of a
-# transmission are lost:
+# **Masking** deletes pixels: each is kept with probability $1 - r$ and set to 0 otherwise, as when packets are
+# lost in transmission:
 #
 # $$ \tilde x_i = m_i x_i, \qquad m_i \sim \mathrm{Bernoulli}(1 - r). \tag{2.2} $$
 #
-# **Salt and pepper** replaces pixels by the darkest or the brightest value, as a faulty sensor does:
+# **Salt and pepper** replaces some pixels with the darkest or the brightest value, as a faulty sensor does:
 #
 # $$ \tilde x_i = \begin{cases} 0 & \text{with probability } r/2, \\ 1 & \text{with probability } r/2, \\
 # x_i & \text{otherwise.} \end{cases} \tag{2.3} $$
 #
-# Keras has the first as the layer `GaussianNoise`. Like all layers of its kind it acts only if it is told
-# that the model is in training. For the second, many people reach for `Dropout`.
+# Keras provides the first as the layer `GaussianNoise`. Like all layers of its kind, it acts only when it is
+# told that the model is training. For the second, many people reach for `Dropout`.
 #
 # **Predict.** What does `Dropout(0.5)` make of an image whose pixels are all 1?
 # %%
@@ -87,10 +87,10 @@ ones = np.ones((1, 1000), "float32")
 dropped = np.array(keras.layers.Dropout(0.5, seed=0)(ones, training=True))
 print("values after Dropout:", np.unique(dropped).tolist())
 # %% [markdown]
-# Zeros and twos. Dropout divides what it keeps by $1 - r$, so that the *sum* that a later layer computes
-# stays the same on average. Packets that get lost do no such thing: the pixels that arrive are as bright as
-# ever. To imitate them, kept pixels must be left alone, so we write our own layer. It takes eight lines, and
-# one for Keras, which then can save a model that contains it. Which of the two is the better *teacher* is
+# Zeros and twos. Dropout divides the pixels that it keeps by $1 - r$, so that the *sum* that a later layer
+# computes stays the same on average. Lost packets do no such thing: the pixels that arrive are as bright as
+# ever. To imitate this, we must leave the kept pixels alone, so we write our own layer. It takes eight lines,
+# plus one that lets Keras save a model that contains it. Which of the two layers is better to *train* with is
 # another question, and section 7 measures it.
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
@@ -105,13 +105,13 @@ class Masking(keras.layers.Layer):
         keep = keras.random.uniform(keras.ops.shape(x), seed=self.random) >= self.rate
         return keras.ops.where(keep, x, 0.0) if training else x
 # %% [markdown]
-# `SeedGenerator` hands out a new seed at every call, so the noise is fresh each time, and the whole run still
-# repeats. A plain `numpy` generator would not do: Keras traces `call` once and would then use the first draw
-# for ever.
+# `SeedGenerator` hands out a new seed at every call, so the noise is fresh each time, and yet the whole run can
+# be repeated. A plain `numpy` generator would not work: Keras traces `call` once (records its operations
+# for later use) and would then reuse the first draw forever.
 #
-# Salt and pepper needs one uniform number for each pixel. If it is below $r/2$ the pixel becomes pepper, if
-# it is between $r/2$ and $r$ it becomes salt. What "darkest" and "brightest" mean is left open, because
-# signals have no 0 and 1.
+# Salt and pepper needs one uniform random number for each pixel. If the number is below $r/2$, the pixel becomes
+# pepper (dark); if it is between $r/2$ and $r$, the pixel becomes salt (bright). The layer takes the darkest and
+# the brightest value as arguments, because signals have no 0 and 1.
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class SaltAndPepper(keras.layers.Layer):
@@ -127,8 +127,8 @@ class SaltAndPepper(keras.layers.Layer):
         spoiled = keras.ops.where(u < self.rate / 2, self.low, keras.ops.where(u < self.rate, self.high, x))
         return spoiled if training else x
 # %% [markdown]
-# Three corruptions, by name. Then one spoiled copy of the validation images for each: everyone below is
-# measured on these same copies, so that nobody is lucky with the noise.
+# We give the three corruptions names, and make one corrupted copy of the validation images with each. Every
+# method below is measured on these same copies, so that none is lucky with the noise.
 # %% tags=["drift"]
 corruptions = {
     "gaussian": keras.layers.GaussianNoise(SIGMA, seed=1),
@@ -139,12 +139,12 @@ noisy_valid = {name: np.array(layer(x_valid, training=True)) for name, layer in 
 plots.image_rows({"clean": x_valid[:10]} | {name: noisy[:10] for name, noisy in noisy_valid.items()})
 plt.show()
 # %% [markdown]
-# Ten validation images, clean in the first row and spoiled below. Under Gaussian noise the
-# outlines remain; under masking half of the pixels are black; salt and pepper puts white and black dots
-# everywhere.
+# Gaussian noise leaves the outlines of the faces; masking turns half of the pixels black; salt and pepper puts
+# white and black dots everywhere. (The first row holds ten clean validation images, the rows below it their
+# corrupted copies.)
 #
-# A check, as in every section: the cell stops with a message if a claim of the text should not hold on your
-# machine.
+# The next cell is a check, as in every section: it stops with a message if a claim of the text does not hold on
+# your machine.
 # %%
 kept = noisy_valid["masking"] != 0
 assert set(np.unique(dropped)) == {0.0, 2.0}, "Dropout at rate 0.5 doubles what it keeps"
@@ -157,27 +157,27 @@ assert Masking.from_config(corruptions["masking"].get_config()).rate == 0.5, "Ke
 # ## 2. How good is a repair?
 #
 # We compare a repaired image $\hat x$ with the clean $x$. The mean squared error over the $D$ pixels is
-# usually written on a logarithmic scale, the *peak signal-to-noise ratio*:
+# usually reported on a logarithmic scale, as the *peak signal-to-noise ratio* (PSNR):
 #
 # $$ \mathrm{PSNR}(\hat x, x) = 10 \log_{10} \frac{M^2}{\mathrm{MSE}}, \qquad
 # \mathrm{MSE} = \frac{1}{D} \sum_{i=1}^{D} (\hat x_i - x_i)^2, \tag{2.4} $$
 #
-# in decibels (dB), where $M$ is the largest possible value, here 1. Higher is better. 20 dB is an error of a
-# tenth of the range in every pixel, and 6 dB more is half the root of the mean squared error (3 dB: half the
-# squared error). For Gaussian noise alone the mean squared error is $\sigma^2$, so
+# in decibels (dB), where $M$ is the largest possible value, here 1. Higher is better. An error of a tenth of
+# the range in every pixel gives 20 dB. Halving the root of the mean squared error adds 6 dB; halving the squared
+# error itself adds 3 dB. For Gaussian noise alone the mean squared error is $\sigma^2$, so
 #
 # $$ \mathrm{PSNR}(x + \sigma\varepsilon, x) \approx -20 \log_{10} \sigma. \tag{2.5} $$
 #
-# The squared error does not care *where* the errors are. The *structural similarity* (SSIM) looks at small
-# windows and compares their means $\mu$, variances and covariance:
+# The squared error ignores *where* the errors are. The *structural similarity* (SSIM) looks at small windows of
+# the two images, and compares their means $\mu$, variances and covariance:
 #
 # $$ \mathrm{SSIM} = \frac{(2 \mu_{\hat x} \mu_x + c_1)(2 \sigma_{\hat x x} + c_2)}
 # {(\mu_{\hat x}^2 + \mu_x^2 + c_1)(\sigma_{\hat x}^2 + \sigma_x^2 + c_2)}, \tag{2.6} $$
 #
-# averaged over all windows; $c_1$ and $c_2$ are small constants that avoid a division by 0. It is 1 for equal
-# images, and noise in a flat region costs much. TensorFlow has both measures. Its window is 11 pixels wide,
-# too large for a picture of 8 pixels; we use 7 everywhere. And since a pixel outside [0, 1] cannot be shown,
-# everybody's result is clipped before it is measured.
+# averaged over all windows. The small constants $c_1$ and $c_2$ prevent a division by 0. SSIM is 1 for equal
+# images, and noise in a region of even brightness lowers it a lot. TensorFlow has both measures. Its SSIM window
+# is 11 pixels wide by default, too large for a picture 8 pixels wide; we use 7 everywhere. And since a pixel
+# outside [0, 1] cannot be shown, every method's result is clipped to this range before it is measured.
 # %%
 def scores(x_hat, x):
     """Mean PSNR (dB) and mean SSIM of repaired images [n, height, width, channels], clipped to [0, 1]."""
@@ -192,14 +192,14 @@ assert scores(noisy_valid["gaussian"], x_valid)[0] > unclipped, "clipping to the
 # %% [markdown]
 # ## 3. What can a filter do?
 #
-# A result means nothing without an opponent. Two classical filters need no training. The *Gaussian filter*
-# replaces each pixel by a weighted mean of its neighbors, with weights that fall off over a width $w$. The
-# *median filter* takes the middle value of a square of $w \times w$ pixels, so a few wild values in the
-# square do not matter.
+# A result means nothing without a *baseline*, a simple method to compare it with. Two classical filters need no
+# training. The *Gaussian filter* replaces each pixel with a weighted mean of its neighbors, with weights that
+# fall off over a width $w$. The *median filter* takes the middle value of a square of $w \times w$ pixels, so a
+# few wild values in the square do not matter.
 #
-# Each has one number to choose. A fair comparison chooses it with as much care as we spend on the network,
-# and on validation data. A filter with a careless width is a straw man. The filters see the unclipped noisy
-# image, as the networks will.
+# Each filter has one number to choose, its width. A fair comparison chooses it on validation data, with as much
+# care as we spend on the network. To beat a filter with a carelessly chosen width proves nothing. The filters see
+# the unclipped noisy image, as the networks will.
 # %%
 def gaussian_filter(noisy, width):
     return ndimage.gaussian_filter(noisy, (0, width, width, 0))
@@ -236,23 +236,25 @@ assert psnr["gaussian"]["gaussian filter"] > psnr["gaussian"]["nothing"] + 2, "a
 salt = psnr["salt and pepper"]
 assert salt["median filter"] > salt["gaussian filter"] + 1, "the median ignores a few wild values, the mean does not"
 # %% [markdown]
-# Averaging suits Gaussian noise, because independent errors cancel in a mean. The median suits salt and
-# pepper: dots are outliers, and a median does not move with them. Masking suits neither filter, since black
-# pixels pull both toward black. (A filter that is *told* which pixels are missing is a far stronger opponent
-# there. Ours are not told, nor will our network be. The exercises come back to this.)
+# The Gaussian filter suits Gaussian noise, because it averages, and independent errors cancel in a mean. The
+# median filter suits salt and pepper: the dots are outliers, and a median does not move with them. Neither filter
+# suits masking, since black pixels pull both toward black. (A filter that is *told* which pixels are missing is a
+# far stronger baseline there. Ours are not told, and our network will not be told either. The exercises come back
+# to this.)
 #
-# Both filters know one thing about images: that neighbors are alike. They know nothing about faces.
+# Both filters know one thing about images: neighboring pixels are alike. They know nothing about faces.
 #
 # ## 4. How does a network learn to denoise?
 #
-# Take an autoencoder and change its task. It gets $\tilde x$ and must give back $x$. The loss is that of
-# (1.2), the mean squared error per pixel:
+# Take an autoencoder and change its task: it receives $\tilde x$ and must return $x$. The loss is that of (1.2),
+# the mean squared error per pixel:
 #
 # $$ \min_{\phi, \theta} \; \frac{1}{N D} \sum_{n=1}^{N} \lVert g_\theta(f_\phi(\tilde x_n)) - x_n \rVert^2,
 # \qquad \tilde x_n \sim \text{corruption of } x_n. \tag{2.7} $$
 #
-# With Keras this takes one line: make noisy copies, then `fit(noisy, clean)`. We do so by hand on only 500
-# images, where a weakness shows quickly. `new_networks` gives a fresh encoder and decoder of chapter 01.
+# With Keras this takes two lines: make noisy copies, then `fit(noisy, clean)`. We first do this by hand on only
+# 500 images, where a weakness shows quickly. `new_networks` returns an untrained encoder and decoder, of the
+# kind used in chapter 01.
 # %%
 def new_networks(shape=shape, latent_size=LATENT_SIZE, hidden=HIDDEN):
     encoder = networks.mlp_encoder(shape, latent_size, hidden=hidden)
@@ -267,12 +269,12 @@ history_fixed = by_hand.fit(
     noisy_few, few, batch_size=64, epochs=100, validation_data=(noisy_valid["gaussian"], x_valid), verbose=0
 )
 # %% [markdown]
-# The noise was drawn once, before training. Each noisy copy comes again in every epoch, exactly as it was. A
-# large network can use that: it learns by heart which speckle belongs to which face.
-# `models.DenoisingAutoencoder` instead corrupts each batch inside the training step, so the same image comes
-# with other noise each time. It takes the corruption as a layer.
+# Here the noise was drawn once, before training, so every epoch presents exactly the same noisy copies. A large
+# network can use that: it learns by heart which speckle belongs to which face. `models.DenoisingAutoencoder`
+# instead takes the corruption as a layer and applies it to each batch inside the training step, so the same image
+# comes with different noise each time.
 #
-# **Predict.** Which of the two has the lower training loss? Which the lower validation loss?
+# **Predict.** Which of the two has the lower training loss? Which has the lower validation loss?
 # %%
 fresh = models.DenoisingAutoencoder(*new_networks(), keras.layers.GaussianNoise(SIGMA, seed=4))
 fresh.compile()
@@ -281,24 +283,23 @@ ax = plots.history({"fixed noise": history_fixed, "fresh noise": history_fresh},
 ax.set_yscale("log")
 plt.show()
 # %% [markdown]
-# Fixed noise has the lower training loss, fresh noise the lower validation loss. (The validation
-# images of `fresh` get fresh noise too, of the same strength.) With fixed noise the training error (solid)
-# keeps falling, while the validation error (dashed) soon stops: the gap between the two is what was learned by
-# heart. With fresh noise training is harder and its error stays higher, but the validation error goes down
-# with it, and ends lower. To learn a noise pattern by heart no longer pays, since it never comes back.
+# Fixed noise has the lower training loss, fresh noise the lower validation loss. (The validation images of
+# `fresh` get fresh noise too, of the same strength.) With fixed noise the training error (solid) keeps falling,
+# while the validation error (dashed) soon stops: the gap between the two is what was learned by heart. With fresh
+# noise training is harder and the training error stays higher, but the validation error falls with it, and ends
+# lower. Learning a noise pattern by heart no longer pays, since the pattern never comes back.
 # %%
 fixed, again = history_fixed.history, history_fresh.history
 assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learned by heart, fresh noise cannot"
 assert again["val_loss"][-1] < 0.9 * fixed["val_loss"][-1], "fresh noise gives the better denoiser for new images"
 # %% [markdown]
-# Fresh noise is free data: 500 images with fresh noise make an endless set of noisy images, though of 500
-# faces only. From here on we use `models.DenoisingAutoencoder`.
+# Fresh noise is free data: it turns 500 images into an endless supply of noisy images, though of 500 faces only.
+# From here on we use `models.DenoisingAutoencoder`.
 #
 # ## 5. Is it better than a filter, and than a plain autoencoder?
 #
-# There is one more opponent: the plain autoencoder of chapter 01, trained on clean images only. Its code has
-# 32 numbers, far too few to carry noise in a thousand pixels, so it may denoise without having been taught
-# to.
+# There is one more baseline: the plain autoencoder of chapter 01, trained on clean images only. Its code has 32
+# numbers, far too few to carry the noise of a thousand pixels, so it may denoise without having been trained to.
 #
 # We train it, and one denoising autoencoder for each corruption, all with the same networks and the same
 # number of steps.
@@ -313,8 +314,8 @@ for noise, corruption in corruptions.items():
     denoisers[noise].compile()
     denoisers[noise].fit(x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 # %% [markdown]
-# The table shows what everybody makes of the validation images: in each column first PSNR in dB, then SSIM.
-# Below it are the images with Gaussian noise.
+# The next cell prints a table of every method's results on the validation images: in each column first PSNR in
+# dB, then SSIM. Below the table are the images with Gaussian noise and their repairs.
 # %% tags=["drift"]
 def show(table):
     """Print {noise: {name: (PSNR, SSIM)}}, a row for each name."""
@@ -331,16 +332,15 @@ show(table)
 plots.image_rows({name: x_hat[:10] for name, x_hat in results["gaussian"].items()} | {"clean": x_valid[:10]})
 plt.show()
 # %% [markdown]
-# Under the noisy images stand the four repairs. The filters
-# leave a blotchy, soft picture. The plain autoencoder gives blotchy faces with features that are not there:
-# it has never met noise, and its encoder takes the speckle for features. The denoiser gives a face that is
-# clean and mostly right. It is a soft one: details that the noise has wiped out, such as the mouth, are
-# blurred, and the expression is often replaced by an average one. An average of all faces that fit the noisy
-# image has a smaller squared error than a wrong guess.
+# The four rows below the noisy images are the repairs. The filters leave a blotchy, soft picture. The plain
+# autoencoder gives blotchy faces with features that are not there: it has never met noise, and its encoder takes
+# the speckle for features. The denoiser gives a face that is clean and mostly right, but soft. Details that the
+# noise has wiped out, such as the mouth, are blurred, and the expression is often replaced by an average one. The
+# reason is that an average of all faces that fit the noisy image has a smaller squared error than a wrong guess.
 #
-# How large the lead is depends on the data. Faces that differ in a few factors are easy for a code of 32
-# numbers. On MNIST the lead is small, and in SSIM the median filter even wins against salt and pepper: it makes
-# the large black ground perfectly black, which a network with a linear output does not.
+# How large the denoiser's lead is depends on the data. Faces that differ in a few factors are easy for a code of
+# 32 numbers. On MNIST the lead is small, and in SSIM the median filter even wins against salt and pepper: it makes
+# the large black background perfectly black, which a network with a linear output does not.
 # %%
 for noise, row in table.items():
     best_filter = max(row[name][0] for name in FILTERS)
@@ -351,13 +351,13 @@ assert row["denoiser"][1] > max(row[name][1] for name in FILTERS), "against Gaus
 # %% [markdown]
 # ## 6. Does it work for signals?
 #
-# The data set "sensors" holds short windows of three signals of a machine: vibration, temperature and
-# current. They are standardized: mean 0 and deviation 1 over the training windows. We train on normal windows
-# and test on normal windows.
+# The data set "sensors" holds short windows of three signals from a machine: vibration, temperature and
+# current. The signals are standardized: mean 0 and standard deviation 1 over the training windows. We train and
+# test on normal windows only.
 #
-# A real sensor has all three troubles at once: measurement noise, lost values, and jumps to the ends of its
-# scale. A `keras.Sequential` of layers is itself a layer, so it can be the corruption. A lost value becomes
-# 0, which is the mean.
+# A real sensor suffers from all three corruptions at once: measurement noise, lost values, and jumps to the ends
+# of its scale. A `keras.Sequential` of layers is itself a layer, so it can serve as the corruption. A lost value
+# becomes 0, which is the mean.
 # %%
 sensors = datasets.load("sensors")
 s_train, s_valid = sensors.x_train, sensors.x_valid[sensors.y_valid == 0]
@@ -371,7 +371,7 @@ signal_noise["all three"] = keras.Sequential(list(signal_noise.values()))
 noisy_signals = {name: np.array(layer(s_valid, training=True)) for name, layer in signal_noise.items()}
 print("windows for training and validation:", s_train.shape, s_valid.shape)
 # %% [markdown]
-# One network learns from "all three"; a plain autoencoder of the same size is there to compare.
+# One network is trained with "all three"; a plain autoencoder of the same size serves as a baseline.
 # %%
 signal_networks = dict(shape=s_train.shape[1:], latent_size=16, hidden=HIDDEN)
 signal_plain = models.Autoencoder(*new_networks(**signal_networks))
@@ -382,9 +382,9 @@ signal_denoiser = models.DenoisingAutoencoder(*new_networks(**signal_networks), 
 signal_denoiser.compile()
 signal_history = signal_denoiser.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
 # %% [markdown]
-# The filters now run along time only, within each channel. PSNR needs a peak; we take the range of the
-# training data. A window gets a fourth axis, because TensorFlow's function averages over the last three. SSIM
-# is made for pictures and has no say here.
+# The filters now run along time only, within each channel (each of the three signals). PSNR needs a peak value
+# $M$; we take the range of the training data. The array of windows gets a fourth axis, because TensorFlow's
+# function averages over the last three. SSIM is made for pictures, so we do not use it here.
 # %% tags=["drift"]
 def signal_psnr(x_hat, x):
     return float(tf.reduce_mean(tf.image.psnr(x_hat[..., None], x[..., None], high - low)))
@@ -415,17 +415,16 @@ for channel, (ax, title) in enumerate(zip(axes, ("vibration", "temperature", "cu
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
 # %% [markdown]
-# One validation window with all three troubles: gray dots are what is given, the dashed line
-# is the median filter, the solid line the network, the dotted line the truth. The network follows the truth
-# closely. The median filter needs a wide window against so many bad values, and so it flattens the peaks and
-# troughs; the network has two advantages: it knows the shapes that a healthy machine makes, and it sees all
-# channels at once.
+# On this validation window, which has all three corruptions (gray dots), the network (solid line) follows the
+# truth (dotted line) closely. The median filter (dashed line) needs a large width against so many bad values, and
+# so it flattens the peaks and troughs. The network has two advantages: it knows the shapes that a healthy machine
+# makes, and it sees all channels at once.
 #
-# Now read the table again, and be fair. Where salt and pepper is the *only* trouble, a median filter is
-# better than the network: among 64 values, a few jumps are easy for a median to ignore, and a narrow window,
-# which bends the signal little, is enough. Where Gaussian noise is the only trouble, the Gaussian filter and
-# the plain autoencoder are about as good as the network, or better. In each row the filters were tuned for
-# that row's noise; the network learned one mixture and wins on that.
+# To be fair, read the table again. Where salt and pepper is the *only* corruption, a median filter is better than
+# the network: among 64 values, a few jumps are easy for a median to ignore, and a small width, which bends the
+# signal little, is enough. Where Gaussian noise is the only corruption, the Gaussian filter and the plain
+# autoencoder are about as good as the network, or better. In each row the filters were tuned for that row's noise.
+# The network learned one mixture of corruptions, and wins on that.
 # %%
 mixed, jumps = signal_table["all three"], signal_table["salt and pepper"]
 assert mixed["denoiser"] > mixed["median filter"] + 1, "against the mixture that it learned, the network wins"
@@ -434,9 +433,9 @@ assert jumps["median filter"] > jumps["denoiser"] + 1, "against jumps alone a me
 # %% [markdown]
 # ## 7. What if the noise is stronger or weaker than in training?
 #
-# Our denoiser for Gaussian noise knows one level, $\sigma = 0.3$. In use nobody promises that. We test it
-# from $\sigma = 0.02$ to $0.8$, against a Gaussian filter whose width is chosen for *each* level. That is
-# generous to the filter: it is told $\sigma$, and the network is not.
+# Our denoiser for Gaussian noise has met one level, $\sigma = 0.3$. In use, nothing guarantees that level. We test
+# the denoiser from $\sigma = 0.02$ to $0.8$, against a Gaussian filter whose width is chosen for *each* level. That
+# is generous to the filter: it is told $\sigma$, and the network is not.
 #
 # **Predict.** At which end does the network lose?
 # %% tags=["drift"]
@@ -458,11 +457,11 @@ ax.set(xlabel="noise level σ in the test", ylabel="PSNR (dB)")
 ax.legend()
 plt.show()
 # %% [markdown]
-# On the left, where there is hardly any noise, the network loses, even to doing nothing: it always sends the image through 32 numbers, and what
-# does not fit into them is gone. A nearly clean image should be left alone, and a filter with a small width
-# does just that. (For such images even the plain autoencoder is the better one of the two networks: it was
-# trained on clean input.) Around the trained level and above it the network wins clearly. Far above, it gets
-# worse, but more slowly than the plain autoencoder.
+# The network loses at the left end, where there is hardly any noise, and it loses there even to doing nothing. It
+# always sends the image through 32 numbers, and what does not fit into them is gone. A nearly clean image should
+# be left alone, and a filter with a small width does just that. (For such images even the plain autoencoder is the
+# better of the two networks: it was trained on clean input.) Around the trained level and above it the network wins
+# clearly. Far above, it gets worse, but more slowly than the plain autoencoder.
 # %%
 nothing, smooth, bottleneck, denoised = (np.array(curve) for curve in curves.values())
 trained = np.argmin(np.abs(levels - SIGMA))
@@ -471,8 +470,9 @@ assert denoised[trained] > smooth[trained] + 0.3, "at the trained level the netw
 assert denoised[0] - denoised[trained] < 3 and denoised[-1] < denoised[trained] - 1, "flat below, falling above"
 assert denoised[-1] > bottleneck[-1] + 1, "to have met noise helps against stronger noise too"
 # %% [markdown]
-# Masking has a stranger side. **Predict.** The masking denoiser was trained with half of the pixels missing.
-# What does it make of a complete, clean image? And what does one make of it that was trained with `Dropout(0.5)`?
+# With masking, something stranger happens. **Predict.** The masking denoiser was trained with half of the pixels
+# missing. What does it make of a complete, clean image? And what does a denoiser trained with `Dropout(0.5)` make
+# of the same image?
 # %% tags=["drift"]
 rescued = models.DenoisingAutoencoder(*new_networks(), keras.layers.Dropout(0.5, seed=2))
 rescued.compile()
@@ -495,46 +495,47 @@ assert bright > 1.1, "complete images come out too bright"
 assert dropout[0] > dropout[2] > dropout[3], "trained with Dropout: more information, better result"
 assert dropout[0] > masking[0] + 5, "on complete images Dropout is the better teacher, by far"
 # %% [markdown]
-# The network trained with Masking spoils it; the one trained with Dropout does not. With Masking the sum over all
-# pixels was half as large in training, and the network learned to make up for that. Given all pixels it makes up
-# for a loss that did not happen, and the image comes out too bright. Dropout divides by the share that is left, so
-# the sums that the first layer sees stay where they were, whatever is missing. It asks for one thing: whoever uses the
-# network must know the share, and divide by it too, as we did. So neither layer is right or wrong: Masking for a
-# network that meets one known loss and nothing else, rescaling for one that must stand any.
+# The network trained with Masking spoils the image; the one trained with Dropout does not. With Masking the sum over all
+# pixels was half as large in training, and the network learned to make up for that. Given all pixels, it makes up
+# for pixels that are not missing, and the image comes out too bright. Dropout divides by the share of pixels
+# that is left, so the sums that the first layer sees stay where they were, whatever is missing. There is one
+# condition: whoever uses the network must know that share, and divide by it too, as we did. So neither layer is right
+# or wrong. Masking suits a network that meets one known share of missing pixels and nothing else; rescaling suits one
+# that must cope with any share.
 #
 # "The denoiser is better than the filter" therefore means nothing without the noise level: it is true for a range
 # of levels, and a report should say which. For Gaussian noise the usual remedy is to draw $\sigma$ at random for each
-# example in training, or to tell the network $\sigma$ as a second input.
+# example in training, or to give the network $\sigma$ as a second input.
 #
 # ## 8. What does a denoiser know?
 #
-# We end with a question of theory, in two dimensions where everything can be seen. Let $\hat x(\tilde x)$ be
-# the denoiser, a function of the noisy point, and $p(x)$ the density of the clean data. Noise smooths it; the
-# noisy points have the density
+# We end with a question of theory, in two dimensions, where everything can be seen. Let $\hat x(\tilde x)$ be
+# the denoiser, a function of the noisy point, and $p(x)$ the density of the clean data. Noise smooths this density:
+# the noisy points have the density
 #
 # $$ p_\sigma(\tilde x) = \int p(x) \, N(\tilde x; x, \sigma^2 I) \, dx. \tag{2.8} $$
 #
-# Which denoiser has the smallest squared error? Among all clean points that could have led to $\tilde x$, the
-# best single guess is their mean, $E[x \mid \tilde x]$. Now take the gradient of (2.8). The gradient of the
+# Which denoiser has the smallest squared error? Many clean points could have led to $\tilde x$, and the best
+# single guess is their conditional mean, $E[x \mid \tilde x]$. Now take the gradient of (2.8). The gradient of the
 # normal density with respect to $\tilde x$ is $(x - \tilde x)/\sigma^2$ times the density itself, so
 #
 # $$ \nabla p_\sigma(\tilde x) = \frac{1}{\sigma^2} \int (x - \tilde x) \, p(x) \, N(\tilde x; x, \sigma^2 I) \, dx
 # = \frac{p_\sigma(\tilde x)}{\sigma^2} \left( E[x \mid \tilde x] - \tilde x \right). $$
 #
-# Divide by the density, and use that the gradient of a logarithm is the gradient divided by the value. For
-# the best denoiser, $\hat x(\tilde x) = E[x \mid \tilde x]$, this gives
+# Divide by the density, and use the fact that the gradient of a logarithm is the gradient divided by the value.
+# For the best denoiser, $\hat x(\tilde x) = E[x \mid \tilde x]$, this gives
 #
 # $$ \hat x(\tilde x) - \tilde x = \sigma^2 \, \nabla \log p_\sigma(\tilde x). \tag{2.9} $$
 #
-# This is *Tweedie's formula*. The right side, the gradient of a log-density, is called the *score*: it points
-# to where data become more likely. The left side is the *displacement*, how far the denoiser moves a point.
-# So a network that was only asked to remove noise has learned in which direction the density of the data
-# rises.
+# This is *Tweedie's formula*. The gradient of a log-density, on the right side, is called the *score*: it points
+# in the direction in which noisy data become more likely. The left side is the *displacement*: how far, and in which
+# direction, the denoiser moves a point. So a network that was only asked to remove noise has learned in which
+# direction the density of the data rises.
 #
 # Let us see whether this is true of a trained network. We need data whose density we know: a spiral of 60
-# narrow normal distributions. For such a *mixture* $p_\sigma$ is known too: noise makes each component wider,
-# from variance $s^2$ to $s^2 + \sigma^2$. Its score is a gradient, which TensorFlow computes from the
-# log-density.
+# narrow normal distributions. For such a *mixture* (a weighted sum of densities) $p_\sigma$ is known too: noise
+# makes each component wider, from variance $s^2$ to $s^2 + \sigma^2$. Its score is a gradient, which TensorFlow
+# computes from the log-density.
 # %%
 tfd = tfp.distributions
 COMPONENT_SCALE, TOY_SIGMA = 0.1, 0.3
@@ -559,8 +560,8 @@ def score(x_tilde, sigma=TOY_SIGMA):
         log_p = mixture(np.sqrt(COMPONENT_SCALE**2 + sigma**2).astype("float32")).log_prob(x_tilde)
     return tape.gradient(log_p, x_tilde).numpy()
 # %% [markdown]
-# The denoiser is a small network, 2 → 128 → 128 → 128 → 2. Its "code" is wider than its input. There is no
-# bottleneck here, and none is needed: the noise alone makes the task worth learning. It never sees the
+# The denoiser is a small network, 2 → 128 → 128 → 128 → 2. Its "code" is wider than its input, so there is no
+# bottleneck here. None is needed: the noise alone makes the task worth learning. The network never sees the
 # density, only points.
 # %%
 toy = models.DenoisingAutoencoder(
@@ -570,8 +571,8 @@ learning_rate = keras.optimizers.schedules.CosineDecay(3e-3, 30 * (len(points) /
 toy.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
 toy_history = toy.fit(points, batch_size=256, epochs=30, verbose=0)
 # %% [markdown]
-# **Predict.** The left figure will show the learned displacement, the right one $\sigma^2$ times the exact
-# score, both at half their length. Where will they differ most?
+# **Predict.** The left panel will show the learned displacement, the right one $\sigma^2$ times the exact
+# score, both as arrows at half their length. Where will they differ most?
 # %% tags=["drift"]
 line = np.linspace(-3.2, 3.2, 21, dtype="float32")
 grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
@@ -584,11 +585,13 @@ for ax, (title, field) in zip(axes, fields.items()):
     ax.set(title=title, xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 plt.show()
 # %% [markdown]
-# Far from the data, mostly along the edges, where hardly any noisy point ever was to correct the network. Near the
-# data (dots) the fields can hardly be told apart. Both point to the spiral, and arrows are shortest on it and on
-# the line halfway between two arms, a valley of the density, where the two sides pull equally.
+# They differ most far from the data, mainly along the edges, where hardly any noisy point ever fell to correct the
+# network. Near the data (dots) the two fields of arrows can hardly be told apart. Both point to the spiral. The
+# arrows are shortest on it and on the line halfway between two arms, a valley of the density, where the two sides
+# pull equally.
 #
-# And if we follow the arrows? Denoise every point of the grid, then denoise the result, ten times.
+# What happens if we follow the arrows? We denoise every point of the grid, then denoise the result, and so on, ten
+# times in all.
 
 # %% tags=["drift"]
 trail = [grid]
@@ -606,13 +609,13 @@ ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 plt.show()
 
 # %% [markdown]
-# From wherever they start, nearly all points end on the spiral: a repeated repair *generates* data. It lands on the spiral's
-# middle line, without the spread around it, because each step goes to a mean. A diffusion model, below, does it in
-# small steps, with less and less noise.
+# Wherever they start, nearly all points end on the spiral: repeated denoising *generates* data. The points land on the
+# spiral's middle line, without the spread around it, because each step goes to a mean. A diffusion model, described
+# below, does this in small steps, with less and less noise.
 #
-# In numbers: we draw new noisy points, so that each region counts as often as data fall into it, and compare
-# directions (the cosine, weighted by the length of the exact arrow, since the direction of a tiny arrow means
-# little) and lengths.
+# Now we measure how well the arrows agree. We draw new noisy points, so that each region counts as often as data fall
+# into it, and compare the directions and the lengths of the arrows. For the directions we use the cosine, weighted by
+# the length of the exact arrow, since the direction of a tiny arrow means little.
 # %% tags=["drift"]
 clean_points = mixture(COMPONENT_SCALE).sample(5000, seed=2).numpy()
 noisy_points = clean_points + TOY_SIGMA * np.random.default_rng(3).normal(size=clean_points.shape).astype("float32")
@@ -628,17 +631,17 @@ assert mean_cosine > 0.9, "the displacement points along the score"
 assert relative_error < 0.15, "and has the right length, TOY_SIGMA^2 times the score"
 assert 0.99 * losses[0] < losses[1] < 1.1 * losses[0] < losses[2], "no denoiser beats the posterior mean"
 # %% [markdown]
-# The cosine is close to 1 and the lengths agree. The last check holds the theory from the other side: no
+# The cosine is close to 1 and the lengths agree. The last check tests the theory from the other side: no
 # denoiser has a smaller error than the one of Tweedie's formula, and ours comes close.
 #
-# What to do with a score? Follow it, and you climb from anywhere to likely data. *Score matching* trains
-# networks for this purpose, and a *diffusion model* is a denoiser for all noise levels that starts from pure
+# What is a score good for? If you follow it, you climb from anywhere to likely data. *Score matching* trains
+# networks for this purpose. A *diffusion model* is a denoiser for all noise levels that starts from pure
 # noise and removes it little by little. In chapter 03 we take another road to new data: we give the code a
 # distribution.
 #
 # ## 9. The final report
 #
-# All choices are made: widths, sizes, epochs. Now, once, the test examples decide.
+# All choices are made: widths, sizes, epochs. Now we use the test examples, once, for the final numbers.
 # %% tags=["drift"]
 x_test = data.x_test[:500]
 report = {}
@@ -662,28 +665,29 @@ for noise, row in report.items():
     assert row["denoiser"][0] > max(row[name][0] for name in FILTERS) + 0.3, f"{noise}: the network wins on test images too"
 assert signal_report["denoiser"] > signal_report["median filter"] + 1, "and on the signals of the test set"
 # %% [markdown]
-# The table repeats the order of sections 5 and 6 on examples that played no part in any choice.
+# The order of the methods is that of sections 5 and 6, now on examples that played no part in any choice.
 #
 # ## Summary
 #
-# - You spoiled images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers
+# - You corrupted images and signals with Gaussian noise, masking and salt-and-pepper noise, as Keras layers
 #   whose noise is fresh and repeatable.
 # - You measured repairs in PSNR and SSIM, against filters whose widths were chosen on validation data.
 # - You trained denoising autoencoders, and saw that fixed noise is learned by heart while fresh noise is not.
-# - You found where a denoiser can be used: around and above its trained level it wins, for nearly clean
-#   images it does harm.
+# - You found where a denoiser can be used: around and above its trained level it wins, but it does harm to
+#   nearly clean images.
 # - You read a denoiser's displacement as $\sigma^2$ times the score, and checked it against an exact density.
 #
 # ## Common mistakes
 #
-# - `Dropout` as masking noise without a thought: it rescales the kept pixels, so whoever uses the network must rescale them too.
-# - Noise drawn once before training: the network learns the noise patterns.
-# - Noise in the target as well: the network is then asked to reproduce it.
-# - `GaussianNoise` called without `training=True` when test images are made: it does nothing, and all results
-#   look splendid.
-# - A baseline with a default width, or a width chosen on the test images.
-# - One noise level in the report, the one that was trained on.
-# - SSIM with a window larger than the image, or PSNR with a `max_val` that does not fit the data.
+# - Using `Dropout` as masking noise without thinking: it rescales the kept pixels, so whoever uses the network must
+#   rescale them too.
+# - Drawing the noise only once, before training: the network learns the noise patterns.
+# - Putting noise into the target as well: the network is then asked to reproduce it.
+# - Calling `GaussianNoise` without `training=True` to make test images: it does nothing, and all results look
+#   splendid.
+# - Giving the baseline a default width, or a width chosen on the test images.
+# - Reporting only one noise level, the one used in training.
+# - Computing SSIM with a window larger than the image, or PSNR with a `max_val` that does not fit the data.
 #
 # ## Exercises
 #

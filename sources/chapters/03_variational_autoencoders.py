@@ -6,18 +6,18 @@
 # %% [markdown]
 # # 03. Variational autoencoders
 #
-# You turn the autoencoder into a model of probabilities: one that can say how likely an image is, and that can draw
-# new ones.
+# In this chapter you turn the autoencoder into a probability model: one that can say how likely an image is, and that
+# can generate new images.
 #
 # **Goals.** After this chapter you can
-# - write down a latent-variable model and compute its evidence where the latent has one dimension;
+# - write down a latent-variable model and compute its evidence when the latent has one dimension;
 # - derive the evidence lower bound (ELBO) and say what its gap measures;
 # - compute the KL divergence of two normals in three ways that agree;
 # - explain why a VAE draws its latents as mean + scale × noise, and what the alternative costs;
 # - build a VAE by hand in Keras, train it, sample from it and map its latent space.
 #
 # **Before you start.** You know chapter [01](01_autoencoders.ipynb): encoder, decoder, code. You have met the normal
-# distribution, Bayes' rule and the expected value. Integrals appear, but a grid and a sum do the work.
+# distribution, Bayes' rule and the expected value. Integrals appear, but a sum over a grid is enough to compute them.
 #
 # **Level:** intermediate · **Time:** 75 minutes reading, 2 minutes computing
 
@@ -50,28 +50,28 @@ keras.utils.set_random_seed(0)
 # %% [markdown]
 # ## 1. What was missing?
 #
-# The autoencoder of chapter 01 finds a code for every image and an image for every code. Two questions stay open.
-# *Which codes may you decode?* Nothing says where codes lie, so a code picked at random often gives no digit at all.
-# *How likely is an image?* The squared error says how well an image comes back, not how probable it is, so two models
-# with different codes cannot be compared.
+# The autoencoder of chapter 01 finds a code for every image and an image for every code. It leaves two questions open.
+# *Which codes can you decode?* Nothing says where the codes lie, so a code picked at random often gives no digit at all.
+# *How likely is an image?* The squared error says how well an image is reconstructed, not how probable it is, so two
+# models with different codes cannot be compared.
 #
-# A **latent-variable model** answers both with two distributions. A **prior** $p(z)$ says where codes lie; a code is
-# also called a **latent**, because nobody observes it, and both words mean $z$. A **likelihood** $p_\theta(x|z)$ says
-# which examples $x$ a latent $z$ produces: it is a decoder whose output is a distribution. To make an example, draw $z$
-# from the prior, then draw $x$ from the likelihood. The probability of an example is then the average over all the ways
-# to make it:
+# A **latent-variable model** answers both questions with two distributions. A **prior** $p(z)$ says where the codes lie.
+# (A code is also called a **latent**, because it is never observed; both words mean $z$.) A **likelihood**
+# $p_\theta(x|z)$ says which examples $x$ a latent $z$ produces: it is a decoder whose output is a distribution. To make
+# an example, first draw $z$ from the prior, then draw $x$ from the likelihood. The probability of an example is therefore
+# an average over all the ways to make it:
 #
 # $$ p_\theta(x) = \int p_\theta(x|z)\, p(z)\, dz = \mathbb{E}_{p(z)}\big[p_\theta(x|z)\big]. \tag{3.1} $$
 #
-# It is called the **evidence**. A model that gives the observed examples a higher evidence explains them better. So we
-# want to make $\log p_\theta(x)$ large. The difficulty of this chapter is the integral.
+# This average is called the **evidence**. A model that gives the observed examples a higher evidence explains them
+# better, so we want to make $\log p_\theta(x)$ large. The hard part, in this chapter, is the integral.
 #
 # ## 2. Where can the evidence be computed exactly?
 #
-# Where the latent has one dimension, a grid and a sum do it. Take this toy model. A latent $z \sim N(0, 1)$ is bent by
-# a known function, and noise is added: $x \sim N(m(z), \sigma^2)$ with $m(z) = z^2$ and $\sigma = 0.5$. We also keep a
-# second toy with $m(z) = z$, because there every quantity is known in closed form. All densities come from TensorFlow
-# Probability, `tfd`: a density that is not typed by hand cannot be typed wrongly.
+# When the latent has one dimension, a sum over a grid is enough. Take this toy model: a latent $z \sim N(0, 1)$ is passed
+# through a known function $m$, and noise is added, so $x \sim N(m(z), \sigma^2)$ with $\sigma = 0.5$. With $m(z) = z^2$ we
+# call it the *bent* toy. We also keep a *straight* toy, with $m(z) = z$, because there every quantity is known in closed
+# form. All densities come from TensorFlow Probability, `tfd`: a density that you do not type cannot be mistyped.
 
 # %%
 NOISE = 0.5
@@ -93,7 +93,8 @@ def log_evidence(x, mean_of):
     return tf.reduce_logsumexp(log_joint(x, grid, mean_of)) + np.log(step)
 
 # %% [markdown]
-# The same grid gives the **posterior** by Bayes' rule: which latents can have produced this $x$?
+# The same grid also gives the **posterior**, the distribution of the latents that could have produced this $x$. By
+# Bayes' rule it is
 #
 # $$ p_\theta(z|x) = \frac{p_\theta(x|z)\, p(z)}{p_\theta(x)}. \tag{3.2} $$
 #
@@ -124,22 +125,22 @@ print("the grid agrees with the closed form")
 plt.show()
 
 # %% [markdown]
-# On the left the curve of the evidence follows the histogram of examples that were made
-# in two draws. On the right the prior is one wide hill, and the posterior for $x = 2$ has two narrow peaks, near
-# $-1.4$ and $+1.4$: both have the square 2. Seeing $x$ turns a vague belief about $z$ into a sharp one, and here it
-# cannot decide on the sign.
+# Latents near $-1.4$ and $+1.4$ are likely, because both have the square 2, so the posterior has two peaks. On the right,
+# the prior is one wide hill and the posterior for $x = 2$ is two narrow ones. Seeing $x$ turns a vague belief about $z$
+# into a sharp one, but here it cannot tell you the sign. On the left, the curve of the evidence follows the histogram of
+# examples, each made in two draws: first $z$, then $x$.
 #
-# The straight toy has an exact answer: a sum of two normals is normal, so $p(x) = N(x; 0, 1 + \sigma^2)$. Let us hold
-# the grid against it.
+# The cell also checks the grid on the straight toy, where the answer is exact: a sum of two normals is normal, so
+# $p(x) = N(x; 0, 1 + \sigma^2)$.
 #
 # ### Why not just average?
 #
-# A grid over ten latents with 100 points each has $10^{20}$ points. Equation 3.1 is an average, so you could estimate
-# it instead: draw $k$ latents from the prior and average $p(x|z)$. Let us try it with the straight toy in $d$
-# dimensions, where each of the $d$ pixels of $x$ has its own latent and the exact evidence is known.
+# A grid does not scale: with 100 points for each of ten latents it has $10^{20}$ points. But equation 3.1 is an average,
+# so you could estimate it instead: draw $k$ latents from the prior and average $p(x|z)$. Let us try this with the
+# straight toy in $d$ dimensions, where each of the $d$ pixels of $x$ has its own latent and the exact evidence is known.
 #
-# **Predict.** With $k = 10\,000$ draws, up to how many dimensions is the estimate of $\log p(x)$ good to a nat? (A
-# *nat* is the unit of a natural logarithm.)
+# **Predict.** With $k = 10\,000$ draws, up to how many dimensions is the estimate of $\log p(x)$ accurate to within a
+# nat? (A *nat* is the unit of a natural logarithm.)
 
 # %% tags=["drift"]
 def naive_error(dimensions, k=10_000):
@@ -160,38 +161,38 @@ assert max(errors[40]) < -3, "forty latents: every estimate is nats too low"
 plt.show()
 
 # %% [markdown]
-# The errors of twenty repetitions for each number of latents are small up to five, larger at ten, nats
-# at twenty, and at forty every estimate is many nats too low. With many latents nearly no draw from the prior
-# falls where the likelihood is large, so the average misses what matters. More draws hardly help: the number you need
-# grows exponentially with the number of latents. We need a better place to draw from.
+# Safely up to five: in twenty repetitions for each number of latents, the errors are small up to five latents, larger at
+# ten, and a matter of nats at twenty; at forty every estimate is many nats too low. With many latents hardly any draw from the
+# prior falls where the likelihood is large, so the average misses the latents that matter. More draws hardly help: the
+# number you need grows exponentially with the number of latents. We need a better distribution to draw from.
 #
 # ## 3. What if you draw where it matters?
 #
-# Let $q(z|x)$ be any density over latents that is nowhere zero, our guess at the posterior. Multiply and divide by it in
+# Let $q(z|x)$ be our guess at the posterior: any density over latents that is nowhere zero. Multiply and divide by it in
 # equation 3.1:
 #
 # $$ p_\theta(x) = \mathbb{E}_{q(z|x)}\left[\frac{p_\theta(x|z)\, p(z)}{q(z|x)}\right]. \tag{3.3} $$
 #
 # The logarithm is concave, so the logarithm of an average is at least the average of the logarithms. This is
-# **Jensen's inequality**, and it gives a lower bound on the evidence, the **ELBO**:
+# **Jensen's inequality**, and it gives the **evidence lower bound**, or **ELBO**:
 #
 # $$ \log p_\theta(x) \;\ge\; \mathbb{E}_{q(z|x)}\left[\log \frac{p_\theta(x|z)\, p(z)}{q(z|x)}\right]
 #    = \underbrace{\mathbb{E}_{q(z|x)}\big[\log p_\theta(x|z)\big]}_{\text{reconstruction}}
 #    - \underbrace{\mathrm{KL}\big(q(z|x)\,\|\,p(z)\big)}_{\text{what the latent costs}}
 #    = \mathrm{ELBO}(x). \tag{3.4} $$
 #
-# The first term asks $q$ for latents from which $x$ is likely. The second, the **Kullback–Leibler divergence**
-# $\mathrm{KL}(q\|p) = \mathbb{E}_q[\log q - \log p] \ge 0$, asks $q$ to stay close to the prior. How much do we lose? Put
-# $p_\theta(x|z)\,p(z) = p_\theta(z|x)\,p_\theta(x)$ into equation 3.4:
+# The first term rewards $q$ for latents that make $x$ likely. The second, the **Kullback–Leibler divergence**
+# $\mathrm{KL}(q\|p) = \mathbb{E}_q[\log q - \log p] \ge 0$, rewards $q$ for staying close to the prior. How much does the
+# bound lose? Substitute $p_\theta(x|z)\,p(z) = p_\theta(z|x)\,p_\theta(x)$ into equation 3.4:
 #
 # $$ \log p_\theta(x) - \mathrm{ELBO}(x) = \mathrm{KL}\big(q(z|x)\,\|\,p_\theta(z|x)\big) \;\ge\; 0. \tag{3.5} $$
 #
 # So the gap is itself a KL divergence: it measures how far the guess is from the true posterior. It is zero if and only
-# if $q$ *is* the true posterior. To make the ELBO large in $q$ is to do Bayesian inference; to make it large in
-# $\theta$ is to fit the model. One number serves both.
+# if $q$ *is* the true posterior. If you maximize the ELBO over $q$, you do Bayesian inference; if you maximize it over
+# $\theta$, you fit the model. One number serves both purposes.
 #
 # In the straight toy the true posterior is a normal with mean $x / (1 + \sigma^2)$ and variance
-# $\sigma^2 / (1 + \sigma^2)$. That allows two sharp tests of equation 3.5: at the true posterior the bound is *equal* to
+# $\sigma^2 / (1 + \sigma^2)$. This allows two sharp tests of equation 3.5: at the true posterior the bound is *equal* to
 # the evidence, and at any other normal the gap equals the KL divergence that `tfd` computes.
 
 # %%
@@ -210,11 +211,11 @@ assert abs(gap - tfd.kl_divergence(other, true_posterior)) < 1e-9, "the gap is K
 print("tight at the true posterior; elsewhere the gap is the KL")
 
 # %% [markdown]
-# Now let $q$ be every normal on a map: mean to the right, standard deviation upwards. We draw the gap of equation 3.5
-# for both toys, at $x = 2$.
+# Now we draw a map of the gap of equation 3.5, for both toys, at $x = 2$. Each point of the map is one normal $q$: its
+# mean increases to the right, its standard deviation upward.
 #
-# **Predict.** The straight toy's gap touches zero. The bent toy's posterior has two peaks, and a normal has one. Where
-# is the best normal: on a peak, or in the middle between them? How large is the gap that stays?
+# **Predict.** The straight toy's gap reaches zero. The bent toy's posterior has two peaks, and a normal has one. Where
+# is the best normal: on a peak, or in the middle between them? How large is the gap that remains?
 
 # %% tags=["drift"]
 means, scales = np.linspace(-3, 3, 61), np.geomspace(0.05, 1.5, 41)
@@ -233,9 +234,9 @@ figure.colorbar(filled, label="gap in nats")
 plt.show()
 
 # %% [markdown]
-# On a peak: the bent toy has two valleys, one on each peak, and the floor of both is about 0.7 nats (the dot marks the
-# smallest value). The straight toy has one valley, and its floor is zero. Three normals of the bent toy's map, drawn on the
-# posterior that they are to imitate:
+# On a peak: the bent toy's map has two valleys, one at each peak of the posterior, and at the bottom of both the gap is
+# about 0.7 nats (the dot marks the smallest value). The straight toy's map has one valley, and at its bottom the gap is
+# zero. Here are three normals from the bent toy's map, drawn over the posterior that they are meant to imitate:
 
 # %% tags=["drift"]
 density = np.exp(log_joint(2.0, grid, bent) - log_evidence(2.0, bent)).ravel()
@@ -255,10 +256,11 @@ assert np.log(2) < gaps["bent"].min() < np.log(2) + 0.06, "one of two equal peak
 plt.show()
 
 # %% [markdown]
-# The best normal covers one peak and leaves the other out: $\mathrm{KL}(q\|p)$ punishes $q$ for standing where the posterior is
-# small, not for missing a part of it. Half of the posterior is left out, and that costs just over $\log 2 \approx 0.69$ nats.
-# Between the peaks, and spread over both, $q$ stands mostly where nothing is.
-# A gap that remains at the best $q$ tells you that the *family* of $q$ is too poor.
+# The best normal covers one peak and misses the other: $\mathrm{KL}(q\|p)$ punishes $q$ for putting mass where the
+# posterior is small, not for missing a part of the posterior. Here $q$ misses half of it, and that costs just over
+# $\log 2 \approx 0.69$ nats. A normal between the peaks, or one spread over both, puts most of its mass where the
+# posterior has almost none. A gap that remains at the best $q$ tells you that the *family* of $q$ is too poor: none of
+# its members (here, the normals) is close enough to the posterior.
 #
 # ## 4. How far is one normal from another?
 #
@@ -267,12 +269,12 @@ plt.show()
 #
 # $$ \mathrm{KL}\big(N(\mu, \sigma^2)\,\|\,N(0, 1)\big) = \tfrac12\big(\mu^2 + \sigma^2 - 1\big) - \log \sigma. \tag{3.6} $$
 #
-# Read it: moving the mean by 1 costs half a nat, and to be sure ($\sigma \to 0$) costs without limit. Over independent
-# latents the KL divergences **add up**. They are summed, never averaged, because log-probabilities of independent
-# variables add up.
+# In words: moving the mean by 1 costs half a nat, and as $q$ becomes certain ($\sigma \to 0$) the cost grows without
+# limit. For independent latents the KL divergences **add up**. They are summed, never averaged, because the
+# log-probabilities of independent variables add up.
 #
-# This is the only KL that we type by hand in this chapter, and no density is typed at all. You can check it in two ways
-# that do not use it: by averaging $\log q - \log p$ over draws from $q$, and by asking `tfd`.
+# This is the only KL that we type by hand in this chapter, and we type no density at all. You can check the formula in two
+# ways that do not use it: by averaging $\log q - \log p$ over draws from $q$, and by asking `tfd`.
 
 # %%
 mean, scale = np.array([0.5, -1.0, 0.0]), np.array([0.2, 1.5, 1.0])
@@ -290,30 +292,30 @@ assert abs(tfd.kl_divergence(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)) - 0.5) 
 print("three ways, one KL")
 
 # %% [markdown]
-# From here on the library's `bounds.kl(q, p)` is used. It asks `tfd`. Where no closed form is known, give it the draw as
-# well, `bounds.kl(q, p, z)`, and it returns $\log q - \log p$ at that draw, which is right on average.
+# From here on we use the library's `bounds.kl(q, p)`, which asks `tfd`. Where no closed form is known, pass it the draw as
+# well, `bounds.kl(q, p, z)`, and it returns $\log q - \log p$ at that draw, which equals the KL on average.
 #
 # ## 5. How do you differentiate through a draw?
 #
 # The KL is a formula, so its gradient is easy. The reconstruction term is an average over draws from $q$, and $q$ has
-# the parameters that we want to train. Two ways lead to its gradient with respect to the mean $\mu$, say.
+# the parameters that we want to train. There are two ways to get its gradient, say with respect to the mean $\mu$.
 #
 # The **pathwise** gradient moves the randomness out of the way. Write the draw as $z = \mu + \sigma\epsilon$ with
-# $\epsilon \sim N(0, 1)$. Then the average is over $\epsilon$, which has no parameters, and the derivative passes through
-# $z$ by the chain rule. This is the **reparameterization trick**:
+# $\epsilon \sim N(0, 1)$. Now the average is over $\epsilon$, whose distribution has no parameters, and the derivative
+# passes through $z$ by the chain rule. This is the **reparameterization trick**:
 #
 # $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{\epsilon}\big[f'(\mu + \sigma\epsilon)\big]. \tag{3.7} $$
 #
-# The **score-function** gradient (in reinforcement learning: REINFORCE) uses
+# The **score-function** gradient (called REINFORCE in reinforcement learning) uses
 # $\nabla q = q \nabla \log q$, and never differentiates $f$:
 #
 # $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{q}\big[f(z)\, \nabla_\mu \log q(z)\big]
 #    = \mathbb{E}_{q}\left[f(z)\, \frac{z - \mu}{\sigma^2}\right]. \tag{3.8} $$
 #
-# Both are right on average. Let $f(z) = \log p(x=2|z)$ in the bent toy, and $q = N(1, \sigma^2)$. ($\sigma$ is now the
-# scale of $q$, no longer the toy's noise.)
+# Both are right on average. To compare them, let $f(z) = \log p(x=2|z)$ in the bent toy, and $q = N(1, \sigma^2)$.
+# ($\sigma$ is now the scale of $q$, no longer the toy's noise.)
 #
-# **Predict.** During training $\sigma$ is often small, 0.1 say. What happens to equation 3.8 when its denominator is
+# **Predict.** During training $\sigma$ is often small, say 0.1. What happens to equation 3.8 when its denominator is
 # small?
 
 # %%
@@ -353,17 +355,20 @@ assert tfd.Bernoulli(0.0).reparameterization_type == tfd.NOT_REPARAMETERIZED, "a
 plt.show()
 
 # %% [markdown]
-# Both settle at the same value; on the left is the running mean of the two gradients. The pathwise one is steady after a few draws, the
-# score function's still wanders after two thousand. On the right, on logarithmic axes, the variance of the score
-# function lies above the pathwise one everywhere, and the narrower $q$ is, the further above: at $\sigma = 0.1$ by a
-# factor of several hundred. A training step uses *one* draw for each example. With the pathwise gradient that is
-# enough; with the score function you would need hundreds.
+# It becomes very noisy: at $\sigma = 0.1$ the variance of the score-function gradient is several hundred times that of the
+# pathwise gradient. On the right, on logarithmic axes, it is the larger of the two everywhere, and the narrower $q$ is, the
+# larger the factor. On the left are the running means of the two gradients. Both settle at the same value, but the
+# pathwise one is steady after a few draws, while the score function's still wanders after two thousand. A training step
+# uses *one* draw for each example. With the pathwise gradient that is enough; with the score function you would need
+# hundreds.
 #
-# The score function has its place: it works where $z$ is discrete, and where $f$ cannot be differentiated. The standard remedy
-# for its variance, which we did not use, is to subtract a *baseline* from $f$. (This score is a gradient with respect to the
-# parameters of $q$; chapter 02's was one with respect to $x$.)
+# The score function still has its uses: it works where $z$ is discrete, and where $f$ cannot be differentiated. The
+# standard remedy for its variance, which we did not use, is to subtract a *baseline* from $f$, a number that does not
+# depend on the draw. (The score here is a gradient with respect to the parameters of $q$; in chapter 02 it was one with
+# respect to $x$.)
 #
-# `tfd` knows this: `sample()` of a normal is reparameterized, so a gradient passes through it without further work.
+# `tfd` takes care of this for you: `sample()` of a normal is reparameterized, so a gradient passes through it without
+# further work.
 #
 # ## 6. How do you build a VAE?
 #
@@ -371,12 +376,13 @@ plt.show()
 #
 # - The **prior** $p(z) = N(0, I)$ has nothing to learn.
 # - The **likelihood** $p_\theta(x|z)$ is a decoder network whose outputs are parameters of a distribution: here one
-#   Bernoulli variable for each pixel, whose logit the decoder gives.
+#   Bernoulli variable for each pixel, for which the decoder gives the logit (the log-odds of a 1).
 # - The **posterior** $q_\phi(z|x)$ is an encoder network that gives the mean and the scale of a normal. In the toys you
-#   would search for a new $q$ for each $x$; here one network learns to guess it for all of them.
+#   would search for a new $q$ for each $x$; here one network learns to guess it for all of them. (From here on, "the
+#   posterior" is this $q_\phi$, and the posterior of equation 3.2 is "the *true* posterior".)
 # - The **bound** is the ELBO of equation 3.4, with a single draw of $z$ for each example.
 #
-# As a picture, with the draw in the middle:
+# Here is the model as a picture, with the draw in the middle:
 
 # %%
 plots.schematic(
@@ -393,11 +399,11 @@ plots.schematic(
 plt.show()
 
 # %% [markdown]
-# The posterior $q_\phi(z|x)$ is all that lies between $x$ and $z$. Orange are the two terms of the bound.
+# Everything between $x$ and $z$ is the posterior $q_\phi(z|x)$. The two terms of the bound are drawn in orange.
 #
 # In Keras the networks map tensors to tensors, and distributions are made from their outputs, inside `call`. The
-# softplus makes any number positive, and 0.001 keeps a scale away from zero. `tfd.Independent(..., 3)` says that the
-# last three axes, height, width and channel, form *one* example, so that `log_prob` sums over pixels.
+# softplus turns any number into a positive one, and adding 0.001 keeps the scale away from zero. `tfd.Independent(..., 3)`
+# says that the last three axes (height, width and channel) form *one* example, so that `log_prob` sums over pixels.
 
 # %%
 data = datasets.load(DATASET)
@@ -419,9 +425,9 @@ class ThreeDistributions(keras.Model):
         return tfd.Independent(tfd.Bernoulli(logits=self.decoder(z), dtype=tf.float32), 3)
 
 # %% [markdown]
-# Now the bound. `call` gives its terms, one number in nats for each example; `compute_loss` averages the negative ELBO
-# over the batch, because Keras makes a loss small. The trackers average the terms over an epoch for the history.
-# Everything else, the loop, the shuffling, the validation, is Keras's own `fit`.
+# Next comes the bound. `call` returns its terms, one number in nats for each example; `compute_loss` averages the negative
+# ELBO over the batch, because Keras minimizes a loss. The trackers average the terms over an epoch for the history.
+# Keras's own `fit` does everything else: the loop, the shuffling, the validation.
 
 # %%
 class HandmadeVAE(ThreeDistributions):
@@ -442,11 +448,11 @@ class HandmadeVAE(ThreeDistributions):
         return -tf.reduce_mean(y_pred["elbo"])
 
 # %% [markdown]
-# The images are 8×8 gray values between 0 and 1 (if you changed `DATASET`, larger ones). A Bernoulli variable is 0 or
-# 1, so what does $\log p(x|z)$ mean for a gray value of 0.3? Read the gray value as the probability of a white pixel:
-# $x_i \log p_i + (1 - x_i) \log (1 - p_i)$ is then the *average* log-likelihood of a picture whose pixels are thrown to
-# black or white with these probabilities. It can never reach zero, because a random coin flip cannot be predicted. Chapter 04
-# compares this with other likelihoods.
+# The images are 8×8 gray values between 0 and 1 (larger if you changed `DATASET`). A Bernoulli variable is 0 or 1, so what
+# does $\log p(x|z)$ mean for a gray value of 0.3? Read the gray value $x_i$ as the probability of a white pixel, and let
+# $p_i$ be the decoder's probability. Then the sum over pixels of $x_i \log p_i + (1 - x_i) \log (1 - p_i)$ is the *average*
+# log-likelihood of a picture whose pixels are drawn at random, black or white, with the probabilities $x_i$. It can never
+# reach zero, because a random coin flip cannot be predicted. Chapter 04 compares this with other likelihoods.
 #
 # The networks are those of chapter 01, except that the encoder gives two numbers for each latent.
 
@@ -462,12 +468,12 @@ ax = plots.history(history, "elbo", ylabel="ELBO in nats")
 plt.show()
 
 # %% [markdown]
-# The ELBO of the training images climbs epoch by epoch, steeply at first. About thirty lines make a
-# VAE that trains.
+# The ELBO of the training images climbs epoch by epoch, steeply at first. About thirty lines are enough for a VAE that
+# trains.
 #
-# The library's `models.VAE` is these lines, plus checks on what you pass in, saving, and other distributions to choose
-# from. To be sure, give it the *same* two networks and compare the terms of the bound on the validation images. The KL
-# must agree to float accuracy. The reconstruction depends on the draw of $z$, so it must agree within its noise.
+# The library's `models.VAE` consists of these lines, plus checks on what you pass in, saving, and other distributions to
+# choose from. To be sure, we give it the *same* two networks and compare the terms of the bound on the validation images.
+# The KL must agree to float accuracy. The reconstruction depends on the draw of $z$, so it must agree within its noise.
 
 # %%
 same = models.VAE(handmade.encoder, handmade.decoder)
@@ -480,11 +486,12 @@ assert history["elbo"][-1] > history["elbo"][0] + 2, "the bound rises by nats du
 print("HandmadeVAE and models.VAE compute the same bound")
 
 # %% [markdown]
-# From here on: `models.VAE`.
+# From here on we use `models.VAE`.
 #
 # ## 7. What has it learned?
 #
-# We train a fresh VAE for longer and watch the validation images beside the training images.
+# We train a fresh VAE for longer and follow the terms of the bound on the validation images as well as on the training
+# images.
 #
 # **Predict.** After the first few epochs the KL is small, since the decoder does not use the latents yet. Will it rise or
 # fall from there? Is a rise a bad sign?
@@ -509,15 +516,16 @@ assert 1.5 < record["val_kl"][-1] < 12, "the latents carry a few nats about each
 plt.show()
 
 # %% [markdown]
-# It rises, to about three nats, and that is a good sign: from there on the latents cost more and more, and pay for it, since
-# each nat of KL buys more than a nat of reconstruction. (On the digits the KL jumps up in the first epochs and falls to a few
-# tenths of a nat first, while the decoder learns the mean image.) ELBO and reconstruction rise steeply, then slowly, and the
-# dashed validation curves stay close by. The loss is the negative ELBO, and the ELBO is the reconstruction minus the KL, in every epoch.
+# It rises, to about three nats, and that is a good sign: the latents cost more and more, but they pay for themselves, since
+# each nat of KL buys more than a nat of reconstruction. (On the digits the KL first jumps up and then falls to a few tenths
+# of a nat, both in the first epochs, while the decoder learns the mean image. The rise follows.) The ELBO and the
+# reconstruction rise steeply, then slowly, and the dashed validation curves stay close to the training curves. In every
+# epoch the loss is the negative ELBO, and the ELBO is the reconstruction minus the KL.
 #
 # ### Reconstructions and samples
 #
 # `vae.reconstruct(x)` decodes the mean of the posterior. `vae.sample(n)` draws latents from the prior and decodes them.
-# Both show the *mean* of the likelihood, the probability of white for each pixel, rather than thrown pixels.
+# Both show the *mean* of the likelihood, the probability of white for each pixel, not black and white pixels drawn from it.
 
 # %% tags=["drift"]
 shown = data.x_valid[:10]
@@ -527,12 +535,13 @@ plots.image_rows(rows | {"samples": samples[:10], "more samples": samples[10:]})
 plt.show()
 
 # %% [markdown]
-# Under ten validation images stand their reconstructions, and below them twenty samples. The reconstructions keep the digit in most cases, are smoother, and sometimes become another digit: two
-# numbers cannot hold everything. The samples come from no image at all, and many can be read as digits. That is new.
+# Below the ten validation images are their reconstructions, and below those are twenty samples. The reconstructions are
+# smoother than the images. In most cases they keep the digit, but sometimes they become another one: two numbers cannot
+# hold everything. The samples come from no image at all, and yet many can be read as digits. That is new.
 #
 # ### The latent space as a map
 #
-# With two latents you can look at all the model knows at once: decode a grid of latents. Which grid? Many published
+# With two latents you can see all that the model knows at once, by decoding a grid of latents. Which grid? Many published
 # maps take an even grid over $[-1, 1]^2$. How much of the prior does this square hold?
 
 # %%
@@ -541,9 +550,10 @@ assert 0.46 < inside < 0.47, "the square [-1, 1] x [-1, 1] holds less than half 
 print(f"{inside:.0%} of the prior lies in [-1, 1] x [-1, 1]")
 
 # %% [markdown]
-# So such a map leaves out more than half of what the model can draw. Better: take an even grid of *probabilities*
-# between 0 and 1, and turn each into the prior's **quantile**. Then every picture on the map stands for the same share
-# of the prior. The steps between quantiles are small in the middle and large outside.
+# So such a map leaves out more than half of what the model can draw. It is better to take an even grid of *probabilities*
+# between 0 and 1, and to turn each into a **quantile** of the prior: the value below which a latent falls with that
+# probability. Then every picture on the map stands for the same share of the prior. The steps between quantiles are small
+# in the middle and large toward the edges.
 
 # %% tags=["drift"]
 tiles = 11
@@ -554,16 +564,16 @@ plots.image_map(images, quantiles, quantiles, gap=1)
 plt.show()
 
 # %% [markdown]
-# Eleven by eleven decoded latents, with the quantiles of the prior on both axes, from about $-1.7$ to
-# $1.7$. Neighbors look alike and one digit turns into the next. Much of the middle is neither 8 nor 9 nor 3 but something between
-# them: two latents are few for ten digits, and the prior is densest where they meet. Each
-# picture stands for one part in 121 of what the model generates, so the area that a digit takes up on the map is the
-# share of samples that look like it.
+# Neighboring pictures look alike, and one digit turns into the next. The map holds eleven by eleven decoded latents, with
+# the quantiles of the prior, from about $-1.7$ to $1.7$, on both axes. Much of the middle is neither 8 nor 9 nor 3 but
+# something between them: two latents are few for ten digits, and the prior is densest where the digits meet. Each picture
+# stands for one part in 121 of what the model generates, so the area that a digit takes up on the map is the share of
+# samples that look like it.
 #
 # ## 8. How does this compare with chapter 01?
 #
-# Train chapter 01's autoencoder on the same images, with the same networks but one number for each latent. Then draw
-# the codes of the validation images for both models on the same axes. The circle holds 95 % of the prior.
+# We train chapter 01's autoencoder on the same images, with the same networks but one number for each latent. Then we
+# count, for both models, how many codes of the validation images lie in the circle that holds 95 % of the prior.
 #
 # **Predict.** The autoencoder was never told where to put its codes. Where will they lie?
 
@@ -582,10 +592,10 @@ assert held["autoencoder"] < held["VAE"] - 0.1, "the autoencoder's codes lie any
 print({name: f"{share:.0%} of codes in the circle" for name, share in held.items()})
 
 # %% [markdown]
-# About half of them lie outside the circle, since nothing pulls them in. Nearly all of the VAE's lie in it. But that compares points with
-# something that is not a point. **A VAE's code is a cloud**, $q_\phi(z|x)$, and the cloud is the idea. Two readers want to do
-# without a part of it. Anna drops the KL: "I only want good reconstructions." Ben drops the draw and decodes the mean: "Why add
-# noise?"
+# About half of the autoencoder's codes lie outside the circle, since nothing pulls them in. Nearly all of the VAE's codes
+# lie inside it. But this count treats the VAE's code as a point, and it is not one. **A VAE's code is a cloud**,
+# $q_\phi(z|x)$, and the cloud is the main idea. Two readers each want to leave out a part of it. Anna drops the KL: "I only
+# want good reconstructions." Ben drops the draw and decodes the mean: "Why add noise?"
 #
 # **Predict.** What happens to Anna's clouds, and what to Ben's?
 
@@ -623,19 +633,22 @@ print({name: round(value, 3) for name, value in spread.items()})
 plt.show()
 
 # %% [markdown]
-# Dots are the means of 100 images, ellipses one standard deviation of $q$ around them (colors: digits), the dashed circle holds
-# 95 % of the prior; each panel is one training. The VAE's clouds lie side by side in the circle and overlap a little, so most draws from
-# the prior fall where some image has been in training. (With all training images there are more clouds than these 100; the holes
-# that remain are counted below.) Anna's clouds have shrunk to points, many of them far outside the circle (mind the axes). Noise only
-# disturbs the reconstruction, and nothing pays for it any more: she has an autoencoder. Ben's clouds are all as wide as the
-# prior, and mean nothing. The KL wants them wide, the decoder never sees them, and what it does see is points.
+# Anna's clouds shrink to points, and Ben's all become as wide as the prior. In the figure, dots are the means of 100 images
+# and ellipses show one standard deviation of $q$ around them (colors: digits). The dashed circle holds 95 % of the prior,
+# and each panel is one training run.
+#
+# The VAE's clouds lie side by side in the circle and overlap a little, so most draws from the prior fall where the code of
+# some image has been in training. (With all training images there are more clouds than these 100; the holes that remain are counted
+# below.) Many of Anna's points lie far outside the circle (mind the axes). In her model noise only disturbs the
+# reconstruction, and nothing rewards it any more, so she is back at an autoencoder. Ben's clouds mean nothing. The KL wants
+# them wide, and the decoder never sees how wide they are: all it sees is points.
 #
 # ### Measuring holes
 #
-# Chapter 01 said that a code lies **in a hole** if no training code is near it, where "near" is the distance within which 95 % of
-# the validation images have a training code. For the VAE a code is a draw from $q_\phi(z|x)$, one for each image. The VAE draws
-# from its prior. The autoencoder has none, so we use chapter 01's three guesses: an even draw from the box around the codes, the
-# standard normal, and a normal fitted to the codes.
+# By the definition of chapter 01, a code lies **in a hole** if no training code is near it, where "near" means within the
+# distance at which 95 % of the validation images have a training code. For the VAE a code is a draw from $q_\phi(z|x)$, one
+# for each image. New codes come from the VAE's prior. The autoencoder has no prior, so we use chapter 01's three guesses: an
+# even draw from the box around the codes, the standard normal, and a normal fitted to the codes.
 
 # %% tags=["drift"]
 seen = data.x_train[:3000]
@@ -674,13 +687,14 @@ assert in_holes["VAE, its prior"] < 0.2, "the prior is filled: few of its draws 
 assert in_holes["VAE, its prior"] < 0.7 * min(others), "every guess for the autoencoder falls into holes more often"
 
 # %% [markdown]
-# Of the prior's draws about a tenth fall into holes, twice as many as real images do (dotted line); of the autoencoder's three
-# guesses a quarter to a half. On the right, in the same order, is what the decoders make of eight draws each. The
-# autoencoder's pictures are crisper; some are no digit. It is tempting to judge them by their distance to the nearest training
-# image, relative to that of reconstructions. Do not: a decoder that draws one gray picture for every code is exactly as near as its own
-# reconstructions, a perfect score. What a model's samples are worth is taken up in chapters 04, 05 and 10.
+# About a tenth of the draws from the VAE's prior fall into holes, twice the share of real images (dotted line). For the
+# autoencoder's three guesses the share is a quarter to a half. On the right, in the same order, is what the decoders make
+# of eight draws each. The autoencoder's pictures are crisper, but some are not digits. It is tempting to judge samples by
+# their distance to the nearest training image, relative to that of reconstructions. Do not: if a decoder draws the same
+# gray picture for every code, its samples are exactly as near as its reconstructions, and it gets a perfect score. Chapters
+# 04, 05 and 10 take up the question of what a model's samples are worth.
 #
-# What did all this cost? Hardly any reconstruction:
+# What did all this cost? Hardly any accuracy in reconstruction:
 
 # %% tags=["drift"]
 vae_error, plain_error = (np.mean((model.reconstruct(x) - x) ** 2) for model in (vae, autoencoder))
@@ -690,10 +704,11 @@ print(f"squared error on new images: {vae_error / plain_error:.2f} times the aut
 # %% [markdown]
 # ### How good is the encoder's guess?
 #
-# Section 3 found that a gap may remain because the family of $q$ is too poor. In a VAE there is a second reason: one encoder must
-# guess the posterior of *every* image at once, which is called **amortization**. The two can be told apart. Take 100 images,
-# start from the encoder's guess, and improve each image's own mean and scale by gradient ascent on its own ELBO, the decoder held
-# fixed. What that gains is the price of amortization; what is left is the family's.
+# (Optional on a first reading.) Section 3 found that a gap may remain because the family of $q$ is too poor. In a VAE there
+# is a second reason: one encoder must guess the true posterior of *every* image, which is called **amortization**. The two
+# reasons can be told apart. We take 100 images, start from the encoder's guess, and improve each image's own mean and scale
+# by gradient ascent on its own ELBO, with the decoder held fixed. The nats that this gains are the price of amortization;
+# the gap that is left is due to the family.
 
 # %%
 few = x[:100]
@@ -725,13 +740,13 @@ assert amortization > 0 and family > -0.05, "an own q is better, and still a low
 assert amortization > 0.8 * family, "the guess costs as much as the family, or more"
 
 # %% [markdown]
-# The larger part of the gap is amortization: the encoder's aim, and not the family of normals. In three other trainings of the same
-# build it was 0.17 to 0.28 of 0.29 to 0.39 nats. Cremer et al. (2018) made this experiment on MNIST. Chapter 09 repeats it when it asks what a richer $q$
-# can buy.
+# In this run the larger part of the gap is due to amortization, that is, to the encoder's guesses and not to the family of normals. In
+# three other training runs of the same model, amortization was 0.17 to 0.28 nats of a gap of 0.29 to 0.39 nats. Cremer et
+# al. (2018) ran this experiment on MNIST. Chapter 09 repeats it when it asks what a richer $q$ can buy.
 #
-# One more number, for the record: the ELBO on the test images, which took part in no choice above. A report needs the
-# number with its unit, its likelihood and what the pixels mean: here gray values read as probabilities. Chapter 04 says
-# what else belongs in the line.
+# One more number, for the record: the ELBO on the test images, which played no part in any choice above. A report must give
+# the number with its unit, its likelihood and the meaning of the pixels: here, gray values read as probabilities. Chapter
+# 04 says what else a report needs.
 
 # %% tags=["drift"]
 test = vae.evaluate(data.x_test, verbose=0, return_dict=True)
@@ -742,9 +757,9 @@ print(f"test ELBO, Bernoulli likelihood: {test['elbo']:.1f} nats per image ({tes
 #
 # `models.VAE(encoder, decoder)` is a `keras.Model`. Bring any two Keras networks that map tensors to tensors: an encoder
 # with two outputs for each latent, and a decoder that ends in logits, without an activation. `fit` takes arrays and the
-# usual callbacks, `predict` gives the terms of the bound for each example, `save` writes one file with networks,
-# distributions and optimizer, and `keras.models.load_model` brings it back. `vae.beta` is the weight of the KL in the
-# loss: 1 is the bound, and it may be changed between two fits.
+# usual callbacks, and `predict` gives the terms of the bound for each example. `save` writes one file with networks,
+# distributions and optimizer, and `keras.models.load_model` reads it back. `vae.beta` is the weight of the KL in the loss:
+# with 1 the loss is the negative bound, and you may change it between two fits.
 #
 # **Predict.** Train the loaded model a little more, with each nat of KL counted four times. What happens to the KL?
 
@@ -764,16 +779,16 @@ assert pressed["reconstruction"].mean() < terms["reconstruction"].mean(), "and t
 print("saved, loaded, trained on: the KL fell")
 
 # %% [markdown]
-# The KL falls, and the reconstruction gets worse: you have bought a cheaper latent with a blurrier image. Where to stop
-# on this road is the subject of a later chapter. For a bound on the evidence leave beta at 1.
+# The KL falls, and the reconstruction gets worse: you have paid for a cheaper latent with a blurrier image. How far to go
+# is the subject of a later chapter. If you want a bound on the evidence, leave beta at 1.
 #
 # ## Summary
 #
 # You have
 # - written down a latent-variable model, computed its evidence on a grid, and seen an average over the prior fail with
 #   many latents;
-# - derived the ELBO with Jensen's inequality, and found its gap to be the KL from $q$ to the true posterior: zero where
-#   $q$ is that posterior, about $\log 2$ where $q$ can hold only one of two peaks;
+# - derived the ELBO with Jensen's inequality, and found its gap to be the KL from $q$ to the true posterior: zero if $q$
+#   is that posterior, about $\log 2$ if $q$ can cover only one of two peaks;
 # - computed the KL of two normals by formula, by averaging and with `tfd`;
 # - compared two gradients with the same mean and very different variances, and kept the pathwise one;
 # - built a VAE of three distributions and one bound, trained it, sampled from it, mapped its latents over the prior's
@@ -781,12 +796,12 @@ print("saved, loaded, trained on: the KL fell")
 #
 # ## Common mistakes
 #
-# - **Averaging where you should sum.** The KL is summed over latents, the log-likelihood over pixels; only then both are
-#   averaged over examples. Averaging one of them changes the weight of the KL without saying so.
-# - **Mixing up scale, variance and log-variance.** Decide what the encoder's second half means, and turn it into a
-#   standard deviation in one place.
-# - **An activation at the end of the decoder.** `tfd.Bernoulli(logits=...)` wants logits; a sigmoid before it squeezes
-#   all probabilities into 0.5 to 0.73. (`models.VAE` refuses such a decoder.)
+# - **Averaging where you should sum.** Sum the KL over latents and the log-likelihood over pixels; only then average both
+#   over examples. Averaging one of them earlier changes the weight of the KL without saying so.
+# - **Mixing up scale, variance and log-variance.** Decide what the second half of the encoder's output means, and turn it
+#   into a standard deviation in one place.
+# - **An activation at the end of the decoder.** `tfd.Bernoulli(logits=...)` expects logits; a sigmoid before it squeezes
+#   all probabilities into the range 0.5 to 0.73. (`models.VAE` refuses such a decoder.)
 # - **`tfd.Independent` without a number of axes.** It may then merge examples into one event, without an error.
 # - **Mapping $[-1, 1]^2$** and calling it the latent space.
 # - **Reading a small KL as a success.** A KL of zero means that the latents say nothing about the image.
@@ -795,18 +810,18 @@ print("saved, loaded, trained on: the KL fell")
 # ## Exercises
 #
 # [Exercises 03](../exercises/03_variational_autoencoders/03_variational_autoencoders.ipynb): type the KL and the ELBO
-# of a model that you can check exactly, differentiate through a draw, mend a published loss, and change one of the three
+# of a model that you can check exactly, differentiate through a draw, repair a published loss, and change one of the three
 # distributions.
 #
 # ## Further reading
 #
-# - Kingma and Welling (2014), *Auto-encoding variational Bayes*: the VAE, and the reparameterization.
+# - Kingma and Welling (2014), *Auto-encoding variational Bayes*: the VAE, and the reparameterization trick.
 # - Rezende, Mohamed and Wierstra (2014), *Stochastic backpropagation and approximate inference in deep generative
 #   models*: the same idea at the same time, with deeper models.
 # - Kingma and Welling (2019), *An introduction to variational autoencoders*: a book-length review by the first authors.
 # - Cremer, Li and Duvenaud (2018), *Inference suboptimality in variational autoencoders*: the gap, split as in section 8.
 # - Mohamed, Rosca, Figurnov and Mnih (2020), *Monte Carlo gradient estimation in machine learning*: pathwise and score
-#   function, and when which is better.
+#   function, and when to prefer which.
 # - Blei, Kucukelbir and McAuliffe (2017), *Variational inference: a review for statisticians*: the ELBO without networks.
 # - Ghosh, Sajjadi, Vergari, Black and Schölkopf (2020), *From variational to deterministic autoencoders*: how far a
 #   density fitted to a plain autoencoder's codes takes you.

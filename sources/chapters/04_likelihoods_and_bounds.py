@@ -6,8 +6,8 @@
 # %% [markdown]
 # # 04. Likelihoods and bounds
 #
-# You choose the noise in $p_\theta(x|z)$ on purpose, find out how much a loss really weighs the KL, and report a
-# likelihood that somebody else can believe.
+# In this chapter you choose the noise in $p_\theta(x|z)$ on purpose, find out how much weight a loss really gives to the
+# KL, and report a likelihood that others can trust.
 #
 # **Goals.** After this chapter you can
 # - write $\log p_\theta(x|z)$ for Bernoulli and Gaussian noise, with a fixed, a learned and a per-pixel scale, and say
@@ -44,11 +44,11 @@ TRAIN_SIZE, EVALUATION_SIZE = 3000, 500  # at most: keeps larger sets to a few m
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
-# The chapter needs the images twice. As they are, with gray values in $[0, 1]$, they are measurements; thresholded at a
-# half, they are yes-or-no answers. The two call for different likelihoods. We train on `x_train`, choose on `x_valid`, and
-# look at `x_test` once, at the very end.
+# This chapter uses the images in two forms. As they are, with gray values in $[0, 1]$, their pixels are measurements;
+# thresholded at one half, their pixels are yes-or-no answers. The two forms call for different likelihoods. We train on
+# `x_train`, choose on `x_valid`, and look at `x_test` once, at the very end.
 #
-# Every model of this chapter has the same networks. The short function `new_vae` makes one with fresh weights.
+# Nearly every model in this chapter has the same networks. The short function `new_vae` makes one with fresh weights.
 
 # %%
 data = datasets.load(DATASET)
@@ -71,7 +71,7 @@ def new_vae(model=models.VAE, seed=0, hidden=HIDDEN, latent_size=LATENT_SIZE, **
 # %% [markdown]
 # ## 1. What does a likelihood say about noise?
 #
-# Everything in this chapter happens at the right end of the model:
+# The first three sections of this chapter are about the right end of the model:
 
 # %%
 plots.schematic(
@@ -86,26 +86,27 @@ plots.schematic(
 plt.show()
 
 # %% [markdown]
-# Its noise is an assumption, and it decides how many nats an error costs.
+# The noise of the likelihood is an assumption, and it decides how many nats an error costs.
 #
-# The decoder puts out a clean picture $\hat x = g_\theta(z)$. The likelihood says how a real image may differ from it. With
+# The decoder outputs a clean picture $\hat x = g_\theta(z)$. The likelihood says how a real image may differ from it. With
 # Gaussian noise of scale $\sigma$, independent in each of the $D$ pixels,
 #
 # $$ \log p_\theta(x|z) = -\frac{1}{2\sigma^2} \sum_i (x_i - \hat x_i)^2 - D \log(\sigma\sqrt{2\pi}). \tag{4.1} $$
 #
-# The first term is a squared error, and $\sigma$ says how much it matters. The second term holds no network weights, yet it
-# belongs to the likelihood: without it, nothing would stop us from choosing a huge $\sigma$. Note where $D$ stands. The
+# The first term is a squared error, and $\sigma$ says how much it matters. The second term contains no network weights, yet
+# it belongs to the likelihood: without it, nothing would stop us from choosing a huge $\sigma$. Note the factor $D$. The
 # constant is added once for each pixel, so it is either summed with the pixels or multiplied by $D$, never both.
 #
-# For yes-or-no pixels the noise is a coin: pixel $i$ is 1 with probability $\hat x_i$,
+# For binary pixels the noise is a coin flip: pixel $i$ is 1 with probability $\hat x_i$, so
 #
 # $$ \log p_\theta(x|z) = \sum_i x_i \log \hat x_i + (1 - x_i) \log (1 - \hat x_i). \tag{4.2} $$
 #
-# Both are *sums* over all pixels. Independent noise multiplies probabilities, and the logarithm of a product is a sum.
+# Both are *sums* over all pixels. When the noise is independent, probabilities multiply, and the logarithm of a product is
+# a sum.
 #
-# We write both down, and TensorFlow Probability must agree. There, `tfd.Independent(..., 3)` declares that the last three
-# axes, height, width and channels, make up one example. As a stand-in for a decoder we predict the same picture for every
-# example: the mean of the training images, pulled a little toward gray so that no probability is exactly 0 or 1.
+# We type both equations and check them against TensorFlow Probability. There, `tfd.Independent(..., 3)` declares that the
+# last three axes (height, width and channels) make up one example. As a stand-in for a decoder we predict the same picture
+# for every example: the mean of the training images, pulled a little toward gray so that no probability is exactly 0 or 1.
 
 # %%
 def gaussian_log_prob(x, x_hat, sigma):
@@ -132,16 +133,16 @@ assert np.allclose(bernoulli_log_prob(binary_valid, mean_image), by_tfd, rtol=1e
 
 # %% [markdown]
 # In the library these are `likelihoods.Gaussian(sigma)` and `likelihoods.Bernoulli()`. `models.VAE` takes either as its
-# `likelihood`. The name `"bernoulli"` stands for the second, which is the default, and `"gaussian"` for the first with
-# $\sigma = 1$.
+# `likelihood`. You can also pass a name: `"bernoulli"`, the default, stands for the second, and `"gaussian"` for the first
+# with $\sigma = 1$.
 #
 # ### A density is not a probability
 #
 # Equation 4.2 is the logarithm of a probability, so it is never above zero. Equation 4.1 is the logarithm of a *density*. A
-# density has units, one over the unit of $x$ for each pixel, and it may be as large as you like.
+# density has units (one over the unit of $x$, for each pixel), and it can be as large as you like.
 #
 # **Predict.** Suppose a program stores gray values from 0 to 255 instead of 0 to 1, with the same pictures and the same
-# relative noise. What happens to equation 4.1, and what to equation 4.2?
+# relative noise. What happens to equation 4.1, and what happens to equation 4.2?
 
 # %%
 unit = gaussian_log_prob(x_valid, mean_image, 0.3)
@@ -151,20 +152,21 @@ assert np.isclose(shift, np.log(255), rtol=1e-3), "new units move a log-density 
 print(f"a change of units costs {shift:.2f} nats for each pixel")
 
 # %% [markdown]
-# Nothing about the model changed, and the number fell by $\log 255 \approx 5.54$ nats for each pixel. Equation 4.2 does not
-# change at all: an answer has no unit. So a log-density means something only beside another log-density of the *same data in
-# the same units*, and never beside a log-probability. Larger images also have larger sums; to compare sizes, people divide
-# the *negative* log-likelihood by $D \log 2$ and call it *bits per dimension*. It is the one number in a report whose
-# direction flips: lower is better.
+# Equation 4.1 falls by $\log 255 \approx 5.54$ nats for each pixel, although nothing about the model has changed. Equation
+# 4.2 does not change at all: a yes-or-no answer has no unit. So a log-density is meaningful only in comparison with another
+# log-density of the *same data in the same units*, and never in comparison with a log-probability. Larger images also have
+# larger sums. To compare sizes, people divide the *negative* log-likelihood by $D \log 2$ and call the result *bits per
+# dimension*. Note its direction: of a log-likelihood more is better, of bits less.
 #
-# Many programs put gray values into equation 4.2. Its largest value is still at $\hat x = x$, so it trains; but over gray values
-# it is neither a probability nor a density, since it does not add up to one, and its value should not be reported as a likelihood.
-# (Chapter 03's reading is the exception: it bounds the average log-probability of *thrown* pixels. That is other data, so say so.)
+# Many programs put gray values into equation 4.2. Its largest value is still at $\hat x = x$, so training works. But over
+# gray values it is neither a probability nor a density, since it does not add up to one, and its value should not be
+# reported as a likelihood. (Chapter 03's reading is the exception: there it bounds the average log-probability of binary
+# pixels *drawn at random*, with the gray values as probabilities. Those are different data, so say so.)
 #
-# Stored images are whole numbers, so a proper probability for them exists: give each of the 256 levels the mass that a
-# smooth density has in its bin. `likelihoods.DiscretizedLogistic` does this with a logistic density. Its 256
-# probabilities add up to one, and no log-probability is above zero. Inside a VAE the model tells a likelihood the shape of
-# an example; to use one alone, say `on(shape)`.
+# Stored pixels are whole numbers, so they can have a proper probability: give each of the 256 levels the mass that a smooth
+# density has in its bin. `likelihoods.DiscretizedLogistic` does this with a logistic density. Its 256 probabilities add up
+# to one, and no log-probability is above zero. Inside a VAE the model tells the likelihood the shape of an example; to use
+# a likelihood on its own, call `on(shape)`.
 
 # %%
 levels = np.linspace(0, 1, 256, dtype="float32")[:, None]  # [256, 1]: one pixel, all its levels
@@ -185,19 +187,20 @@ axes[1].set(xlabel="level", ylabel="probability")
 plt.show()
 
 # %% [markdown]
-# Left, three densities of one gray value: the narrow one rises above 1 (dotted line), so its logarithm is positive, and no law is
-# broken. Right, the masses of the 256 levels: each is at most 1, and together they are 1.
+# On the left are three densities of one gray value. The narrower ones rise above 1 (dotted line), so their logarithms are
+# positive there; for a density, no rule forbids that. On the right are the probabilities of the 256 levels: each is at most 1,
+# and together they add up to 1.
 #
 # ### What does sigma do to a VAE?
 #
-# Put equation 4.1 into the ELBO and multiply by $\sigma^2$. Up to a constant, training makes this small:
+# Put equation 4.1 into the negative ELBO and multiply by $\sigma^2$. Up to a constant, training minimizes
 #
 # $$ \tfrac12 \sum_i (x_i - \hat x_i)^2 + \sigma^2\, \mathrm{KL}(q_\phi(z|x) \| p(z)). \tag{4.3} $$
 #
-# So $\sigma^2$ weighs the KL against the squared error. It is a $\beta$ in disguise. A latent is worth its price only if it
-# removes more squared error than $\sigma^2$ asks for. For a linear decoder this can be said exactly (Lucas et al., 2019): a
-# latent is used if the data vary by more than $\sigma^2$ along its direction. Those variances are the eigenvalues of the
-# data's covariance, which we can count before any training.
+# So $\sigma^2$ is the weight of the KL against the squared error. It is a $\beta$ in disguise. A latent is worth its price
+# only if it removes more squared error than $\sigma^2$ demands. For a linear decoder there is an exact rule (Lucas et al.,
+# 2019): a latent is used if the variance of the data along its direction is more than $\sigma^2$. These variances are the
+# eigenvalues of the data's covariance, so before any training we can count how many are large enough.
 
 # %%
 variances = np.linalg.eigvalsh(np.cov(x_train.reshape(len(x_train), -1).T))
@@ -205,13 +208,13 @@ for sigma in (1.0, 0.3, 0.1):
     print(f"sigma {sigma}: {(variances > sigma**2).sum()} directions of the data vary by more than sigma^2")
 
 # %% [markdown]
-# **Predict.** The usual "squared error" loss is equation 4.1 with $\sigma = 1$. The count above is for the embedded digits:
-# what will that VAE learn? And what will $\sigma = 0.1$ do to the KL?
+# **Predict.** The usual "squared error" loss is equation 4.1 with $\sigma = 1$. Given the count above, which is for the
+# embedded digits, what will that VAE learn? And what will $\sigma = 0.1$ do to the KL?
 #
-# We train the same network with three fixed values, with one learned number, `Gaussian("learned")`, and once with
-# $\sigma = 1$ and $\beta = 0.01$, which by equation 4.3 should equal $\sigma = 0.1$. For each we look at the KL and at the
-# root of the mean squared difference between an image and its reconstruction, both on the training images: equation 4.3
-# says what training trades.
+# We train the same networks with three fixed values of $\sigma$, with a learned one, `Gaussian("learned")`, and once with
+# $\sigma = 1$ and $\beta = 0.01$, which by equation 4.3 should be the same as $\sigma = 0.1$. For each we look at the KL
+# and at the root-mean-square (RMS) difference between an image and its reconstruction. We take both on the training images,
+# because equation 4.3 describes the trade that training makes.
 
 # %%
 settings = {  # name: (sigma, beta)
@@ -241,10 +244,11 @@ axes[0].invert_yaxis()
 plt.show()
 
 # %% [markdown]
-# Nothing, and a lot: from $\sigma = 1$ to $0.1$ the KL rises and the error falls. On the digits the
-# first model has a KL of zero: it ignores its latents and draws the same picture for every image, just as the count of
-# directions said. This is not a failure of training. It is the best answer to the question that $\sigma = 1$ asks, because
-# noise of that size would drown any difference between the digits. The last bar equals the third, as equation 4.3 promised.
+# With $\sigma = 1$ it learns nothing that tells the images apart, and $\sigma = 0.1$ raises the KL a lot: from $\sigma = 1$
+# to $0.1$ the KL rises and the error falls. On the digits the first model has a KL of zero. It ignores its latents and draws
+# the same picture for every image, just as the count of directions said. This is not a failure of training. It is the best
+# solution for $\sigma = 1$, because noise of that size would drown any difference between the digits. The last bar equals
+# the third, as equation 4.3 promised.
 #
 # ### Which sigma is the right one?
 #
@@ -253,8 +257,9 @@ plt.show()
 #
 # $$ \sigma^2 = \frac{1}{D}\, \mathbb{E}\Big[\sum_i (x_i - \hat x_i)^2\Big]. \tag{4.4} $$
 #
-# The best scale is the root-mean-square residual: noise should be as large as the errors really are. The learned number
-# must come close to this. We solve equation 4.1 for the squared error, so that the residual includes the sampling of $z$.
+# The best scale is the root-mean-square residual: the noise should be as large as the errors really are. The learned
+# $\sigma$ must come close to it. To check this we solve equation 4.1 for the squared error, so that the residual includes
+# the sampling of $z$.
 
 # %% tags=["drift"]
 learned = gray_vaes["learned"]
@@ -271,17 +276,17 @@ for name in ("sigma 1", "sigma 0.3", "sigma 0.1", "learned"):
     print(f"{name:10s} validation ELBO {final[name]:8.1f} nats, {units} of {LATENT_SIZE} latents active")
 
 # %% [markdown]
-# `evaluation.active_units` counts the latents whose posterior mean moves with the image; with $\sigma = 1$ none does on the
-# digits. The four bounds may be compared, since all are densities of the same images in the same units. On the digits three of
-# them are positive, which is no mistake for a density. Learning the scale finds a good value without a search. It starts at
-# $\sigma = 1$, where the latents do not pay, so it needs some epochs before they come to life; a fixed value that happens to
-# be right can be ahead of it.
+# `evaluation.active_units` counts the *active* latents, those whose posterior mean moves with the image; with $\sigma = 1$
+# none does on the digits. The four bounds may be compared, since all are densities of the same images in the same units. On
+# the digits three of them are positive, which is not an error for a density. Learning the scale finds a good value without
+# a search. It starts at $\sigma = 1$, where the latents do not pay, so it needs some epochs before they become active; a
+# fixed value that happens to be right can be ahead of it.
 #
 # ### A trap: one scale for each pixel
 #
 # If one learned scale is good, why not one for each pixel? Because some pixels never change: the corners of the digits are
-# always black. There the best scale is zero and the density is infinite. To see it we need no network, only a normal
-# distribution for each pixel, with the smallest scale that we allow. We also put a speck on one validation image: a value of
+# always black. There the best scale is zero and the density is infinite. To see this we need no network, only a normal
+# distribution for each pixel, with a lower limit on its scale. We also put a speck on one validation image: a value of
 # $1/16$, which is nearly black, in the pixel that varies least. What does this speck cost?
 
 # %% tags=["drift"]
@@ -299,27 +304,30 @@ assert trap[1e-3][0] - trap[1e-2][0] >= 0.99 * constant * np.log(10), "each cons
 assert trap[1e-3][1] > 1000 * (constant > 0), "a speck of one sixteenth is 62 scales of 0.001 away"
 
 # %% [markdown]
-# Each constant pixel adds $\log 10 \approx 2.3$ nats for each factor of ten, for ever, and nothing about the images has been
-# understood. The bill comes with the first image that has a speck in such a corner: at a scale of 0.001 it pays nearly two
-# thousand nats, far more than all honest differences in this chapter together. Remember this when you read of a very large
-# positive log-density. The library has such scales: `likelihoods.Gaussian("per_feature")` learns one for each pixel, and
-# with `Gaussian("decoder")` the decoder gives one for each pixel of each image, which stops at 0.001. A floor prevents
-# infinity but not the trap. Sound ways out: one scale for all pixels, a discretized likelihood, or noise of one gray level
-# added to the data, which turns the bound on a density into a bound on a true probability (Theis et al., 2016).
+# At a scale of 0.001 it costs nearly two thousand nats, far more than all the honest differences in this chapter together.
+# On the training images the same small scale looks like progress: each time it shrinks by a factor of ten, each constant
+# pixel adds $\log 10 \approx 2.3$ nats, without end, and yet nothing about the images has been learned. Remember this when
+# you read of a very large positive log-density.
+#
+# The library has such scales: `likelihoods.Gaussian("per_feature")` learns one for each pixel, and with
+# `Gaussian("decoder")` the decoder gives one for each pixel of each image, with a floor of 0.001. A floor prevents infinity
+# but not the trap. There are sound alternatives: one scale for all pixels, a discretized likelihood, or noise of one gray
+# level added to the data, which turns the bound on a density into a bound on a true probability (Theis et al., 2016).
 #
 # ## 2. Why are the images blurry?
 #
-# The question has a short answer: the decoder draws an average. Suppose $z$ leaves something open, and given $z$ the image
-# is one of several. On average over those images, equation 4.1 is then largest at their mean, for any $\sigma$, and so is
-# equation 4.2:
+# The short answer is that the decoder draws an average. Suppose $z$ does not determine the image: given $z$, it is one of
+# several. On average over those images, equation 4.1 is then largest at their mean, for any $\sigma$, and so is equation
+# 4.2:
 #
 # $$ g^*(z) = \mathbb{E}[x|z] = \frac{\sum_n q_\phi(z|x_n)\, x_n}{\sum_n q_\phi(z|x_n)}. \tag{4.5} $$
 #
 # The second form is for a fixed encoder and the training images: an average of all of them, each weighted by how densely $q$
 # places it at $z$.
 #
-# **Predict.** Take a world of two images, equally likely: a digit, and the same digit moved by two pixels. A decoder that is
-# told nothing mixes them, $\hat x = (1-\alpha)\, x_a + \alpha\, x_b$. Which $\alpha$ has the smallest expected squared error?
+# **Predict.** Imagine a world of two images, equally likely: a digit, and the same digit moved by two pixels. A decoder that
+# is not told which one it should draw mixes them, $\hat x = (1-\alpha)\, x_a + \alpha\, x_b$. Which $\alpha$ has the smallest
+# expected squared error?
 
 # %% tags=["drift"]
 x_a = np.pad(x_valid[0], ((0, 0), (0, 2), (0, 0)))
@@ -338,12 +346,13 @@ plots.image_grid(np.stack([x_a, x_b, best]), labels=["one image", "the other", "
 plt.show()
 
 # %% [markdown]
-# $\alpha = 1/2$: the lowest point of the parabola. The best guess, on the right, is a double exposure. It is neither of the two
-# images and could never occur, but nothing else has a smaller expected error.
+# $\alpha = 1/2$ has the smallest error: it is the lowest point of the parabola. The best guess, on the right, is a double
+# exposure. It is neither of the two images and could never occur, but no other guess has a smaller expected error.
 #
-# Now the trained VAE with $\sigma = 0.3$. For each of 500 training images we draw one code $z$ from its posterior, and compare
-# the decoder's picture with equation 4.5: the average of all training images, weighted by $q_\phi(z|x_n)$. Pythagoras holds here:
-# on average, the decoder's squared error is its squared distance from that average plus the spread of the images around it.
+# Now we turn to the trained VAE with $\sigma = 0.3$. For each of 500 training images we draw one code $z$ from its
+# posterior, and compare the decoder's picture with equation 4.5: the average of all training images, weighted by
+# $q_\phi(z|x_n)$. Pythagoras' theorem holds here: on average, the decoder's squared error is its squared distance from that
+# average plus the spread of the images around it.
 
 # %% tags=["drift"]
 vae, x = gray_vaes["sigma 0.3"], x_train[:500]
@@ -364,33 +373,35 @@ plt.show()
 
 # %% [markdown]
 # The decoder's pictures (second row) are softer than the images and look much like the weighted averages of all images that
-# share the code (third row), as equation 4.5 says. The last row holds samples from $p_\theta(x|z)$, which are the soft pictures covered with snow. The
-# samples are what the model really claims to be an image. Papers rarely show them, since the noise is independent from pixel
-# to pixel and cannot put back a stroke. They show the mean instead, and the mean is blurry.
+# share the code (third row), as equation 4.5 says. The last row holds samples from $p_\theta(x|z)$: the soft pictures
+# covered with noise. These samples are what the model really claims to be images. Papers rarely show them, since noise that
+# is independent from pixel to pixel cannot restore a stroke. They show the mean instead, and the mean is blurry.
 #
-# The spread is the part of the error that no decoder can remove, since the code does not say which of its images is meant. Where
-# no code is shared, softness can still be the decoder's own: a smooth function of few latents averages over neighbors too.
+# The spread is the part of the error that no decoder can remove, since a shared code does not say which of its images is
+# meant. Where no code is shared, the decoder itself can still make pictures soft: a smooth function of few latents averages
+# over neighbors too.
 #
-# So blur has two sources, and neither is the optimizer or the KL formula: an independent likelihood must average over whatever
-# $z$ leaves open, and a smooth decoder averages over neighboring codes. Three remedies follow: let the code say more (a smaller $\sigma$, more latents), let the likelihood
-# say more (pixels that depend on one another), or give up the likelihood and train against a critic.
+# So blur has two sources, and neither is the optimizer or the KL formula: a likelihood with independent pixels must average
+# over whatever $z$ leaves open, and a smooth decoder averages over neighboring codes. Three remedies follow. Let the code say
+# more (a smaller $\sigma$, more latents), let the likelihood say more (pixels that depend on one another), or give up the
+# likelihood and train against a critic (a second network that learns to tell real images from generated ones).
 #
 # ## 3. Sum or mean: what does a loss really weigh?
 #
-# Many programs hold this innocent pair of lines: a cross-entropy *averaged* over pixels, as Keras does by default, and a KL
-# summed over latents. Compare with equation 4.2, a sum. The average is smaller by a factor of $D$, and an optimizer such as
-# Adam does not care about the overall size of a loss, only about proportions. Write any such loss as
+# Many programs contain this innocent pair of lines: a cross-entropy *averaged* over pixels, as Keras does by default, and a
+# KL summed over latents. Equation 4.2, however, is a sum. The average is smaller by a factor of $D$, and to an optimizer such
+# as Adam the overall size of a loss does not matter, only the proportions of its terms. Write any such loss as
 #
 # $$ \text{loss} = a \cdot \big(-\mathbb{E}_q[\log p_\theta(x|z)]\big) + b \cdot \mathrm{KL} + \text{constant}, \qquad
 #    \beta_\text{eff} = b / a. \tag{4.6} $$
 #
-# The *effective beta* is the weight of the KL once the reconstruction term is a true log-likelihood in nats. For the ELBO it
-# is 1. For the innocent pair it is $D$.
+# The *effective beta* is the weight of the KL once the loss is scaled so that its reconstruction term is a true
+# log-likelihood in nats. For the ELBO it is 1. For the innocent pair it is $D$.
 #
-# The names differ from book to book, so let us measure it instead of reading code. A loss is a function of images, the decoder's
-# output, and the posterior's mean and log-variance. Change the output only, and see how much the loss moves for each nat of
-# log-likelihood: that is $a$. Change the mean only, and see how much it moves for each nat of KL: that is $b$. The measurement
-# takes two slopes and one division.
+# Names differ from book to book, so let us measure the effective beta instead of reading code. A loss is a function of the
+# images, the decoder's output, and the posterior's mean and log-variance. Change only the output, and see how much the loss
+# moves for each nat of log-likelihood: that is $a$. Change only the mean, and see how much the loss moves for each nat of
+# KL: that is $b$. The measurement takes two slopes and one division.
 
 # %%
 def pixel_cross_entropy(x, p):
@@ -442,17 +453,18 @@ plots.image_rows(rows, ax=axes[1])
 plt.show()
 
 # %% [markdown]
-# Nothing: with the mean the KL drops to zero within a few epochs, and every reconstruction is the same gray average. With the
-# sum the KL climbs to several nats, and the reconstructions follow the images. This is *posterior collapse*, and here it was ordered: the loss asked for it.
+# Nothing: with the mean the KL drops to zero within a few epochs, and every reconstruction is the same gray average. This is
+# *posterior collapse* (the posterior equals the prior for every image), and here the loss asked for it. With the sum the KL
+# climbs to several nats, and the reconstructions follow the images.
 #
 # ### Seven published losses
 #
 # How common is this? Below are the losses of seven well-known teaching programs, rewritten by us from what they compute.
 # Each takes images, output, mean and log-variance, and returns one number. `sum_per_image` adds up all axes but the first.
-# Three of them err in a sum or a mean. keras.io's averages over the color channels, of which its images have one: as
-# published it is right, and the bar below it shows what the same line does to color images. The last three hold weights
-# that somebody tuned; two of those use a squared or an absolute error, and the likelihoods behind these are Gaussian and
-# Laplace noise of scale 1.
+# Three of the losses have an error in a sum or a mean. The one from keras.io averages over the color channels, but its
+# images have only one: as published it is right, and the bar below it will show what the same line does to color images. The
+# last three contain weights that somebody tuned. Two of those use a squared or an absolute error, which correspond to
+# Gaussian and Laplace noise of scale 1.
 
 # %%
 def sum_per_image(terms):
@@ -490,11 +502,11 @@ def lab_course(x, output, mean, log_var):  # a mean absolute error; its "log sig
     return tf.reduce_mean(tf.abs(x - output)) + 0.0005 * tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
 
 # %% [markdown]
-# `evaluation.effective_beta` does what we did by hand, at random points. It also moves the log-variances: the slope along
-# them must be the same $b$. If it is not, the loss is not of the form of equation 4.6, and you get an error that says what
-# is probably missing. The function must know the likelihood, its `scale` if that is not 1, and the sizes, for it is the
-# sizes that do the damage. We use those of each program: 32 by 32 gray images for the generative book, 64 by 64 color
-# images for the last two.
+# `evaluation.effective_beta` does what we did by hand, at random points. It also changes the log-variances: the slope along
+# them must be the same $b$. If it is not, the loss does not have the form of equation 4.6, and you get an error that says
+# what is probably missing. The function must know the likelihood, its `scale` if that is not 1, and the sizes, because it is
+# the sizes that do the damage. We use the image sizes of each program: 32 by 32 gray images for the generative book, 64 by
+# 64 color images for the last two.
 
 # %%
 color = (64, 64, 3)
@@ -529,16 +541,18 @@ ax.legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# Six of the seven miss the dashed line at 1, where a negative ELBO would be; note the logarithmic axis. Between the smallest
-# weight and the largest lies a factor of about fifty. keras.io's program, the most read of all, is on the line: its images
-# have one channel, and a mean over one number is that number. The same line on color images weighs the KL three times.
+# Six of the seven miss the dashed line at 1, where a negative ELBO would be; note the logarithmic axis. The largest weight is
+# about fifty times the smallest. keras.io's program, the most read of all, is on the line: its images have one channel, and
+# the mean of one number is that number. On color images, the same line of code weighs the KL three times.
 #
-# A weight other than 1 is not wrong in itself: `models.VAE` has a `beta` on purpose (Higgins et al., 2017). What is wrong is not
-# to say so, and to call the sum of the two terms "the ELBO". Most of these weights also change when you change something else: the batch size,
-# the latent size, the number of channels or the size of the images. A reader who tries a latent size of 32 may then change
-# two things at once. And since the noise scale is a beta in disguise, the last two losses *are* negative ELBOs, up to a factor
-# and a constant, for another noise: larger than the whole range of gray values, if these lie in $[0, 1]$. For one of the two
-# we can check it, since `effective_beta` takes the `scale` of the noise:
+# A weight other than 1 is not wrong in itself: `models.VAE` has a `beta` on purpose (Higgins et al., 2017). What is wrong is
+# to keep quiet about it, and to call the sum of the two terms "the ELBO". Most of these weights also change when you change
+# something else: the batch size, the latent size, the number of channels or the size of the images. A reader who tries a
+# latent size of 32 may then change two things at once.
+#
+# Since the noise scale is a beta in disguise, the last two losses *are* negative ELBOs, up to a factor and a constant, but
+# for a different noise scale: one larger than the whole range of gray values, if these lie in $[0, 1]$. We can check this
+# for one of the two, since `effective_beta` takes the `scale` of the noise:
 
 # %%
 wide = measured["PyTorch-VAE"] ** 0.5  # at scale 1 the KL weighs sigma^2, by equation 4.3
@@ -548,13 +562,13 @@ assert np.isclose(beta, 1, rtol=0.02), "for noise of this scale the loss is a ne
 print(f"a negative ELBO for sigma = {wide:.2f}")
 
 # %% [markdown]
-# The cure is a habit: write the bound in nats for each example, as a sum over *all* axes but the batch, then a mean over the
-# batch. If you want a beta, write it where everybody can see it.
+# The cure is a habit: write the bound in nats for each example, as a sum over *all* axes but the batch, then take the mean
+# over the batch. If you want a beta, write it where everybody can see it.
 #
 # ## 4. Can a VAE overfit?
 #
-# Yes. The training bound is an average over images that the networks have seen. With many weights and few images the
-# encoder and the decoder learn these by heart: the training bound keeps rising while the validation bound turns down.
+# Yes. The training bound is an average over images that the networks have seen. With many weights and few images, the
+# encoder and the decoder memorize these images: the training bound keeps rising while the validation bound turns down.
 #
 # **Predict.** We give a network with two layers of 512 units only 200 images. After how many epochs will the validation
 # bound be best: 20, 50, or all of them?
@@ -571,14 +585,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Long before the last epoch, as the dotted line shows. The solid training curve climbs to the end; the dashed validation curve
-# climbs with it at first, turns, and falls away. The gap between the two
-# curves at the end is the size of the self-deception of anyone who reports a training bound.
+# The validation bound is best long before the last epoch, as the dotted line shows. The solid training curve climbs to the
+# end; the dashed validation curve climbs with it at first, turns, and falls away. The gap between the two curves at the end
+# is how far you deceive yourself if you report a training bound.
 #
-# Both curves tremble, because each epoch draws new codes. Do not read more than the trend from a single epoch.
+# Both curves are jagged, because each epoch draws new codes. Read the trend from them, and nothing from a single epoch.
 #
-# Keras has the remedy as a callback. `EarlyStopping` watches `val_loss`, waits `patience` epochs for an improvement, and
-# puts the best weights back. With a beta other than 1 it should watch `val_elbo` instead, with `mode="max"`.
+# Keras offers the remedy as a callback. `EarlyStopping` watches `val_loss`, waits `patience` epochs for an improvement, and
+# restores the network weights of the best epoch. With a beta other than 1 it should watch `val_elbo` instead, with `mode="max"`.
 
 # %% tags=["drift"]
 stopped_vae = new_vae(**large)
@@ -594,23 +608,24 @@ print(f"training to the end: ELBO {np.mean(overfit['elbo'][-5:]):.1f} nats, vali
 print(f"early stopping after {len(stopped['loss'])} epochs: validation {rescued:.1f} nats")
 
 # %% [markdown]
-# The validation images chose the epoch, so the validation bound is now a little too good as well. That is why a third part,
-# the test split, exists. More data, a smaller network, or noise on the inputs are other remedies, and better ones where
-# they can be had.
+# The validation images were used to choose the epoch, so the validation bound is now a little too good as well. That is why
+# there is a third part of the data, the test split. Other remedies are more data, a smaller network, or noise on the inputs;
+# where they are available, they are better.
 #
 # ## 5. How far below the evidence is the bound?
 #
 # The ELBO is a lower bound on $\log p_\theta(x)$, and chapter 03 found the gap: $\mathrm{KL}(q_\phi(z|x) \| p_\theta(z|x))$.
 # Two models with the same ELBO may differ in their evidence. We want the evidence itself.
 #
-# Write it as an average under the posterior, $p_\theta(x) = \mathbb{E}_q[w]$ with the *importance weight*
+# Write the evidence as an average under the posterior, $p_\theta(x) = \mathbb{E}_q[w]$ with the *importance weight*
 # $w = p_\theta(x|z)\, p(z) / q_\phi(z|x)$. Draw $k$ samples and take the logarithm of their average weight:
 #
 # $$ \mathrm{ELBO}_k(x) = \mathbb{E}\Big[\log \frac1k \sum_{s=1}^k w_s\Big], \qquad
 #    \mathrm{ELBO} = \mathrm{ELBO}_1 \le \mathrm{ELBO}_k \le \mathrm{ELBO}_{k+1} \le \log p_\theta(x). \tag{4.7} $$
 #
-# Burda et al. (2016) proved the chain. For $k = 1$ it is the ELBO; as $k$ grows the average settles, and the bound closes.
-# Weights of images are far too small for floating-point numbers, so we keep their logarithms and subtract the largest first.
+# Burda et al. (2016) proved this chain of inequalities. For $k = 1$ the bound is the ELBO; as $k$ grows, the average weight
+# settles and the gap closes. The importance weights of images are far too small for floating-point numbers, so we keep their
+# logarithms and subtract the largest one before we average.
 
 # %%
 def log_mean_exp(log_w):
@@ -629,9 +644,9 @@ assert np.allclose(log_mean_exp(np.full([10, 1], -2000.0)), -2000), "equal weigh
 # %% [markdown]
 # ### Where the evidence is known
 #
-# Is the chain true? We test it where everything is exact. Take $z \sim N(0, I)$ with two latents and $x = Wz + \text{noise}$.
-# Then $x$ is normal with covariance $W W^\top + \sigma^2 I$, so the evidence is known, and so is the posterior. As $q$ we take
-# normal distributions that are wrong on purpose: they are shifted, and too wide.
+# Does the chain hold? We test it where everything is known exactly. Take $z \sim N(0, I)$ with two latents and
+# $x = Wz + \text{noise}$. Then $x$ is normal with covariance $W W^\top + \sigma^2 I$, so the evidence is known, and so is the
+# true posterior. As $q$ we take normal distributions that are wrong on purpose: they are shifted, and too wide.
 
 # %%
 random = np.random.default_rng(0)
@@ -673,20 +688,20 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Not at all: under the true posterior each weight *is* the evidence. Under the wrong one the gap at $k = 1$ is the KL between the
-# two. On these two logarithmic axes it soon falls along a straight line of slope $-1$: four times as many samples, a
-# quarter of the gap. Points that are not twice their standard error from zero are left out. A bound that beats the evidence
-# by more than chance would be a bug.
+# Not at all: under the true posterior each weight *is* the evidence. Under the wrong one the gap at $k = 1$ is the KL between
+# the two. On logarithmic axes the gap soon falls along a straight line of slope $-1$: with four times as many samples, a
+# quarter of the gap remains. Points less than two standard errors from zero are left out. A bound that beats the evidence by
+# more than chance would be a bug.
 #
-# The average *inside* the logarithm is the whole trick. The average of $\log w$ over many samples is still the ELBO, known
-# more precisely. More samples in that place reduce noise; more samples inside the logarithm reduce the gap. The other way to a
-# smaller gap is a better $q$, for example `posterior="full_gaussian"`, whose latents may be correlated.
+# The whole trick is to average *inside* the logarithm. If you average $\log w$ over many samples, you still get the ELBO, only
+# more precisely. More samples outside the logarithm reduce the noise; more samples inside it reduce the gap. The other way to
+# a smaller gap is a better $q$, for example `posterior="full_gaussian"`, whose latents may be correlated.
 #
 # ### A trained VAE
 #
-# For `sum_vae` nobody knows the evidence, but the chain still holds. `vae.log_weights(x, k)` gives $\log w$, `bounds.elbo` and
-# `bounds.iwae` reduce it; the second is our `log_mean_exp`. We draw 512 samples for each of 200 validation images and cut
-# them into groups of $k$.
+# For `sum_vae` nobody knows the evidence, but the chain still holds. `vae.log_weights(x, k)` gives $\log w$, and `bounds.elbo`
+# and `bounds.iwae` reduce it to a bound; the second is our `log_mean_exp`. We draw 512 samples for each of 200 validation
+# images and split them into groups of $k$.
 
 # %% tags=["drift"]
 log_w = np.concatenate([sum_vae.log_weights(binary_valid[:200], 64) for _ in range(8)])  # [512, n]
@@ -706,18 +721,19 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# The bound rises steeply at first and hardly at all at the end, so on the digits $k = 512$ is
-# about enough; larger images need more. The error bars of neighboring points overlap, and yet the rise is certain. The bars say how much
-# *other images* would move the mean, and all points share the same images. To compare two bounds, take the difference image
-# by image first, then its mean and its standard error.
+# The bound rises steeply at first and hardly at all at the end, so on the digits $k = 512$ is about enough; larger images need
+# more. The error bars of neighboring points overlap, and yet the rise is certain: the bars say how much *other images* would
+# move the mean, but all points share the same images. To compare two bounds, first take the difference image by image, then
+# its mean and its standard error.
 #
-# From now on `evaluation.log_likelihood(model, x, k)` does this for a whole data set: its `mean`, its `standard_error`, and
-# the value `per_example` for paired differences. It works in chunks, so memory does not grow with $k$.
+# From now on `evaluation.log_likelihood(model, x, k)` does this for a whole data set. It gives the `mean`, its
+# `standard_error`, and the values `per_example` for paired differences. It works in chunks, so memory does not grow with $k$.
 #
 # ### Training on the tighter bound
 #
-# If $\mathrm{ELBO}_k$ is tighter, we can train on it: the importance weighted autoencoder, `models.IWAE`, whose loss is
-# $-\mathrm{ELBO}_k$. With $k = 1$ it would be the VAE. We compare them at equal epochs, on two seeds.
+# If $\mathrm{ELBO}_k$ is tighter, we can also train on it. The result is the importance weighted autoencoder (IWAE),
+# `models.IWAE`, whose loss is $-\mathrm{ELBO}_k$. With $k = 1$ it would be the VAE. We train both for the same number of
+# epochs, on two seeds.
 #
 # **Predict.** Which of the two will have the better ELBO, and which the better log-likelihood?
 
@@ -744,39 +760,41 @@ for seed in (0, 1):
     assert value > elbo + 0.3, "and yet its log-likelihood does not fall with its ELBO"
 
 # %% [markdown]
-# The IWAE has clearly the worse ELBO, by several standard errors, and its log-likelihood does not suffer. There is no
-# contradiction. The ELBO punishes a posterior that misses the true one; the importance-weighted loss forgives it, since one
-# good sample among five is enough. So a comparison by ELBO alone would have thrown the IWAE away.
+# The VAE has clearly the better ELBO, by several standard errors, and yet the IWAE's log-likelihood does not suffer. There is
+# no contradiction. The ELBO punishes a posterior that misses the true one; the importance-weighted loss forgives it, since
+# one good sample among five is enough. So a comparison by ELBO alone would have rejected the IWAE.
 #
-# More is not always better in training: "tighter variational bounds are not necessarily better" is the title of a paper by
-# Rainforth et al. (2018). As $k$ grows, the encoder's gradient shrinks faster than its noise, so the encoder learns less and less.
-# Tucker et al. (2019) give an estimator without that fault.
+# A larger $k$ is not always better in training: "tighter variational bounds are not necessarily better" is the title of a
+# paper by Rainforth et al. (2018). As $k$ grows, the encoder's gradient shrinks faster than its noise, so the encoder learns
+# less and less. Tucker et al. (2019) give an estimator without that fault.
 #
-# Is it the better model? Look at the second number of each line and at its standard error. In our run both seeds favor the
-# IWAE, by a few tenths of a nat, several standard errors over images. On MNIST, Burda et al. (2016) found about one nat in its
-# favor with $k = 5$, after long training. But the standard error covers the choice of validation images and not the choice of
-# the seed, and two seeds are few. If in your run the seeds disagree, or a difference is less than two standard errors from
-# zero, "we could not tell" is the honest answer. Row Y3 of [the course's benchmarks](../benchmarks/yardsticks.md) trains both on
-# MNIST, with three seeds; row Y1 holds a VAE of this library against the log-likelihood that Burda et al. published.
+# Is the IWAE the better model? Look at the second number of each line and at its standard error. In our run both seeds favor
+# the IWAE, by a few tenths of a nat, several standard errors over images. On MNIST, Burda et al. (2016) found about one nat in
+# its favor with $k = 5$, after long training. But the standard error covers the choice of validation images and not the choice
+# of the seed, and two seeds are few. If in your run the seeds disagree, or a difference is less than two standard errors from
+# zero, "we could not tell" is the honest answer. Row Y3 of [the course's benchmarks](../benchmarks/yardsticks.md) trains both
+# on MNIST, with three seeds; row Y1 compares a VAE of this library with the log-likelihood that Burda et al. published.
 #
 # ## 6. How do you report a result?
 #
-# A number such as "our VAE reaches $-17$" is worth nothing. It lacks everything that decides the number. Say, each time:
+# A number such as "our VAE reaches $-17$" is worth nothing, because everything that decides the number is missing. Each time,
+# say:
 #
 # | what | because |
 # |---|---|
-# | data, number of examples, split | a training bound is not a test bound, and a part of the data is easier or harder |
-# | how pixels became binary, or which units | another binarization is another data set; another unit moves a density. Drawn anew in each step (`augmentation=layers.Binarize()`) or fixed once: say which |
+# | data, number of examples, split | a training bound is not a test bound, and a subset of the data is easier or harder |
+# | how pixels became binary, or which units | another binarization is another data set, and another unit shifts a log-density. Say whether pixels are drawn anew in each step (`augmentation=layers.Binarize()`) or fixed once |
 # | likelihood, density or probability | the two are not comparable |
 # | bound or estimate, and $k$ | $\mathrm{ELBO} \le \mathrm{ELBO}_k$ |
 # | loss and its beta | what was trained may not be what is reported |
-# | how the model and the epoch were chosen | on validation, never on test |
+# | how the model and the epoch were chosen | the choice belongs on validation images, never on test images |
 # | number of seeds, standard error, and over what | images and seeds are two sources of chance |
-# | unit | nats for each example, or bits per dimension |
+# | unit | it may be nats for each example, or bits per dimension |
 # | a baseline on the same data | otherwise nobody can tell whether it is good |
 #
-# A baseline costs one line. For binary images it is a coin for each pixel with the training frequencies, which uses no
-# latent at all. We smooth the frequencies a little, or a pixel that never lit up would have a probability of zero.
+# A baseline costs one line. For binary images it is a coin for each pixel, with the pixel's frequency in the training images;
+# this uses no latent at all. We smooth the frequencies a little; otherwise a pixel that never lit up would have a probability
+# of zero.
 
 # %%
 frequency = (binary_train.sum(axis=0) + 1) / (len(binary_train) + 2)
@@ -786,8 +804,8 @@ chosen = max(on_valid, key=lambda name: np.mean(on_valid[name]))
 results = [evaluation.log_likelihood(rivals[chosen, seed], binary_test, k=500) for seed in (0, 1)]
 
 # %% [markdown]
-# That was the one time that the test images were used. The choice between VAE and IWAE was made on validation images, by
-# the rule in the cell above.
+# That was the only time that we used the test images. The choice between VAE and IWAE was made on validation images, by the
+# rule in the cell above.
 
 # %% tags=["drift"]
 values = [result.mean for result in results]
@@ -807,8 +825,9 @@ assert np.mean(values) > baseline[0] + 3, "the model must beat independent pixel
 assert max(values) < 0, "a probability is at most one: anything above zero would be a bug"
 
 # %% [markdown]
-# The first check repeats an estimate with other samples of $z$. They are the third source of chance, and the smallest, if $k$
-# is large enough. The printed block is longer than the usual single number, but every line of it could change who wins.
+# The first check repeats an estimate with other samples of $z$. These samples are the third source of chance, and the
+# smallest if $k$ is large enough. The printed block is longer than the usual single number, but every line of it could change
+# who wins.
 #
 # ## Summary
 #
@@ -817,19 +836,19 @@ assert max(values) < 0, "a probability is at most one: anything above zero would
 #   $\sigma$ is the root-mean-square residual, and seen why densities and probabilities do not mix;
 # - traced blur to an average over what $z$ leaves open;
 # - measured the effective beta of seven published losses, of which one was 1, and that one for gray images only;
-# - seen the validation bound turn round, and stopped there;
+# - seen the validation bound turn down, and stopped training in time;
 # - tightened the bound with importance samples, checked it where the evidence is known, and reported a test log-likelihood
 #   with its error bar and its conditions.
 #
 # ## Common mistakes
 #
-# - A mean over pixels, or over latents, or over colors: sum over all axes but the batch.
-# - The Gaussian constant added for each pixel and then multiplied by $D$ again.
+# - Taking a mean over pixels, or over latents, or over colors: sum over all axes but the batch.
+# - Adding the Gaussian constant for each pixel and then multiplying it by $D$ again.
 # - Comparing a density with a probability, or densities in different units.
-# - A scale for each pixel without a floor, on data with constant pixels.
+# - Learning a scale for each pixel without a floor, on data with constant pixels.
 # - Showing means and calling them samples.
 # - Averaging $\log w$ and calling it an importance-weighted bound.
-# - Giving overlapping error bars of paired numbers as a reason to see no difference.
+# - Concluding from overlapping error bars of paired numbers that there is no difference.
 # - Choosing the epoch, $k$ or the model on test images.
 #
 # ## Exercises
@@ -843,7 +862,7 @@ assert max(values) < 0, "a probability is at most one: anything above zero would
 # - Rainforth et al. (2018), "Tighter variational bounds are not necessarily better", and Tucker et al. (2019), "Doubly
 #   reparameterized gradient estimators for Monte Carlo objectives": what a tighter bound does to the encoder, and a remedy.
 # - Theis, van den Oord and Bethge (2016), "A note on the evaluation of generative models": densities, probabilities, and why
-#   good likelihoods and good pictures are two things.
+#   good likelihoods and good pictures are two different things.
 # - Lucas, Tucker, Grosse and Norouzi (2019), "Don't blame the ELBO!": collapse and $\sigma$, exactly, in the linear case.
 # - Rybkin, Daniilidis and Levine (2021), "Simple and effective VAE training with calibrated decoders": the learned scale.
 # - Loaiza-Ganem and Cunningham (2019), "The continuous Bernoulli": what is missing when gray values meet equation 4.2.

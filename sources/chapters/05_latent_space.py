@@ -7,7 +7,7 @@
 # # 05. The latent space
 #
 # You put a trained VAE to work: it generates, blends, edits, completes and judges pictures. Each time you measure how
-# well, against a rival that needs no VAE.
+# well it does, against a rival that needs no VAE.
 #
 # **Goals.** After this chapter you can
 # - generate from the prior, and say what a temperature does to realism and to variety;
@@ -67,10 +67,10 @@ plots.schematic(nodes, arrows, unit=0.8)
 plt.show()
 
 # %% [markdown]
-# The model is trained once. Each section then takes hold of it in another place (orange, with the section's number).
+# The model is trained once. Nearly every section then uses it at a different place, marked in orange with the section's number.
 #
-# The pictures are gray, so the likelihood is Gaussian, with a fixed $\sigma = 0.1$. By chapter 04 this is also a choice
-# of what deserves a latent: details whose squared error stays below $\sigma^2$ do not.
+# The pictures are gray, so the likelihood is Gaussian, with a fixed $\sigma = 0.1$. As chapter 04 showed, this choice also
+# decides what deserves a latent: details whose squared error stays below $\sigma^2$ do not.
 
 # %%
 def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, scale=SCALE, seed=0):
@@ -96,13 +96,13 @@ vae = trained_vae(x_train)
 #
 # $$ z = \tau \epsilon, \qquad \epsilon \sim N(0, I), \qquad \hat x = g_\theta(z). \tag{5.1} $$
 #
-# At $\tau = 1$ this is the model. At $\tau = 0$ every picture is $g_\theta(0)$. Anything but 1 is another distribution
-# than the one that was trained, so it needs a reason. The usual one is that small $\tau$ makes pictures "more typical".
-# (There is a second place for a temperature: the noise of $p_\theta(x|z)$. We show means, as nearly everybody does, so
-# that noise has temperature zero already. Chapter 04 called these means, not samples, for this reason.)
+# At $\tau = 1$ we draw from the model itself. At $\tau = 0$ every picture is $g_\theta(0)$. Any other value means drawing
+# from a distribution that was not trained, so it needs a reason. The usual reason is that a small $\tau$ makes
+# pictures "more typical". (The noise of $p_\theta(x|z)$ could have a temperature, too. We show means, as nearly everybody
+# does, so that noise already has temperature zero. This is why chapter 04 called such pictures means, not samples.)
 #
 # We need numbers for "realistic" and "varied". For the first we take the distance from a picture to the *nearest
-# training image*, as a root-mean-square difference of a pixel. For the second we take the spread of the generated
+# training image*, as a root-mean-square (RMS) difference per pixel. For the second we take the spread of the generated
 # pictures around their own mean.
 
 # %%
@@ -136,9 +136,9 @@ plots.image_rows({rf"$\tau = {tau}$": generated[tau][:8] for tau in (0.0, 0.5, 1
 plt.show()
 
 # %% [markdown]
-# Each row decodes the same eight draws of $\epsilon$. At $\tau = 0$ all are
-# equal, an average with soft features and hard streaks. At 0.5 they are calm and alike. At 1 they differ, and all are smeared. At 2
-# they are harsh: strong contrasts and shapes that belong to no face.
+# By eye, the picture at $\tau = 0$ is an average with soft features and hard streaks, the same for all eight draws of
+# $\epsilon$. (Each row decodes the same eight.) At 0.5 the pictures are calm and alike. At 1 they differ from one another, and
+# all are smeared. At 2 they are harsh, with strong contrasts and shapes that belong to no face. Now the numbers.
 
 # %% tags=["drift"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -159,13 +159,13 @@ if DATASET == "faces":
     assert min(realism) > 1.5 * reconstructions, "no temperature comes near to the reconstructions"
 
 # %% [markdown]
-# No: realism, on the left (lower is better), has no such simple rule, while variety, on the right, grows with $\tau$ all the
-# way. On the faces the picture at $\tau = 0$ is *further* from any real face than an
-# ordinary draw: the average of faces that look left and right, lit from both sides, is no face. Cooling buys likeness
-# to the average, and the average need not be real. On MNIST the curve is nearly flat up to 1.
-# So choose $\tau$ by a measurement on your data, and report it with the pictures.
+# No. Variety (right) grows with $\tau$ all the way, but realism (left, lower is better) follows no such simple rule. On the
+# faces, the picture at $\tau = 0$ is *further* from any real face than an ordinary draw: the average of faces that look
+# left and right, lit from both sides, is no face. A lower temperature makes pictures more like the average, and the
+# average need not look real. On MNIST the curve is nearly flat up to 1.
+# So choose $\tau$ by a measurement on your own data, and report it with the pictures.
 #
-# At every temperature the generated faces stay much further from the data than reconstructions. The decoder can draw
+# At every temperature the generated faces are much further from the data than reconstructions are. The decoder can draw
 # a good face, but the prior does not know where the good codes are: the *aggregate posterior*
 # $q_\phi(z) = \frac1N \sum_n q_\phi(z|x_n)$, the mixture of all posteriors, is not quite $N(0, I)$. The next section
 # shows how far it is from filling the prior.
@@ -176,15 +176,15 @@ if DATASET == "faces":
 #
 # $$ z(t) = (1 - t)\, a + t\, b, \qquad 0 \le t \le 1. \tag{5.2} $$
 #
-# Two pictures' codes stand in for two draws from the prior. What happens half-way? If $a$ and $b$ are independent draws,
-# $(a + b)/2$ is $N(0, \tfrac12 I)$: it is shorter than a draw by a factor of $\sqrt2$. In two dimensions nobody would
-# notice. In many dimensions all draws have nearly the same norm. $|z|^2$ is a sum of $d$ squares with mean $d$ and
-# standard deviation $\sqrt{2d}$, so
+# Treat the two codes as two independent draws from the prior. What happens halfway? The midpoint $(a + b)/2$ then has the
+# distribution $N(0, \tfrac12 I)$: it is shorter than a draw by a factor of $\sqrt2$. In two dimensions nobody would
+# notice. In many dimensions it shows, because there all draws have nearly the same norm: $|z|^2$ is a sum of $d$ squares
+# with mean $d$ and standard deviation $\sqrt{2d}$, so
 #
 # $$ |z| \approx \sqrt{d} \pm \tfrac{1}{\sqrt2}, \qquad \Big|\frac{a + b}{2}\Big| \approx \sqrt{d/2} \pm \tfrac12. \tag{5.3} $$
 #
-# The draws fill a shell whose thickness does not grow, and its radius does. What share of the prior is as near to the
-# origin as a typical midpoint? The $\chi^2$ distribution knows.
+# So the draws fill a shell: as $d$ grows, its radius grows but its thickness does not. What share of the prior is as near
+# to the origin as a typical midpoint? The $\chi^2$ distribution gives the answer.
 
 # %%
 dimensions = (2, 10, 100)
@@ -204,13 +204,14 @@ assert shares[2] > 0.3 and shares[10] < 0.15 and shares[100] < 1e-4, "the shell 
 print({d: f"{share:.2g}" for d, share in shares.items()})
 
 # %% [markdown]
-# The norms of draws (solid) and of midpoints of two draws (dashed) part as the dimension grows. In two they overlap for the most part; in ten they are half apart; in a hundred they hardly touch. The
-# printed numbers are the shares of the prior that lie within the typical midpoint's radius: over a third, about a tenth, and
-# far less than one in ten thousand.
+# As the dimension grows, the norms of draws (solid) and of midpoints of two draws (dashed) separate. In two dimensions they
+# mostly overlap; in ten they are half apart; in a hundred they hardly touch. The printed numbers are the shares of the prior
+# that lie within the typical midpoint's radius: over a third, about a tenth, and far less than one in ten thousand.
 #
-# Now a riddle. The prior's *density* at the midpoint is higher than at the ends: $\log p(z) = -|z|^2/2 + $ constant, and
-# the midpoint is nearer to the origin. And yet hardly any draws fall there, because there is so little room near the
-# origin. Density is high and *mass* is thin. A decoder is trained where the mass is (which mass, we shall see under "Islands").
+# This looks like a contradiction. The prior's *density* is higher at the midpoint than at the ends, since
+# $\log p(z) = -|z|^2/2 + $ constant and the midpoint is nearer to the origin. Yet hardly any draws fall there, because
+# there is so little room near the origin. The density there is high, but the *mass*, the share of draws, is small. And a
+# decoder is trained where the mass is (the mass of which distribution, we shall see under "Islands").
 #
 # White (2016) therefore walks along an arc. With $\omega$ the angle between $a$ and $b$, **spherical interpolation** is
 #
@@ -241,7 +242,7 @@ assert np.all(np.linalg.norm(straight(u, v, 0.5), axis=1) < middle_norm), "the s
 # Does it matter for pictures? We take pairs of validation images, walk both ways between their posterior means, and
 # compare with a rival that needs no model: the **cross-fade**, which mixes the pixels themselves.
 #
-# **Predict.** In ten dimensions the norm in the middle is off by a factor of $\sqrt 2$. Will you see it?
+# **Predict.** In ten dimensions the norm in the middle is off by a factor of $\sqrt 2$. Will you see this in the pictures?
 
 # %%
 first, last = x_valid[:100], x_valid[100:200]
@@ -260,10 +261,10 @@ plots.image_rows({name: np.stack([pictures[clearest] for pictures in walk]) for 
 plt.show()
 
 # %% [markdown]
-# Three ways from one picture to another. The cross-fade is a double exposure: both pictures at once.
-# You may have hoped that the latent walks would deform one picture smoothly into the other. On the faces, look at the middle
-# of the walks for this pair, which differs most: there are ghosts of both pictures, and traces of a third thing that is in neither.
-# The spherical walk has more contrast in the middle, since its codes are longer; its ghosts are sharper, not fewer.
+# For this pair, the one that differs most, you see it as contrast: the spherical walk has more of it in the middle, since its
+# codes are longer there. The cross-fade is a double exposure, both pictures at once. You may have hoped that the latent
+# walks would instead deform one picture smoothly into the other. But on the faces, look at the middle of the walks: there
+# are ghosts of both pictures, and traces of a third thing that is in neither. The spherical walk's ghosts are sharper, not fewer.
 
 # %% tags=["drift"]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -285,22 +286,22 @@ assert abs(middle["straight"] - middle["spherical"]) < 0.25 * middle["straight"]
 assert middle["straight"] < 1.1 * middle["cross-fade"], "a latent walk stays about as near to the data as a cross-fade"
 
 # %% [markdown]
-# Hardly. The straight line dips toward the origin and the arc does not, as
-# equation 5.3 said. For the pictures it makes little difference. In ten dimensions the dip stays inside the band of usual norms;
-# with hundreds of latents it leaves the band, and the argument gets stronger.
+# Hardly, over all pairs. The straight line dips toward the origin and the arc does not (right), as equation 5.3 says, but for
+# the pictures this makes little difference (left). In ten dimensions the dip stays inside the band of usual norms; with
+# hundreds of latents it leaves the band, and the argument for the arc gets stronger.
 #
-# Be modest about the left panel, too. On the faces the latent walks are nearer to the data than the cross-fade only
-# around the middle, if at all, and not by much, for pairs as different as these. So the norm is not what is wrong with these walks. What is?
+# Nor do the latent walks clearly beat the cross-fade. On the faces they are nearer to the data only around the middle, if at
+# all, and not by much, for pairs as different as these. So the norm is not what is wrong with these walks. What is?
 #
 # ### Islands
 #
-# Compare two numbers. The rate $R$ is the average KL of the training images: how many nats a code carries beyond the
-# prior. The same $R$ splits into two parts (chapter 06 takes it up),
+# Compare two numbers, the rate and $\log N$. The *rate* $R$ is the average KL of the training images: how many nats a code
+# carries beyond the prior. It splits into two parts (chapter 06 returns to this),
 #
 # $$ R = I_q(x; z) + \mathrm{KL}(q_\phi(z) \| p(z)), \qquad I_q(x; z) \le \log N. \tag{5.5} $$
 #
 # The first part is the mutual information: what a code tells about *which* image it came from. To tell $N$ images apart takes
-# $\log N$ nats, so it cannot be more. The rest is the distance between the aggregate posterior and the prior.
+# $\log N$ nats, so this part cannot be larger. The rest is the mismatch between the aggregate posterior and the prior.
 
 # %% tags=["drift"]
 rate = vae.predict(x_train, verbose=0)["kl"].mean()
@@ -309,20 +310,20 @@ print(f"rate {rate:.0f} nats, log N {log_n:.1f} nats: KL(q(z) || p(z)) is at lea
 assert rate > 1.5 * log_n, "the aggregate posterior is far from the prior"
 
 # %% [markdown]
-# A rate that far above $\log N$ says that all the posteriors together fill only a tiny part of the prior. Think of the
-# prior as a sea and of the posteriors as small islands: a draw from the prior and the middle of a walk mostly fall into
-# the water. There the decoder was never asked anything, and it mixes what it knows from the shores. (So section 2's first argument
-# needs a correction: a decoder is trained where $q_\phi(z)$ has mass, and that is a small part of where $p(z)$ has.) That is the price of
-# $\sigma = 0.1$, which made sharp details worth so many nats. A larger $\sigma$ or $\beta$ makes larger islands and blurred
-# pictures (chapter 07).
+# A rate so far above $\log N$ says that all the posteriors together fill only a tiny part of the prior. Think of the
+# prior as a sea and of the posteriors as small islands: a draw from the prior, or the middle of a walk, mostly falls into
+# the water. The decoder was never trained there, and it mixes what it knows from the shores. (This corrects the argument
+# at the start of this section: a decoder is trained where $q_\phi(z)$ has mass, and that is a small part of where $p(z)$ has
+# mass.) The islands are small because of $\sigma = 0.1$, which made sharp details worth so many nats. A larger $\sigma$ or
+# $\beta$ makes larger islands and blurred pictures (chapter 07).
 #
 # ### Sail to the islands
 #
 # If the prior does not know where the islands are, ask the codes. Keep the model, draw one code for each training image from its
-# posterior, fit a mixture of 60 normals to these codes, and draw from *that*. Dai and Wipf (2019) call it the second stage of a
-# VAE, Ghosh et al. (2020) ex-post density estimation.
+# posterior, fit a mixture of 60 normals to these codes, and draw from this *mixture* instead of the prior. Dai and Wipf (2019)
+# call it the second stage of a VAE, Ghosh et al. (2020) ex-post density estimation.
 #
-# **Predict.** Nothing is trained anew, and the decoder is the same. How much nearer to the data will its pictures be?
+# **Predict.** No network is trained again, so the decoder is the same. How much nearer to the data will its pictures be?
 
 # %% tags=["drift"]
 codes = vae.posterior(x_train).sample(seed=0).numpy().astype("float64")
@@ -342,16 +343,17 @@ if DATASET == "faces":
     assert near["mixture"] < 0.7 * near["prior"], "the decoder was fine; the prior was not"
 
 # %% [markdown]
-# About half as far as the prior's (in this one training): the smears are gone, and most faces could pass for training images, from the same decoder. What
-# failed in section 1 was never the decoder. (The distance rewards copies as well. Sixty normals cannot hold thousands of
-# faces, but compare with the training images before you boast.) A *VampPrior* or a flow prior, chapter 09, learns such a
-# mixture together with the model, where it also counts in the bound.
+# They are about half as far from the data as the prior's pictures (in this one training). The smears are gone, and most
+# faces could pass for training images. The decoder is the same, so it was not the decoder that failed in section 1. (This
+# distance also rewards copies. Sixty normals cannot store thousands of faces, but compare your pictures with the training
+# images before you boast.) A *VampPrior* or a flow prior (chapter 09) learns such a prior together with the model, where
+# it also counts in the bound.
 #
 # ## 3. Where do I find what?
 #
-# The quickest way to know a latent space is to walk in it. `widgets.latent_explorer` makes a slider for each latent,
+# The quickest way to get to know a latent space is to walk in it. `widgets.latent_explorer` makes a slider for each latent
 # and draws the decoded picture. In JupyterLab with a running kernel you can move the sliders. Start from a real picture,
-# move one slider to its ends, put it back, take the next.
+# move one slider to its ends, put it back, and take the next.
 
 # %% tags=["drift"]
 start = vae.encode(x_valid[:1])[0]
@@ -364,7 +366,7 @@ explorer.sliders[0].value = float(np.clip(start[0], -3, 3))
 explorer
 
 # %% [markdown]
-# Where no kernel runs, the next figure tells the same story: each row is one slider, moved from $-3$ to $3$.
+# If no kernel is running, use the next figure instead: each row is one slider, moved from $-3$ to $3$.
 
 # %% tags=["drift"]
 order = np.argsort(-vae.encode(x_valid).var(axis=0))[:6]  # the six latents that move most with the data
@@ -379,20 +381,21 @@ moved = [rms(row[:1] - row[-1:])[0] for row in rows.values()]
 assert min(moved) > 0.01, "each of these latents changes the picture"
 
 # %% [markdown]
-# Six rows. Each starts from the same real picture and moves a single latent. On the faces nearly every
-# row changes several things at once: the head turns a little *and* the light moves *and* the hair gets fairer. The axes
-# of this space have no names, and toward the ends of a row the pictures fall apart. There may well be directions with
-# names; they are just not the axes. Chapter 07 asks what could make them so. Here we look for the directions instead, with the help of labels.
+# Each of the six rows starts from the same real picture and moves a single latent. On the faces, nearly every row changes
+# several things at once: the head turns a little *and* the light moves *and* the hair gets fairer. No axis of this space has
+# a simple meaning, and toward the ends of a row the pictures fall apart. There may well be directions with a simple meaning;
+# they are just not the axes. Chapter 07 asks what could make them the axes. Here we look for such directions with the help of
+# labels.
 #
 # ## 4. How do you make it smile?
 #
 # The idea is old and simple (Larsen et al., 2016). Average the codes of smiling faces, average the codes of frowning
 # ones, and subtract. The difference is an **attribute vector**; add it to the code of any face, and the face smiles.
-# Usually one looks at the result and is pleased. The faces were drawn from known factors, so here we can measure.
+# Usually people look at the result and are pleased. Our faces were drawn from known factors, so here we can measure.
 #
-# We use the posterior *means* as codes. A sampled code is the mean plus noise that knows nothing of the attribute.
+# We use the posterior *means* as codes. A sampled code is the mean plus noise that says nothing about the attribute.
 #
-# All factors are scaled to run from $-1$ to $1$, and called $u$. So $u = 1$ is a full smile, or a head turned by 45
+# We scale all factors to run from $-1$ to $1$, and call them $u$. So $u = 1$ is a full smile, or a head turned by 45
 # degrees, or light from 66 degrees to the side. The function `draw` makes the true picture for any $u$.
 
 # %%
@@ -417,9 +420,9 @@ assert np.abs(draw(u_valid) - faces.x_valid).max() < 0.03, "the drawing machine 
 # %% [markdown]
 # ### A judge
 #
-# To score an edit we need something that reads the factors off a picture. We train it on real images only: kernel
-# ridge regression, a smooth interpolation between training images. Before a judge is used, its own errors must be
-# known: on real validation images, and on *reconstructions* of them, since edited pictures come from the same decoder.
+# To score an edit we need a model that reads the factors off a picture. This *reader* is a kernel ridge regression, a smooth
+# interpolation between training images, and we train it on real images only. Before we use it as a judge, we must know its
+# own errors: on real validation images, and on *reconstructions* of them, since edited pictures come from the same decoder.
 
 # %% tags=["drift"]
 reader = KernelRidge(kernel="rbf", gamma=0.01, alpha=0.01).fit(flat(faces.x_train[:2500]), u_train[:2500])
@@ -439,18 +442,18 @@ assert on_decoded[1] > 2 * on_real[1] and on_decoded.argmax() == 1, "it is the V
 assert on_decoded[[0, 2]].max() < 0.1, "orientation and lighting pass through the VAE"
 
 # %% [markdown]
-# On real faces the reader errs by about a tenth of the half range at most. On reconstructions it still reads orientation and
-# lighting well, and the expression badly. It may be a little lost on blurred mouths, but the blur itself is the VAE's. A
-# mouth is a few pixels, and at $\sigma = 0.1$ the VAE spends its nats on what moves more pixels. Keep this in mind: no edit of the expression can be better than
-# what the decoder can show.
+# On real faces the reader's error is about a tenth of the half range at most. On reconstructions it still reads orientation
+# and lighting well, but the expression badly. Blurred mouths may confuse it a little, but the blur itself comes from the VAE. A
+# mouth is a few pixels, and at $\sigma = 0.1$ the VAE spends its nats on what changes more pixels. Keep this in mind: no edit
+# of the expression can be better than what the decoder can show.
 #
 # ### Difference of means, or least squares?
 #
 # Labels are seldom a fair sample. Suppose 300 faces have labels, and the photographer had people smile when the light
-# came from the right. In this set, expression and lighting are correlated, and in the rest of the data they are not.
+# came from the right. In this set, expression and lighting are correlated; in the rest of the data they are not.
 #
 # The difference of means asks: how do smiling faces differ from frowning ones? In this set they differ in the light as
-# well. Least squares asks another question. It explains the code by *all* factors at once,
+# well. Least squares asks a different question. It explains the code by *all* factors at once,
 #
 # $$ z \approx c + \sum_j u_j\, w_j, \tag{5.6} $$
 #
@@ -502,26 +505,26 @@ assert np.abs(change["least squares"][[0, 2, 3, 4]]).max() < 0.15, "least square
 assert 0.15 < change["least squares"][1] < ceiling[1] < 1, "a smile, but smaller than what the VAE can show"
 
 # %% [markdown]
-# Asked for a smile of 1, the difference of means moves the *lighting* at least as much as
-# the expression. (Bars are averages over 150 faces, the thin ones the spread over five draws of the labels.) Least squares, with the same 300 labels, leaves the lighting alone. Neither smiles as much as it was
-# asked to. The third bar is the true edited face sent through the VAE, so it is what this VAE can show: about
-# seven tenths. Least squares reaches a part of that.
+# Asked for a smile of 1, the difference of means moves the *lighting* at least as much as the expression. (Bars are averages
+# over 150 faces; the thin lines give the spread over five draws of the labels.) Least squares, with the same 300 labels,
+# leaves the lighting alone. Neither method gives as much of a smile as we asked for. The third bar is the true edited face
+# sent through the VAE, so it is what this VAE can show: about seven tenths. Least squares reaches a part of that.
 #
 # This is the most frequent mistake with attribute vectors: whatever goes along with the attribute in *your* labels comes
-# along in the edit. Beards come with "male", glasses with "old". The cure is to know the other factors and to put them
+# along in the edit. Beards come with "male", glasses with "old". The cure is to know the other factors and put them
 # into equation 5.6, or to balance the labeled set.
 #
 # ### How far does a straight line reach?
 #
-# Equation 5.6 is a straight line for each factor: a turn from $-45$ to $-15$ degrees adds the same vector as a turn
-# from $15$ to $45$. Why should it? We compare it with a curved map, a polynomial of degree three in the factors,
+# (Optional on a first reading.) Equation 5.6 is a straight line for each factor: a turn from $-45$ to $-15$ degrees adds the
+# same vector as a turn from $15$ to $45$. Why should it? We compare it with a curved map, a polynomial of degree three in the factors,
 # $z \approx h(u)$. An edit from $u$ to $u'$ becomes
 #
 # $$ z' = z + h(u') - h(u), \tag{5.7} $$
 #
-# which keeps whatever is special about $z$. Both maps now get all training labels, to give them their best chance. The
-# true picture is the judge: what is the error of a pixel after the edit? Two marks help to read it: doing nothing,
-# and the best this decoder can do, which is to reconstruct the true picture.
+# which keeps whatever is special about $z$. Both maps now get all training labels, to give them their best chance. This time
+# we compare with the true picture: what is the error of a pixel after the edit? Two reference values help to read it: doing
+# nothing, and the best this decoder can do, which is to reconstruct the true picture.
 
 # %%
 line = LinearRegression().fit(u_train, z_train)
@@ -569,26 +572,28 @@ plt.show()
 
 # %% [markdown]
 # One face is turned from $-45$ to $45$ degrees in steps of 15: by the line, by the curve, as well as
-# this decoder can, and in truth. The line soon dissolves the face. The curve smears it on the way, and arrives at a face
-# that looks the right way. The table above the figure gives the errors. Relighting works: the curve removes a large part of the
-# error. A smile changes few pixels, so doing nothing is a strong rival; the line is only a little better than
-# it in pixels, though the readings moved in the right direction. A turn is the hardest. A turning head moves *every* edge, the set
-# of all turned heads is a strongly curved path in latent space, and a straight vector leaves it. The curve stays nearer, and its
-# error is still more than twice that of the best. Do not sell such an edit as a rotation.
+# this decoder can, and in truth. The line soon dissolves the face. The curve smears the face on the way, but arrives at one
+# that looks in the right direction.
+#
+# The table above the figure gives the errors. Relighting works: the curve removes a large part of the error. A smile changes
+# few pixels, so doing nothing is a strong rival; the line is only a little better in pixels, though the readings moved in the
+# right direction. A turn is the hardest edit. A turning head moves *every* edge, so the turned heads lie along a strongly
+# curved path in latent space, and a straight vector leaves it. The curve stays nearer to the path, but its error is still more
+# than twice that of the best. Do not sell such an edit as a rotation.
 #
 # ## 5. Do generated pictures help a classifier?
 #
-# A tempting use: you have few labels, so let the VAE make more labeled pictures. We test it on the digits with 10
-# labels for each class. The classifier is logistic regression on pixels. Each labeled picture gets ten companions with the same
-# label, made in one of these ways:
+# The idea is tempting: you have few labels, so let the VAE make more labeled pictures. We test it on the digits with 10
+# labels for each class. The classifier is logistic regression on pixels. Each labeled picture gets ten *companions* with the
+# same label, made in one of these ways:
 # - **noise**: Gaussian noise on the pixels, which needs no VAE;
-# - **VAE**: draws from $N(\mu, (2s)^2)$, with mean $\mu$ and deviation $s$ of $q_\phi(z|x)$, decoded;
+# - **VAE**: draws from $N(\mu, (2s)^2)$, with mean $\mu$ and standard deviation $s$ of $q_\phi(z|x)$, decoded;
 # - **VAE of 100**: the same, but this VAE has seen only the 100 labeled pictures.
 #
 # The first VAE was trained on all training pictures without their labels. So it brings knowledge that the plain
-# classifier does not have, and deserves a rival that has it too: the classifier on its **codes**.
+# classifier does not have. A fair rival has this knowledge too: the classifier trained on that VAE's **codes**.
 #
-# **Predict.** Which will gain most over the 100 pictures alone? Which will lose?
+# **Predict.** Which of the four will gain most over the 100 pictures alone? Which will lose?
 
 # %%
 digits = datasets.load("digits")
@@ -608,8 +613,8 @@ def accuracy(x, y, x_valid=digits.x_valid):
     return 100 * classifier.score(flat(x_valid), digits.y_valid)
 
 # %% [markdown]
-# Everything is repeated for eight draws of the 100 labels. What counts is the *paired* difference: the same labels with
-# and without companions, as in chapter 04. We score on validation images; nothing is tuned, and the test split rests.
+# We repeat everything for eight draws of the 100 labels. What counts is the *paired* difference: the same labels with
+# and without companions, as in chapter 04. We score on validation images; nothing is tuned, and the test split is not used.
 
 # %% tags=["drift"]
 scores = {name: [] for name in ("labels only", "noise", "VAE", "VAE of 100", "codes")}
@@ -644,14 +649,15 @@ assert gains["VAE"].mean() < 1 and gains["VAE of 100"].mean() < 1, "no gain of a
 assert gains["codes"].mean() < 1, "nor from the codes"
 
 # %% [markdown]
-# **It does not help.** Each dot is one of the eight draws of the labels; in black are the mean and its standard error. Companions from the VAE leave the accuracy where it was, or cost up to a
-# point or two, from either VAE. Plain noise, which costs nothing, does at least as well. Nor do the codes help: eight latents
-# with a Gaussian posterior were made for reconstruction, and they drop what a linear classifier could have used.
+# **Generated pictures do not help.** Companions from either VAE leave the accuracy where it was, or cost up to a point or
+# two. (Each dot is one of the eight draws of the labels; the mean and its standard error are in black.) Plain noise, which
+# costs nothing, does at least as well. The codes do worse than the pixels: eight latents with a Gaussian posterior were made for
+# reconstruction, and they drop what a linear classifier could have used.
 #
 # It is easy to see why. A companion that keeps the label is a picture that the VAE finds near the original: smoother,
 # with the rare strokes removed. It adds hardly any information that the 100 pictures did not have. If you read that a VAE
 # helped, look for three things: the number of label draws, the plain rival, and whether the VAE saw unlabeled data that
-# the rival did not. There are cases where it helps, and they have to be shown one by one.
+# the rival did not. There are cases where it helps, but each of them has to be shown.
 #
 # ## 6. What is behind the black bar?
 #
@@ -666,8 +672,8 @@ assert gains["codes"].mean() < 1, "nor from the codes"
 #
 # $$ z \sim q_\phi(z|x_v, x_h), \qquad x_h \sim p_\theta(x_h|z). \tag{5.9} $$
 #
-# If $q_\phi$ were the exact posterior this would be Gibbs sampling, and its draws would be draws from
-# $p_\theta(x_h|x_v)$. It is not exact, hence **pseudo-Gibbs** (Rezende et al., 2014).
+# If $q_\phi$ were the exact posterior this would be Gibbs sampling, which redraws one part at a time given the rest, and its
+# draws would be draws from $p_\theta(x_h|x_v)$. It is not exact, hence the name **pseudo-Gibbs** (Rezende et al., 2014).
 #
 # We hide two regions of faces: the *mouth* (the lower rows), and the *hair and brows* (the upper rows).
 
@@ -708,10 +714,10 @@ def pseudo_gibbs(x, visible, start, steps, seed=0):
     return np.where(visible, x, mean)
 
 # %% [markdown]
-# The rivals: the mean training image; the nearest training image, by visible pixels; and the encoder used *once*, on
-# an image whose hidden part was filled with the mean. Latent search starts from eight draws of the prior and keeps the
-# best objective. Pseudo-Gibbs runs eight chains of 20 steps, which start from the hidden parts of random training
-# images; as one guess we take the average of the eight. All are scored against the truth, on the hidden pixels only.
+# There are three rivals: the mean training image; the nearest training image, by visible pixels; and the encoder used
+# *once*, on an image whose hidden part was filled with the mean. Latent search starts from eight draws of the prior and keeps
+# the best objective. Pseudo-Gibbs runs eight chains of 20 steps, which start from the hidden parts of random training
+# images; as its one guess we take the average of the eight. All are scored against the truth, on the hidden pixels only.
 #
 # **Predict.** The nearest training image needs no model. How close will it come?
 
@@ -759,18 +765,19 @@ assert mouth["pseudo-Gibbs"] < 0.9 * mouth["encoder, once"], "repeating the enco
 assert mouth["mean image"] > 3 * mouth["latent search"], "the mouth can be guessed well"
 
 # %% [markdown]
-# Very close. Latent search has the smallest error for both masks, or nearly so. Using the encoder
-# once is poor: it never saw a face with an average mouth pasted in. Repeating it helps, most of all with the mouth. The nearest training image is hard to beat because
-# these faces come from a full grid of factors, so there is nearly always a close relative. With
-# fewer or more varied data it falls back. Always show it, or nobody knows what a model contributed.
+# Very close. Latent search has the smallest error for both masks, or nearly so. Using the encoder once is poor: it never saw a
+# face with an average mouth pasted in. Repeating it helps, most of all with the mouth. The nearest training image is hard to
+# beat because these faces come from a full grid of factors, so there is nearly always a close relative among the training
+# images. With fewer or more varied data it does worse. Always show it; otherwise nobody can tell what a model contributed.
 #
 # ### One answer or several?
 #
 # Where the visible part leaves something open, a single answer is a guess, and a good method should give *several*. How much is
-# open? These faces can be drawn, so we can ask. Hair also runs down the sides of the head, below the bar: a face with black hair
-# and the same one with fair hair differ by many nats in the visible pixels. So hidden hair is only partly open, for whoever looks
-# closely. (With a hidden mouth, the brows show the expression.) The reader measures what the chains make of it: the standard
-# deviation of each factor's reading over the eight chains of a face, and the error of the readings against the truth.
+# open here? We can draw these faces ourselves, so we can find out. Hair also runs down the sides of the head, below the bar: a
+# face with black hair and the same one with fair hair differ by many nats in the visible pixels. So, looked at closely, the
+# hidden hair is only partly open. (With a hidden mouth, the brows show the expression.) We let the reader of section 4 measure
+# what the chains make of this: the standard deviation of each factor's reading over the eight chains of a face, and the error
+# of the readings against the truth.
 
 # %% tags=["drift"]
 def spread(pictures):
@@ -793,9 +800,9 @@ ax.set_xticks(np.arange(8) * 34 + 16, ["truth", "given", "search", *(f"chain {i}
 plt.show()
 
 # %% [markdown]
-# Three faces whose upper part is hidden: the truth, what is given, the answer of latent search, and
-# five chains of pseudo-Gibbs after 20 steps. Below the bar all are alike. Above it, the chains differ in the hair, from black to
-# gray. Latent search gives one answer: the best of its eight starts.
+# Each row is a face whose upper part is hidden: the truth, what is given, the answer of latent search, and
+# five chains of pseudo-Gibbs after 20 steps. Below the bar, all pictures of a face are alike. In the part that was hidden, the
+# chains differ in the hair, from black to gray. Latent search gives one answer: the best of its eight starts.
 #
 # What would an honest answer be? If the other factors are known, there are three shades of hair to choose from, and each has a
 # likelihood for the visible pixels. Bayes' rule turns the three into probabilities.
@@ -826,16 +833,16 @@ assert hair[100][4] < 0.8 * hair[20][4], "with more steps the chains grow surer"
 assert wrong[100] > 0.8 * wrong[20] and wrong[100] > 1.5 * honest_error, "and not righter"
 
 # %% [markdown]
-# With hidden hair the chains disagree about the hair, and hardly about anything else; with a hidden mouth they agree on it too.
-# Latent search notices it in its own way: with a hidden mouth all starts end at the same objective, and with hidden hair some stop
-# at a lower one.
+# With hidden hair the chains disagree about the hair, and hardly about anything else; with a hidden mouth they agree about the
+# hair, too. Latent search shows the difference in its own way: with a hidden mouth all starts end at the same objective, and with
+# hidden hair some stop at a lower one.
 #
 # Is that disagreement the **uncertainty** of an honest answer? From 20 to 100 steps the chains' spread shrinks to about half and comes
-# near that of the honest answer. But their error stays where it was, about three times that of an honest draw: they are as sure as
-# they may be, about the wrong hair. They became surer without becoming righter.
-# This is the "pseudo" in the name: $q_\phi$ is not quite the posterior, least of all on half-filled pictures that it never saw in
+# near that of the honest answer. But their error stays where it was, about three times that of an honest draw. The chains are as
+# sure as an honest answer may be, but about the wrong hair: they became more certain without becoming more accurate.
+# This is the "pseudo" in the name. $q_\phi$ is not quite the posterior, least of all on half-filled pictures that it never saw in
 # training, and each chain drifts toward pictures on which encoder and decoder agree. Do not read the spread of such chains as a
-# probability; check it, as here, against known answers. Mattei and Frellsen (2018) mend the sampler with a Metropolis step.
+# probability; check it, as here, against known answers. Mattei and Frellsen (2018) correct the sampler with a Metropolis step.
 #
 # ## 7. Is this picture odd?
 #
@@ -846,10 +853,10 @@ assert wrong[100] > 0.8 * wrong[20] and wrong[100] > 1.5 * honest_error, "and no
 # and raise an alarm above a threshold. The threshold is chosen so that 5 % of the *validation* images raise a false
 # alarm. Training images would be the wrong choice, since the model knows them. To compare the scores of two
 # groups without a threshold we use the AUC: the probability that a random odd picture scores higher than a random
-# normal one. At 0.5 the score is blind; below it, odd pictures look *more* normal than normal ones.
+# normal one. At 0.5 the score cannot tell the groups apart; below it, odd pictures look *more* normal than normal ones.
 #
-# Remember the shell of section 2: where a density is highest there need be no draws at all. An alarm that rings only where the
-# density is *low* does not hear what sits in the middle of the shell, and one of the kinds below will.
+# Remember the shell of section 2: where a density is highest there need not be any draws at all. An alarm that rings only where
+# the density is *low* misses whatever lies in the middle of the shell, and one of the kinds of pictures below will lie there.
 #
 # We use the digits' VAE and six kinds of odd pictures.
 #
@@ -899,25 +906,26 @@ print(f"{100 * false_alarms:.1f} % of {len(digits.x_test)} test digits raise a f
 assert false_alarms < 0.12, "a threshold from validation images holds on other normal images"
 
 # %% [markdown]
-# Noise is caught, and yes, three kinds score better than real digits. (A box holds the middle half of a group, its whiskers most of
-# the rest; a score may be negative, since the likelihood is a density, chapter 04.) About half of the upside-down and of the double digits are caught. The last three groups lie mostly to the *left* of the
-# real digits: they are odd, and the model gives them a higher bound than real data.
+# Noise is caught, and yes, three kinds score better than real digits. About half of the upside-down and of the double digits
+# are caught. The last three groups lie mostly to the *left* of the real digits: they are odd, and still the model gives them a
+# higher bound than real data. (A box holds the middle half of a group, its whiskers most of the rest. A score may be negative,
+# since the likelihood is a density, chapter 04.)
 #
-# There is no bug. A density is high where data are easy to explain, and a blurred picture, or the mean image, has none of the
+# This is not a bug. A density is high where data are easy to explain, and a blurred picture, or the mean image, has none of the
 # small strokes that the decoder must pay for. Nalisnick et al. (2019) found the same with large models: trained on photographs of
-# objects, they give higher likelihoods to house numbers. A high likelihood does not mean "like the training data". Whoever
-# uses it as an alarm must also try odd pictures that are *simpler* than the data.
+# objects, they give higher likelihoods to house numbers. A high likelihood does not mean "like the training data". If you
+# use it as an alarm, you must also try odd pictures that are *simpler* than the data.
 #
-# The printed number is from the test split, which took part in no choice. False alarms occur about as often as planned, as
-# far as a few hundred digits can tell: such a share has a standard error of more than a point, and the
-# threshold, which comes from as few digits, is not exact either.
+# The printed number is from the test split, which played no part in any choice. False alarms occur about as often as planned,
+# as far as a few hundred digits can tell: such a share has a standard error of more than a point, and the
+# threshold, which comes from equally few digits, is not exact either.
 #
 # ## Summary
 #
 # You have
 # - generated from the prior, and seen that a lower temperature lowers variety and need not raise realism;
-# - walked straight and along the sphere, computed why the middle of a straight line has thin mass, and seen that in ten
-#   dimensions the pictures hardly care;
+# - walked straight and along the sphere, computed why there is so little mass at the middle of a straight line, and seen that
+#   in ten dimensions this hardly matters for the pictures;
 # - found attribute vectors, caught the difference of means changing the light with the smile, and scored edits against
 #   true pictures, between "do nothing" and "the best this decoder can do";
 # - tested generated pictures as training data over eight draws of labels, and reported that they did not help;

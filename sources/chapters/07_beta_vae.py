@@ -6,19 +6,19 @@
 # %% [markdown]
 # # 07. Disentanglement and its limits
 #
-# You raise the price of information until single latents follow single properties of the image, measure how well they
-# do, and find out which part of that success the bound can promise and which part is luck.
+# You raise the price of information until individual latents follow individual properties of the image. Then you measure
+# how well they do so, and find out which part of that success the bound can promise and which part is luck.
 #
 # **Goals.** After this chapter you can
 # - read $\beta$ as a Lagrange multiplier: the price of a nat of KL in nats of reconstruction;
-# - look into a latent space with traversals, and say which latent follows which factor;
+# - explore a latent space with traversals, and say which latent follows which factor;
 # - compute four scores of disentanglement, and test each of them on codes whose score you know;
 # - split the KL into three parts, estimate them from a batch, and penalize one of them (beta-TCVAE);
 # - show why the bound alone cannot prefer one set of axes, and say what else must decide.
 #
-# **Before you start.** Chapters 03 and 04: the ELBO and its two terms, `beta`, nats, importance of seeds and error
-# bars. From linear algebra: orthogonal matrices. From information theory: mutual information, which is repeated in
-# one line.
+# **Before you start.** Chapters 03 and 04: the ELBO and its two terms, `beta`, nats, why seeds and error bars matter.
+# From linear algebra: orthogonal matrices. From information theory: mutual information, which section 3 defines again
+# in one line.
 #
 # **Level:** advanced · **Time:** 80 minutes reading, 2 minutes computing
 
@@ -46,14 +46,14 @@ TRAIN_SIZE, KNOWN_SIZE = 7000, 3000  # at most; KNOWN_SIZE: images whose factors
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
-# The sprites are white shapes on black. Each is drawn from five numbers, its *factors*: shape, scale, rotation, and
-# the place in $x$ and in $y$. The set holds every combination once, so the factors are independent. The model never
-# sees them. We use them afterwards, to ask what it has found. It is usual to do so on training images, because the
-# factors took no part in training. With `DATASET = "dsprites"` the same chapter runs on the original images of the
-# beta-VAE paper, 64 by 64 pixels, in more minutes.
+# The sprites are white shapes on a black background. Each is drawn from five numbers, its *factors*: shape, scale,
+# rotation, and the position in $x$ and in $y$. The set contains every combination once, so the factors are independent.
+# The model never sees the factors. We use them only afterwards, to ask what the model has found. It is usual to do so on
+# training images, because the factors took no part in training. With `DATASET = "dsprites"` the same chapter runs on the
+# original images of the beta-VAE paper, 64 by 64 pixels, in more minutes.
 #
-# Nine models come first. They share one compiled object, because compiling takes time too: `train` sets the beta, and
-# puts the weights and the state of the optimizer back to a start that depends on the seed only.
+# We begin with nine models. They share one compiled object, because compiling takes time too: `train` sets the beta, and
+# resets the weights and the state of the optimizer to a starting point that depends only on the seed.
 
 # %%
 data = datasets.load(DATASET)
@@ -96,34 +96,35 @@ plots.schematic(
 plt.show()
 
 # %% [markdown]
-# The hope of this chapter: each latent follows one thing that a person would name, and nothing else.
+# This is the hope of the chapter: each latent follows one thing that a person would name, and nothing else.
 #
 # ## 1. What does beta buy?
 #
-# Chapter 03 weighed the KL with $\beta$ and saw it fall. Where does such a loss come from? Higgins et al. (2017)
-# start from a wish: the best reconstruction among all models whose code carries no more than $C$ nats,
+# Chapter 03 weighted the KL by $\beta$ and saw it fall. Where does such a loss come from? Higgins et al. (2017) start
+# from a constraint. They ask for the best reconstruction among all models whose code carries no more than $C$ nats,
 #
 # $$ \max_{\theta, \phi} \; \mathbb{E}_{q_\phi(z|x)}[\log p_\theta(x|z)] \quad \text{subject to} \quad
 #    \mathrm{KL}(q_\phi(z|x) \| p(z)) \le C. \tag{7.1} $$
 #
-# Lagrange's method turns the limit into a price. With a multiplier $\beta \ge 0$ we maximize
+# Lagrange's method turns the constraint into a price. With a multiplier $\beta \ge 0$ we maximize
 #
 # $$ \mathbb{E}_{q_\phi(z|x)}[\log p_\theta(x|z)] - \beta \big(\mathrm{KL}(q_\phi(z|x) \| p(z)) - C\big), \tag{7.2} $$
 #
-# and the constant $\beta C$ changes nothing. So $\beta$ is a price: what a nat of KL must bring in nats of
-# reconstruction. A high price buys little code, as a small $C$ would.
+# where the constant $\beta C$ makes no difference to the solution. So $\beta$ is a price: it says how many nats of
+# reconstruction a nat of KL must bring. At a high price the model buys little code, as it would under a small $C$.
 #
 # Call the average KL the **rate** $R$ and the average of $-\log p_\theta(x|z)$ the **distortion** $\mathcal D$. The
 # loss is $\mathcal D + \beta R$. Take the best model for a price $\beta_1$ and the best for a higher price $\beta_2$.
 # Each is at least as good as the other *at its own price*:
 # $\mathcal D_1 + \beta_1 R_1 \le \mathcal D_2 + \beta_1 R_2$ and
-# $\mathcal D_2 + \beta_2 R_2 \le \mathcal D_1 + \beta_2 R_1$. Added up, they say that $R_1 \ge R_2$. If the rates
-# differ, divide each by $R_1 - R_2$, and you find
+# $\mathcal D_2 + \beta_2 R_2 \le \mathcal D_1 + \beta_2 R_1$. Adding the two inequalities gives $R_1 \ge R_2$. If the
+# rates differ, solve each inequality for the difference in distortion and divide by $R_1 - R_2$:
 #
 # $$ \beta_1 \;\le\; \frac{\mathcal D_2 - \mathcal D_1}{R_1 - R_2} \;\le\; \beta_2. \tag{7.3} $$
 #
-# The exchange rate between two best models lies between their prices. In the limit, $\beta$ is the negative slope of
-# the curve of best models in the plane of rate and distortion. We train three prices with three seeds each.
+# The fraction is an *exchange rate*: the nats of distortion paid for each nat of rate saved. Between two best models it
+# lies between their two prices. In the limit of equal prices, $\beta$ is the negative slope of the curve of best models
+# in the plane of rate and distortion. We train models at three prices, with three seeds each.
 #
 # **Predict.** The loss with $\beta = 1$ is the negative ELBO. Will the model with $\beta = 10$ have a better or a
 # worse ELBO?
@@ -161,19 +162,21 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Nine models in the plane of rate and distortion form three clusters, one for each price, each further down and to the
-# right the cheaper the code. The printed exchange rates lie between the prices, as equation 7.3 demands of the best models. Trained networks
-# need not be the best ones, so a single pair of seeds may break it; our averages over seeds do not.
+# A worse one. The ELBO is $-(\mathcal D + R)$, and of the three prices $\beta = 1$ has the best ELBO by construction. A
+# model with $\beta = 10$ is a *worse* density model on purpose. If you want likelihoods, leave $\beta$ at 1.
 #
-# The ELBO is $-(\mathcal D + R)$, and of the three prices $\beta = 1$ has the best one by construction. A model with
-# $\beta = 10$ is a *worse* density model on purpose. Whoever wants likelihoods leaves $\beta$ at 1. What is bought
-# instead?
+# In the figure the nine models form three clusters, one for each price. The lower the price, the further down and to the
+# right its cluster lies. The printed exchange rates lie between the prices, as equation 7.3 demands of the best models.
+# Trained networks need not be the best ones, so a single pair of seeds may violate the inequality; our averages over seeds
+# do not.
+#
+# What do we get in return for a worse ELBO?
 #
 # ## 2. What does a latent do?
 #
-# The simplest look is a **traversal**: encode an image, move one latent through its range, leave the others, decode.
-# We sort the latents by their KL, averaged over images: one that pays no nats carries no information, and a decoder
-# learns to ignore what it cannot use.
+# The simplest way to look is a **traversal**: encode an image, move one latent through its range, keep the others fixed,
+# and decode. We sort the latents by their KL, averaged over images. A latent with no KL carries no information, and a
+# decoder learns to ignore what it cannot use.
 
 # %%
 def strongest(vae, x, count):
@@ -191,9 +194,8 @@ def traversal(vae, x, latents, values):
     return rows
 
 # %% [markdown]
-# **Predict.** With $\beta = 1$ the model spends about twice the nats that it spends at $\beta = 4$, and it spreads
-# them over more latents. In which of two models, $\beta = 1$ or $\beta = 10$, will you be able to name what a row
-# does?
+# **Predict.** With $\beta = 1$ the model spends about twice as many nats as at $\beta = 4$, and it spreads them over more
+# latents. In which of two models, $\beta = 1$ or $\beta = 10$, will you be able to name what each row of a traversal does?
 
 # %% tags=["drift"]
 values = np.linspace(-2, 2, 7)
@@ -211,15 +213,15 @@ assert np.isclose(np.sum(kls[BETAS[0]]), whole, rtol=1e-3), "the KL of the bound
 assert (kls[BETAS[-1]] > 0.1).sum() < (kls[BETAS[0]] > 0.1).sum(), "at the higher price fewer latents pay their way"
 
 # %% [markdown]
-# Neither lets you name every row. (Each moves one latent from $-2$ to $2$.) On the left, with $\beta = 1$,
-# the sprites keep an outline, all five rows change the picture, and most of them change its outline and its place or
-# size together. On the right, with $\beta = 10$, the pictures are blurred. In our run the first two rows move the
-# blob, the third changes its size, and the last two hardly do anything, for their KL is near zero. Rotation and shape
-# are gone: at this price they are not worth their nats.
+# In neither can you name every row. (Each row moves one latent from $-2$ to $2$.) On the left, with $\beta = 1$, the
+# sprites keep an outline, all five rows change the picture, and most of them change its outline and its place or size
+# together. On the right, with $\beta = 10$, the pictures are blurred. In our run the first two rows move the blob, the
+# third changes its size, and the last two do hardly anything, because their KL is near zero. Rotation and shape are lost:
+# at this price they are not worth their nats.
 #
-# A row of pictures is one image and seven values. With sliders you can go where you like. In JupyterLab the next cell
-# shows one for each of the four strongest latents. Without a running kernel there is nothing to see there, and the
-# figure above tells the same story.
+# A row of pictures shows one image at seven values. With sliders you can choose any value. In JupyterLab the next cell
+# shows a slider for each of the four strongest latents. Without a running kernel it shows nothing, and the figure above
+# tells the same story.
 
 # %% tags=["drift"]
 model = recall(BETAS[-1], SEEDS[0])
@@ -234,14 +236,14 @@ explorer
 # %% [markdown]
 # ## 3. Which latent follows which factor?
 #
-# Eyes are kind to traversals. We want numbers, and the factors are known. The **mutual information** between a latent
-# $z_j$ and a factor $v$ says how many nats the one tells about the other,
+# When we judge traversals by eye, we tend to be generous. We want numbers, and here the factors are known. The **mutual
+# information** between a latent $z_j$ and a factor $v$ says how many nats the one tells about the other,
 #
 # $$ I(z_j; v) = \sum_{b, v} p(b, v) \log \frac{p(b, v)}{p(b)\, p(v)}, \tag{7.4} $$
 #
-# where $b$ is the bin of $z_j$, one of 20 of equal width. It catches any relation, not only a straight one. The most
-# it can be is the entropy of the factor, $H(v) = I(v; v)$, so we divide by that. We take $z_j$ to be the posterior
-# mean, `vae.encode(x)`.
+# where $b$ is the bin that $z_j$ falls into, one of 20 of equal width. Mutual information catches any relation, not only
+# a linear one. Its largest possible value is the entropy of the factor, $H(v) = I(v; v)$, so we divide by that. As $z_j$
+# we take the posterior mean, `vae.encode(x)`.
 
 # %%
 def information(a, b):
@@ -272,17 +274,18 @@ figure.colorbar(picture, ax=axes, label="$I(z_j; v)\\,/\\,H(v)$")
 plt.show()
 
 # %% [markdown]
-# A cell is bright where a latent (row) tells much about a factor (column). On the sprites, $\beta = 10$ gives bright spots: one latent for $x$, one for $y$, and a weaker
-# one for scale. With $\beta = 1$ shape and scale are spread over several rows; whether $x$ and $y$ have a row of
-# their own depends on the seed, as we shall see. The column of rotation is dark in both: what a rotation looks like
-# depends on the shape, and no single latent of ours follows it.
+# A cell is bright where a latent (row) tells much about a factor (column). On the sprites, $\beta = 10$ gives a few bright
+# cells: one latent for $x$, one for $y$, and a weaker one for scale. With $\beta = 1$ shape and scale are spread over
+# several rows; whether $x$ and $y$ have a row of their own depends on the seed, as we shall see. The column of rotation
+# is dark in both: what a rotation looks like depends on the shape, and no single latent of ours follows it.
 #
 # ## 4. How do you score it?
 #
 # Four scores are in common use. Each turns "one latent for one factor" into a number, where 1 is perfect.
 #
-# **MIG**, the mutual information gap (Chen et al., 2018). For each factor take the two latents that tell most about
-# it, and the difference of their information, divided by the entropy. A factor that two latents share has no gap.
+# **MIG**, the mutual information gap (Chen et al., 2018). For each factor, find the two latents that tell most about it.
+# The gap is the difference in how much they tell, divided by the entropy of the factor. MIG is the
+# average gap over the factors. A factor that two latents share equally has no gap.
 
 # %%
 def mig(codes, factors):
@@ -293,15 +296,16 @@ def mig(codes, factors):
 # %% [markdown]
 # **FactorVAE score** (Kim and Mnih, 2018). Hold one factor fixed and draw 64 images that share its value. The latent
 # that follows this factor should hardly vary among them. So find the latent with the smallest variance, in units of
-# its variance over all images, and let it vote for the factor that was fixed. Many such votes make a table: which
-# latent was still when which factor was fixed. Each latent then stands for its most frequent factor, and the score is
-# the share of new votes that this rule gets right.
+# its variance over all images, and let it vote for the factor that was fixed. Many such votes fill a table, which counts
+# how often each latent was the still one when each factor was fixed. Each latent then stands for its most frequent factor,
+# and the score is the share of new votes that this rule gets right.
 #
-# **beta-VAE metric** (Higgins et al., 2017). The same game with pairs: from 64 pairs of images that share the value
-# of one factor, take the mean of $|z - z'|$ for each latent, and let a linear classifier name the factor. The score is its accuracy on new
-# votes. It is the most forgiving of the four, because a linear classifier can look at all latents at once.
+# **beta-VAE metric** (Higgins et al., 2017). The idea is the same, but with pairs. From 64 pairs of images that share the
+# value of one factor, take the mean of $|z - z'|$ for each latent, and let a linear classifier name the factor. Such a set
+# of pairs counts as one vote, and the score is the classifier's accuracy on new votes. This score is the most forgiving of
+# the four, because a linear classifier can look at all latents at once.
 #
-# Whoever guesses among $F$ factors is right one time in $F$. So for these two scores, chance is $1/F$ and not 0.
+# A guess among $F$ factors is right one time in $F$. So for these two scores the chance level is $1/F$ and not 0.
 
 # %%
 def still_latents(codes, factors, votes, random):
@@ -324,16 +328,16 @@ def factor_vae_score(codes, factors):
 
 # %% [markdown]
 # **DCI** (Eastwood and Williams, 2018) gives three numbers. Predict each factor from all latents, for instance with a
-# random forest, and ask it how much each latent mattered: a table of importances $r_{jf}$. *Disentanglement* is high
-# if each latent matters for one factor only, *completeness* if each factor needs one latent only, *informativeness*
-# if the prediction is good. "One only" is measured by an entropy: for a latent with shares
+# random forest, and ask the forest how much each latent mattered. The answers form a table of importances $r_{jf}$.
+# *Disentanglement* is high if each latent matters for only one factor, *completeness* if each factor needs only one
+# latent, *informativeness* if the prediction is good. "Only one" is measured by an entropy: for a latent with shares
 # $\rho_{jf} = r_{jf} / \sum_f r_{jf}$,
 #
 # $$ D_j = 1 - \frac{-\sum_f \rho_{jf} \log \rho_{jf}}{\log F}, \qquad
 #    D = \sum_j \frac{\sum_f r_{jf}}{\sum_{jf} r_{jf}}\, D_j. \tag{7.5} $$
 #
-# The weights keep latents that matter for nothing from counting. Completeness is the same formula on the transposed
-# table. (This $D$ has nothing to do with the number of pixels.)
+# The weights ensure that latents that matter for nothing do not count. Completeness is the same formula applied to the
+# transposed table. (This $D$ has nothing to do with the number of pixels.)
 
 # %%
 def concentration(importance):
@@ -357,13 +361,13 @@ def dci_by_hand(codes, factors, train_size):
 # %% [markdown]
 # ### Test the ruler before you measure
 #
-# A score that was never tried on a known answer is a rumor. We make codes whose score we know: the true factors; the
-# same with a constant latent beside them, which must not crash anything; the factors turned by a random rotation, so
-# that every latent mixes all of them; the true factors with one of them coded twice; and pure noise.
+# Do not rely on a score that has never been tried on a known answer. We make five codes whose scores we know: the true
+# factors; the true factors with a constant latent beside them, which must not crash anything; the factors rotated at
+# random, so that every latent mixes all of them; the true factors with one of them coded twice; and pure noise.
 #
 # From now on we use the library's scores: `evaluation.mig`, `dci`, `factor_vae_score` and `beta_vae_score`. They
-# must agree with ours. (They first move the outliers of each latent to its furthest ordinary value, so that a single
-# odd code cannot stretch all bins. Codes without outliers, as here, score the same.)
+# must agree with ours. (They first move the outliers of each latent to its furthest ordinary value, so that a single odd
+# code cannot stretch all bins. Codes without outliers, as here, score the same.)
 #
 # **Predict.** The rotation loses no information. Which of the scores will notice it, and which will not?
 
@@ -400,11 +404,13 @@ for (i, j), value in np.ndenumerate(table):
 plt.show()
 
 # %% [markdown]
-# Read the table by rows. The true factors score near 1 everywhere,
-# with or without the constant. A rotation costs MIG and the two entropies of DCI (D and C) about half of their value
-# or more, and the two accuracies much less. DCI's informativeness (I) hardly falls: nothing was lost, it only stands
-# in other axes. A factor that is coded twice costs MIG and completeness, and not disentanglement. Noise gives zero,
-# except for the two accuracies, which stay near their chance level of one over the number of factors.
+# MIG and the two entropies of DCI (D and C) notice the rotation: they lose about half of their value or more. The two
+# accuracies lose much less. DCI's informativeness (I) hardly falls, because the information is still there, only along
+# other axes.
+#
+# Now read the other rows of the table. The true factors score near 1 everywhere, with or without the constant. A factor
+# that is coded twice lowers MIG and completeness, but not disentanglement. Noise scores zero, except in the two
+# accuracies, which stay near their chance level of one over the number of factors.
 
 # %%
 chance = 1 / len(names)
@@ -428,24 +434,25 @@ library = evaluation.dci(mixed, factors)
 assert np.allclose(by_hand, library, atol=0.06), "another forest, nearly the same importances"
 
 # %% [markdown]
-# A single number called "disentanglement" therefore says little. Say which score, on which codes, and with which
-# chance level.
+# So a single number called "disentanglement" says little. Say which score it is, on which codes, and what its chance
+# level is.
 #
-# ## 5. Which part of the KL is it?
+# ## 5. What is the KL made of?
 #
 # Why should a price on the KL sort the factors? Look at what the KL is made of. Average the posterior over all
 # training images; this is the **aggregate posterior** $q_\phi(z) = \frac1N \sum_n q_\phi(z|x_n)$, the distribution of
-# all codes together. Insert it, and the product of its marginals $q_\phi(z_j)$, into the logarithm. The average KL
-# falls apart (Chen et al., 2018):
+# all codes together. Insert it, and the product of its marginals $q_\phi(z_j)$, into the logarithm, and the average KL
+# splits into three parts (Chen et al., 2018):
 #
 # $$ \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{p(z)}\Big]}_{\text{rate } R} =
 #    \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{q_\phi(z)}\Big]}_{\text{index-code mutual information } I_q(x; z)} +
 #    \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z)}{\prod_j q_\phi(z_j)}\Big]}_{\text{total correlation TC}} +
 #    \underbrace{\mathbb{E}\Big[\sum_j \log \frac{q_\phi(z_j)}{p(z_j)}\Big]}_{\text{dimension-wise KL}}. \tag{7.6} $$
 #
-# The first part is what the code knows about the image: you want it. The second is zero if the latents are
-# independent of one another. The third asks each latent for a normal shape. None of the three can be negative. A
-# price on the whole KL taxes the first part as well, and this is why the pictures blur. Why not tax only the second?
+# The first part is what the code knows about the image, and we want to keep it. The second is zero if the latents are
+# independent of one another. The third asks each latent to have the normal distribution of the prior. None of the three
+# can be negative. A price on the whole KL also makes the first part more expensive, and this is why the pictures blur.
+# Why not put the price on the second part only?
 #
 # The parts need $q_\phi(z)$, a mixture with one component for each training image. With all $N$ images we can simply
 # compute it. `shares` below holds the weights of the components; for the exact mixture each is $1/N$.
@@ -463,9 +470,9 @@ def three_parts(pairs, own, log_prior, shares):
     return own - log_joint, log_joint - log_product, log_product - log_prior
 
 # %% [markdown]
-# First a case with a known answer. Two latents whose codes are normal with correlation 0.8 have
+# We first try a case with a known answer. Two latents whose codes are normal with correlation 0.8 have
 # $\mathrm{TC} = -\frac12 \log \det(\text{correlation matrix}) = -\frac12 \log(1 - 0.8^2) \approx 0.51$ nats. We make
-# 2000 posteriors whose aggregate is nearly this normal.
+# 2000 posteriors whose aggregate is close to this normal distribution.
 
 # %%
 total = np.array([[1.0, 0.8], [0.8, 1.0]])
@@ -481,11 +488,11 @@ assert abs(toy_parts[2].mean()) < 0.1, "each latent of the toy is standard norma
 assert np.allclose(sum(toy_parts), toy.log_prob(z).numpy() - log_prior, atol=1e-3), "the parts add up, code by code"
 
 # %% [markdown]
-# In training only a batch of $M$ images is at hand. Chen et al. estimate $q_\phi(z)$ from the batch with *stratified*
-# weights. The example that the code came from is certainly one of the $N$ components, so it weighs $1/N$. The other
-# $M - 1$ stand for the remaining $N - 1$, so each weighs $\frac{N - 1}{N (M - 1)}$. (The paper gives one of them a
-# slightly different weight; we share it out.) The naive choice, $1/M$ for everybody, makes a code's own component far
-# too important.
+# In training we have only a batch of $M$ images. Chen et al. estimate $q_\phi(z)$ from the batch with *stratified*
+# weights. The example that the code came from is certainly one of the $N$ components, so it gets the weight $1/N$. The
+# other $M - 1$ stand for the remaining $N - 1$, so each gets $\frac{N - 1}{N (M - 1)}$. (The paper gives one of them a
+# slightly different weight; we give all of them the same.) The naive choice, $1/M$ for every example, gives a code's own
+# component far too much weight.
 #
 # **Predict.** With weights $1/M$, what is the largest value that $\log q_\phi(z|x) - \log q_\phi(z)$ can take?
 
@@ -530,21 +537,23 @@ axes[0].legend()
 plt.show()
 
 # %% [markdown]
-# Each panel is one of the three parts, by batch size and for both weightings; the dashed line is the value from all images. On the sprites nearly the whole KL is the first part: of the nats that the model pays, most are
-# knowledge about the image, and the total correlation is a fraction of a nat. Both estimates are biased, in opposite
-# directions. A larger batch does not bring every part nearer at each step: the stratified total correlation wanders on
-# its way. With equal weights the first part can never be above
-# $\log M$. With stratified weights the estimated total correlation comes out too low, even below zero, which the true
-# one can never be. So compare such estimates only at one batch size, and report the value from all images.
+# It is $\log M$: with equal weights the first part can never be above that. Each panel plots one of the three parts
+# against the batch size, for both weightings; the dashed line is the value from all images.
+#
+# On the sprites nearly the whole KL is the first part. Most of the nats that the model pays for are knowledge about the
+# image, and the total correlation is a fraction of a nat. Both estimates are biased, in opposite directions. A larger
+# batch does not bring every part closer at each step: the stratified total correlation wanders on its way.
+# With stratified weights the estimated total correlation comes out too low, even below zero, which the true one can never
+# be. So compare such estimates only at the same batch size, and report the value from all images.
 #
 # ### A price for the total correlation only
 #
-# The **beta-TCVAE** taxes the middle part and leaves the others at their honest price:
+# The **beta-TCVAE** raises the price of the middle part and leaves the others at a price of one:
 #
 # $$ \mathbb{E}_{q_\phi(z|x)}[\log p_\theta(x|z)] - R - (\beta - 1)\, \mathrm{TC}. \tag{7.7} $$
 #
 # With $\beta = 1$ it is the plain VAE. From now on `bounds.kl_parts` gives the stratified parts for a batch, and
-# `models.TCVAE` trains on equation 7.7. Because the estimate needs $N$, it takes `train_size`.
+# `models.TCVAE` trains on equation 7.7. Because the estimate needs $N$, this model is built with `train_size`.
 
 # %%
 by_strata, by_equals = np.array(curves["stratified"]), np.array(curves["equal weights"])  # [sizes, parts]
@@ -560,7 +569,7 @@ for ours, (name, theirs) in zip(parts_of_batch(rows, stratified(256, len(x_train
     assert np.allclose(ours, theirs, atol=1e-2), f"bounds.kl_parts is our {name}"
 
 # %% [markdown]
-# We train it at the highest of our prices, on the same three seeds and the same first weights.
+# We train it at the highest of our prices, with the same three seeds and the same initial weights.
 #
 # **Predict.** Compared with the beta-VAE at the same price: which of the two will reconstruct better?
 
@@ -575,8 +584,8 @@ for seed in SEEDS:
 # %% [markdown]
 # ## 6. Does a higher price give better axes?
 #
-# Here is the trade that beta-VAE papers draw, for our twelve models: structure, as MIG, against reconstruction, with
-# every seed as a point of its own.
+# Papers on the beta-VAE plot a trade-off, structure against reconstruction. Here it is for our twelve models, with MIG as
+# the measure of structure and every seed as a point of its own.
 
 # %% tags=["drift"]
 groups = {}
@@ -594,15 +603,16 @@ ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
-# Two questions can be read off these points, three for each of four settings.
+# The beta-TCVAE does: at the same price it reconstructs far better, as equation 7.7 promises. The points, three for each
+# of four settings, answer two more questions.
 #
-# *Does a higher $\beta$ give a higher MIG?* Not dependably. The points of neighboring prices overlap, and the spread of
-# the seeds at one price is as large as the differences between the averages of three seeds. "More beta, more
-# disentanglement" promises nothing for a single run. The reconstruction pays at every step, in every run.
+# *Does a higher $\beta$ give a higher MIG?* Not reliably. The points of prices 1 and 4 overlap, and the spread of the
+# seeds at each of them is as large as the differences between the averages of three seeds. "More beta, more
+# disentanglement" promises nothing for a single run. The reconstruction gets worse at every step, in every run.
 #
-# *Does the beta-TCVAE do better?* At the same price it reconstructs far better, as equation 7.7 promises. On the
-# sprites its MIG lies in the same range as that of the beta-VAE, and three seeds cannot separate the two. On the
-# faces it is another story, which section 9 shows. So try a method on your own data before you believe its ranking.
+# *Does the beta-TCVAE have the higher MIG?* On the sprites its MIG lies in the same range as that of the beta-VAE, and
+# three seeds cannot separate the two. On the faces it is different, as section 9 shows. So try a method on your own data
+# before you believe its ranking.
 
 # %% tags=["drift"]
 by_beta = {beta: migs[f"beta-VAE, beta = {beta:.0f}"] for beta in BETAS}
@@ -613,26 +623,25 @@ tc_reconstruction = min(terms["reconstruction"] for terms in tc_runs.values())
 assert tc_reconstruction > max(runs[BETAS[-1], seed]["reconstruction"] for seed in SEEDS), "the first part is not taxed"
 
 # %% [markdown]
-# *Could you have picked the best run by its loss?* Compare the two lists of each line just printed. Three seeds cannot
+# *Could you have picked the best run by its loss?* Compare the two lists in each line just printed. Three seeds cannot
 # answer that question: it takes a rank correlation over many runs. Locatello et al. (2019) trained more than twelve
-# thousand models and report that the seed and the price matter more than the kind of model, and that nothing that is
-# known without labels reliably picks the good runs. Three seeds are enough to see that the MIG of one setting varies.
-# They are too few to rank two methods by it. Row Y9 of [the course's benchmarks](../benchmarks/yardsticks.md) has the MIG of
+# thousand models. They report that the seed and the price matter more than the kind of model, and that nothing that is
+# known without labels reliably picks the good runs. Three seeds are enough to see that the MIG of one setting varies, but
+# too few to rank two methods by it. Row Y9 of [the course's benchmarks](../benchmarks/yardsticks.md) has the MIG of
 # two prices on dSprites, with three seeds each.
 #
 # ## 7. What can the bound not see?
 #
-# There is a reason, and it is one line long. Take an orthogonal matrix $U$, a rotation of the latent space, and turn
-# all codes: $z' = U^\top z$. Turn the decoder back, $g'(z') = g(U z')$; its first layer absorbs $U$, so it is a
-# network of the same kind. Turn the posterior: $q'(z'|x) = N(U^\top \mu, U^\top \Sigma U)$. Then
+# These results have a reason, and it fits on one line. Take an orthogonal matrix $U$, a rotation of the latent space, and
+# rotate all codes: $z' = U^\top z$. Rotate back in the decoder, $g'(z') = g(U z')$; its first layer absorbs $U$, so it is
+# a network of the same kind. Rotate the posterior: $q'(z'|x) = N(U^\top \mu, U^\top \Sigma U)$. Then
 #
 # $$ p'(x|z') = p(x|z), \qquad \mathrm{KL}(q'(z'|x) \| p(z')) = \mathrm{KL}(q(z|x) \| p(z)), \tag{7.8} $$
 #
-# where $p'$ is the likelihood of the turned decoder, and the KL stays because $N(0, I)$ looks the same in all
-# directions. Both terms of the bound stay what they were, for every single
-# image. The axes are other axes.
+# where $p'$ is the likelihood of the rotated decoder, and the KL stays the same because $N(0, I)$ looks the same in all
+# directions. Both terms of the bound are unchanged, for every single image. Only the axes are different.
 #
-# **Predict.** We turn one of our trained models by a random rotation. What happens to its ELBO, and what to its MIG?
+# **Predict.** We rotate one of our trained models at random. What happens to its ELBO, and what to its MIG?
 
 # %%
 class TurnedVAE(models.VAE):
@@ -666,26 +675,29 @@ print(f"largest change of the ELBO of an image: {np.abs(before['elbo'] - after['
 print(f"MIG {mig_before:.2f} before, {mig_after:.2f} after")
 
 # %% [markdown]
-# Not one image notices the rotation, and in our run most of the MIG is gone. No objective that is made of these two
-# terms can prefer the first model. Nor can more data. Locatello et al. (2019) prove it beyond rotations: for *any* model with
-# independent latents there are infinitely many others with the same $p(x)$ whose latents are completely entangled
-# with the first ones. **With no supervision, and no assumption on the model and the data, disentanglement cannot be
-# had.**
+# The ELBO of every image stays the same, and in our run most of the MIG is lost. No objective that is made of these two
+# terms can prefer the first model, and more data does not change that. Locatello et al. (2019) prove this for more than
+# rotations: for *any* model with independent latents there are infinitely many others with the same $p(x)$ whose latents
+# are completely entangled with the first ones. **With no supervision, and no assumption on the model and the data,
+# disentanglement cannot be achieved.**
 #
 # ### Then why did our axes look so good?
 #
-# Because of an assumption. The turned posterior has a full covariance; our encoder can only put out a *diagonal* one.
-# So the trained model is not free to rotate. If the posterior in the turned space must be diagonal, the best one has
-# the inverse of the precision's diagonal as its variances, and it misses the full one by
+# They looked good because of an assumption. The rotated posterior has a full covariance; our encoder can output only a
+# *diagonal* one. So the trained model is not free to rotate. Suppose that the posterior in the rotated space must be
+# diagonal. The variances of the best one are then the inverses of the diagonal of the precision matrix, and it misses the
+# full posterior by
 #
 # $$ \mathrm{KL} = \frac12 \Big(\sum_j \log \Lambda_{jj} - \log \det \Lambda\Big), \qquad \Lambda = U^\top \Sigma^{-1} U. \tag{7.9} $$
 #
-# It is zero if $U$ only swaps latents, or turns only latents whose variances are equal, and positive otherwise. So the diagonal posterior
-# holds the axes in place, but only against latents of *another* precision (Rolinek et al., 2019). The objective
-# charges $\beta$ for every nat of it, if the full posterior was the best one for its image.
+# This KL is zero if $U$ only swaps latents, or rotates only latents whose variances are equal, and positive otherwise. So
+# the diagonal posterior holds the axes in place, but only against rotations into latents of *another* precision (Rolinek
+# et al., 2019). The objective charges $\beta$ for every nat of this KL, if the full posterior was the best one for its
+# image.
 #
-# **Predict.** We take a model with $\beta = 4$ and turn it in a plane, from 0 to 90 degrees. Which rotation costs
-# more: of the two strongest latents, which have nearly the same KL, or of the strongest and the weakest?
+# **Predict.** We take a model with $\beta = 4$ and rotate it in the plane of two latents, from 0 to 90 degrees. Which
+# rotation costs more: that of the two strongest latents, which have nearly the same KL, or that of the strongest and the
+# weakest?
 
 # %%
 def plane_rotation(first, second, degrees):
@@ -730,12 +742,13 @@ axes[1].set(xlabel="angle in the plane of the two strongest (degrees)", ylabel="
 plt.show()
 
 # %% [markdown]
-# On the left is what a rotation costs: points are measured, dashed lines are equation 7.9 times
-# $\beta$. Turning the strongest latent into the weakest costs several nats. Turning the two strongest into each other
-# costs next to nothing, at any angle. (At 90 degrees two latents have only changed places, so both curves end near
-# zero.) On the right is the MIG along that nearly free rotation: in our run it rises and falls by a large factor. We
-# took the seed with the lowest MIG on purpose. Somewhere along the way its axes are about as good as those of the other
-# seeds of this price, and the objective hardly sees the way.
+# Rotating the strongest latent into the weakest costs more, several nats. Rotating the two strongest into each other
+# costs next to nothing, at any angle. On the left, points are measured costs and dashed lines are equation 7.9 times
+# $\beta$. (At 90 degrees two latents have only changed places, so both curves end near zero.)
+#
+# On the right is the MIG along the rotation that is nearly free: in our run it rises and falls by a large factor. We took
+# the seed with the lowest MIG on purpose. Somewhere along this rotation its axes are about as good as those of the other
+# seeds of this price, and the objective hardly notices the difference.
 
 # %%
 free, dear = costs["two strongest latents"].max(), costs["strongest and weakest"].max()
@@ -743,14 +756,14 @@ assert dear > free, "the diagonal posterior defends axes of different precision 
 assert turned_migs.max() > turned_migs.min() + 0.01, "and the score depends on the rotation that costs little"
 
 # %% [markdown]
-# On the sprites these two latents hold the place, $x$ and $y$. Both factors move a shape over the same distance, so
-# both deserve the same precision, and the diagonal posterior has no reason to prefer the directions that we call $x$
+# On the sprites these two latents encode the position, $x$ and $y$. Both factors move a shape over the same distance, so
+# both are worth the same precision, and the diagonal posterior has no reason to prefer the directions that we call $x$
 # and $y$. Training stops at some angle, and the seed decides which.
 #
 # ## 8. What do a few labels buy?
 #
-# If the objective cannot choose the angle, somebody else must. Suppose that we know the factors of 200 images. We
-# take for each seed of the middle price the angle with the highest MIG *on these 200*, and measure on all other known
+# If the objective cannot choose the angle, something else must. Suppose that we know the factors of 200 images. For each
+# seed of the middle price we take the angle with the highest MIG *on these 200*, and measure the MIG on all other known
 # images.
 #
 # **Predict.** One number, an angle, is learned from 200 labels. By how much will the average and the spread of the
@@ -771,25 +784,26 @@ assert helped.mean() > plain.mean() - 0.02, "labels choose an angle that is at l
 assert helped.min() > plain.min() - 0.01, "the unluckiest seed has the most to gain"
 
 # %% [markdown]
-# In our run the labels bring every seed up to about the same score. Nothing was trained: the information was there, in other
-# axes. This is the honest form of the promise. A model of images finds *which* properties vary; which directions
-# deserve names must come from an assumption or from labels. Assumptions that help are called *inductive biases*: the
-# diagonal posterior is one, a network that treats $x$ and $y$ separately is another, time is a third (what changes
-# between two frames of a video is usually one factor). Choosing among seeds or prices by MIG is also a use of labels,
-# and should be reported as one.
+# In our run the average rises and the spread shrinks: the labels bring every seed up to about the same score. Nothing was
+# trained; the information was there, along other axes. This much can be promised honestly. A model of images finds
+# *which* properties vary; which directions deserve names must come from an assumption or from labels. Assumptions that
+# help are called *inductive biases*. The diagonal posterior is one, and a network that treats $x$ and $y$ separately is
+# another. Time is a third: what changes between two frames of a video is usually one factor. Choosing among seeds or
+# prices by MIG is also a use of labels, and should be reported as one.
 #
 # Full labels are not the only help. Locatello et al. (2020) train on *pairs* of images that share some factors, without
-# knowing which: weak supervision. Khemakhem et al. (2020) prove when the latents are *identifiable*, that is, fixed by
-# the data up to simple changes: a second observed variable, such as a time or a class, must move their prior enough.
+# knowing which; this is called weak supervision. Khemakhem et al. (2020) prove when the latents are *identifiable*, that
+# is, fixed by the data up to simple changes: a second observed variable, such as a time or a class, must change their
+# prior enough.
 #
 # ## 9. Does it work on faces?
 #
 # The faces are gray, so the likelihood is Gaussian, here with $\sigma = 0.1$, and by chapter 04 this $\sigma$ is a
-# price too. Their factors are the head's orientation, the expression, the direction of the light, the head's width and
-# the hair. We train a beta-VAE and a beta-TCVAE, both with $\beta = 10$ and the same seed.
+# price too. Their factors are the orientation of the head, the expression, the direction of the light, the width of the
+# head and the hair. We train a beta-VAE and a beta-TCVAE, both with $\beta = 10$ and the same seed.
 #
 # **Predict.** Which of the two gives axes that you can name? And which factor will get no latent of its own? Think of
-# how many pixels each of them moves.
+# how many pixels each factor moves.
 
 # %%
 faces = datasets.load("faces")
@@ -829,45 +843,48 @@ assert found["lighting"] > 0.3, "the light changes more pixels than anything els
 assert found["expression"] < 0.1, "a mouth of few pixels is not worth its price"
 
 # %% [markdown]
-# The beta-TCVAE, more often than not. At the same price its reconstruction is better, and its MIG lay between 0.22 and 0.42 in seven
-# trainings of ours, the beta-VAE's between 0.05 and 0.28 in six (seeds 0 to 2, some of them twice; the run above is one of each). Even
-# at a reconstruction as good as the beta-TCVAE's, which a lower price of 5 buys, the beta-VAE's MIG was 0.05 (one seed).
+# The beta-TCVAE, more often than not; and the expression gets no latent. At the same price the reconstruction of the
+# beta-TCVAE is better, and its MIG lay between 0.22 and 0.42 in seven of our training runs. The beta-VAE's lay between 0.05
+# and 0.28 in six. (The seeds were 0 to 2, some of them used twice; the run above is one of each.) Even at a reconstruction as good as
+# the beta-TCVAE's, which a lower price of 5 buys, the beta-VAE's MIG was 0.05 (one seed).
 #
-# The rows are the best latent for each factor, printed above with the share of the factor that it tells. Look along a row of pictures:
-# this is what **interpretability** can mean for such a model. A person can say what a number stands for, and turn it. It holds for some
-# factors and not for others: a latent may carry two factors, a factor may need two latents, and another seed may deal them out differently.
-# Nobody reads the expression from any latent. A mouth moves few pixels, so it earns few nats of reconstruction, and at
-# this price it is not bought. $\beta$ sorts factors by *pixels*, not by meaning.
+# Each row of pictures moves the latent that is best for some factor; the share of the factor that it tells is printed
+# above. Look along a row. This is what **interpretability** can mean for such a model: a person can say what a number
+# stands for, and change it. It holds for some factors and not for others. A latent may carry two factors, a factor may
+# need two latents, and another seed may distribute them differently. The expression cannot be read from any latent. A
+# mouth moves few pixels, so it earns few nats of reconstruction, and at this price it is not bought. $\beta$ sorts
+# factors by *pixels*, not by meaning.
 #
-# The beta-TCVAE has a sibling. **FactorVAE** (Kim and Mnih, 2018) adds $\gamma\,\mathrm{TC}$ to the negative ELBO and
-# estimates TC with a second network, which learns to tell codes from codes whose latents were shuffled among images.
+# **FactorVAE** (Kim and Mnih, 2018) is a close relative of the beta-TCVAE. It adds $\gamma\,\mathrm{TC}$ to the negative
+# ELBO and estimates TC with a second network, which learns to tell codes from codes whose latents were shuffled among
+# images.
 #
 # ## Summary
 #
 # You have
 # - read $\beta$ as the price of a nat, and seen the exchange rates of trained models lie between their prices;
-# - looked at traversals, and counted which latent tells how much about which factor;
+# - looked at traversals, and measured how much each latent tells about each factor;
 # - computed MIG, the FactorVAE score and DCI by hand, and tested four scores on codes whose answer is known;
 # - split the rate into index-code mutual information, total correlation and dimension-wise KL, seen the bias of batch
-#   estimates, and taxed the total correlation alone;
-# - rotated a model so that the bound stayed and the score went, found the one assumption that holds the axes, and let
-#   a few labels choose the rest.
+#   estimates, and penalized the total correlation alone;
+# - rotated a model so that the bound stayed the same and the score fell, found the one assumption that holds the axes in
+#   place, and let a few labels choose the rest.
 #
 # ## Common mistakes
 #
-# - Reporting the ELBO of a model that was trained with $\beta = 10$ as if it had been trained for it.
-# - Showing the traversal of one image of one seed.
-# - Reading an accuracy of 0.2 as something, when there are five factors to guess from.
-# - Comparing MIG with FactorVAE scores, or scores of codes that are samples with scores of codes that are means.
+# - Reporting the ELBO of a model that was trained with $\beta = 10$ as if the model had been trained for the ELBO.
+# - Showing the traversal of a single image from a single seed.
+# - Being impressed by an accuracy of 0.2, when there are five factors to guess from.
+# - Comparing MIG with FactorVAE scores, or scores of sampled codes with scores of posterior means.
 # - Comparing estimates of the total correlation from batches of different sizes.
-# - Ranking two methods by three seeds when the seeds of one method differ more than the methods.
+# - Ranking two methods by three seeds when the seeds of one method differ more than the methods do.
 # - Choosing the seed by its score on labeled data and calling the result unsupervised.
 #
 # ## Exercises
 #
 # [Exercises 07](../exercises/07_beta_vae/07_beta_vae.ipynb): the best model for a price and for a budget, mutual
 # information and its gap, a total correlation from a batch, a rotation that the bound cannot see, what a loss does not
-# tell, and a published score to repair.
+# tell you, and a published score to repair.
 #
 # ## Further reading
 #
@@ -882,6 +899,6 @@ assert found["expression"] < 0.1, "a mouth of few pixels is not worth its price"
 # - Rolinek, Zietlow and Martius (2019), "Variational autoencoders pursue PCA directions (by accident)": why the
 #   diagonal holds the axes.
 # - Locatello et al. (2019), "Challenging common assumptions in the unsupervised learning of disentangled
-#   representations": the impossibility, and twelve thousand models.
+#   representations": the impossibility proof, and twelve thousand models.
 # - Locatello et al. (2020), "Weakly-supervised disentanglement without compromises", and Khemakhem et al. (2020),
 #   "Variational autoencoders and nonlinear ICA: a unifying framework": what else can fix the axes.

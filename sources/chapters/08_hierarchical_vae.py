@@ -6,8 +6,8 @@
 # %% [markdown]
 # # 08. Hierarchical VAEs
 #
-# You stack layers of latents, see the upper ones die, repair that with inference from the top down, and find out what a
-# layer of a deep model is for.
+# You stack layers of latents, see the upper ones die (they stop carrying information), repair that with inference from
+# the top down, and find out what a layer of a deep model is for.
 #
 # **Goals.** After this chapter you can
 # - say what a second layer of latents adds to the prior and to the posterior, and how many nats it can be worth;
@@ -46,9 +46,9 @@ TRAIN_SIZE, EVALUATION_SIZE = 2000, 300  # at most: keeps larger sets to some mi
 keras.utils.set_random_seed(0)
 
 # %% [markdown]
-# As in chapter 06 the images are thresholded at a half, so that every likelihood is a probability. To compile a deep
-# model takes longer than to train it once, so each model is compiled once and then trained for all seeds. As in
-# chapter 06, `vae.start_from(fresh)` gives it the weights of a new model of the same build, and an empty optimizer.
+# As in chapter 06 the images are thresholded at a half, so that every likelihood is a probability. Compiling a deep model
+# takes longer than training it once, so we compile each model once and then train it for all seeds. As in chapter 06,
+# `vae.start_from(fresh)` gives it the weights of a new model of the same build, and resets the optimizer.
 
 # %%
 data = datasets.load(DATASET)
@@ -57,9 +57,9 @@ x_train, x_valid = [(x > 0.5).astype("float32") for x in (x_train, x_valid)]
 shape = x_train.shape[1:]
 
 # %% [markdown]
-# Every experiment below is the same: train one build of model from three fresh starts, and average the terms of its bound
-# over validation images. With `k` it adds the importance-weighted estimate of $\log p_\theta(x)$. The terms of a
-# hierarchical model include `kl_1`, `kl_2` and so on, one for each group of latents.
+# Nearly every experiment below does the same thing: it trains one build of model from three fresh starts, and averages the terms
+# of its bound over validation images. With `k` it adds the importance-weighted estimate of $\log p_\theta(x)$. The terms
+# of a hierarchical model include `kl_1`, `kl_2` and so on, one for each group of latents.
 
 # %%
 def train(vae, new_model, warm_up=0, free_bits=None, k=0):
@@ -88,19 +88,19 @@ def group_kls(results):
 # ## 1. Why is one layer of normal latents not enough?
 #
 # A VAE as we know it makes two assumptions. The prior $p(z)$ is a normal distribution with independent latents, and so is
-# the posterior $q_\phi(z|x)$ of every image. A good decoder can bend the first into almost anything. The second it can
-# only try to live with: chapter 03 found that the bound loses $\mathrm{KL}(q_\phi(z|x)\,\|\,p_\theta(z|x))$ wherever the
-# true posterior is not of that form.
+# the posterior $q_\phi(z|x)$ of every image. A good decoder can make up for the first: it can bend a normal into almost
+# anything. The second it can only try to work around. Chapter 03 found that the bound loses
+# $\mathrm{KL}(q_\phi(z|x)\,\|\,p_\theta(z|x))$ wherever the true posterior is not of that form.
 #
-# How much is that? Take the smallest example in which everything is known. Two latents are added, and the sum is seen
-# through noise:
+# How much is lost? Take the smallest example in which everything is known. Two latents are added, and the sum is observed
+# with noise:
 #
 # $$ z_1, z_2 \sim N(0, 1), \qquad x = z_1 + z_2 + \sigma \varepsilon. \tag{8.1} $$
 #
-# If $x$ is large, then $z_1$ was large or $z_2$ was; if one of them was not, the other must have been. Two causes that were
-# independent compete as soon as their effect is seen. So the true posterior is a normal distribution with a *negative
-# correlation*. Let $\Lambda$ be the inverse of its covariance, its precision. The best diagonal $q$ has the right means and
-# the variances $1/\Lambda_{jj}$, and it loses
+# If $x$ is large, then $z_1$ or $z_2$ was large; if one of them was not, the other must have been. Two independent causes
+# compete as soon as we observe their common effect. So the true posterior is a normal distribution with a *negative
+# correlation*. Let $\Lambda$ be its precision, the inverse of its covariance. The best diagonal $q$ has the right means
+# and the variances $1/\Lambda_{jj}$, and it loses
 #
 # $$ \mathrm{KL}(q\,\|\,p(z|x)) = \tfrac12 \Big(\sum_j \log \Lambda_{jj} - \log\det\Lambda\Big) \text{ nats.} \tag{8.2} $$
 #
@@ -144,16 +144,17 @@ assert valley < 0.5 * peak, "there is a valley between two peaks"
 grid = np.linspace(-4, 4, 200)
 
 # %% [markdown]
-# None: every single weight is the evidence. The independent posterior loses half a nat, for two latents and one number;
-# an image has many latents that compete.
-# A chain of conditional normals may have correlations, although each link has none.
+# None: every single weight equals the evidence. The independent posterior loses half a nat, for two latents and one
+# observed number, and in an image many latents compete. A chain of conditional normals can have correlations, even
+# though none of its links has any.
 #
-# The chain can do more than that: the marginal of $z_2$ is an average of normals over all $z_1$,
+# The chain can do more than that. The marginal of $z_2$ is an average of normals over all $z_1$,
 #
 # $$ p(z_2) = \int p(z_2|z_1)\, p(z_1)\, dz_1, \tag{8.3} $$
 #
-# a mixture of infinitely many normals, and need not look normal at all. This holds for the prior and for the posterior
-# alike. On the right of the figure, $z_2$ is normal given $z_1$, with a mean that is a bent function of $z_1$.
+# which is a mixture of infinitely many normals, and need not look normal at all. This holds for the prior and for the
+# posterior alike. In the right panel of the next figure, $z_2$ is normal given $z_1$, and its mean is a curved function
+# of $z_1$.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
@@ -167,26 +168,29 @@ right.set(xlabel="$z_2$", ylabel="density", title="dashed: the normal of the sam
 plt.show()
 
 # %% [markdown]
-# On the left are samples of $(z_1, z_2)$ for $x = 1$: those of the exact posterior lie along a falling band, those of the best
-# independent one in a round cloud that misses the band's ends and sticks out of its sides. On the right the histogram of
-# $z_2$ has two peaks and a valley at zero, where the normal density of the same width has its only peak.
+# On the left are samples of $(z_1, z_2)$ for $x = 1$. Those of the exact posterior lie along a falling band. Those of the
+# best independent posterior form a round cloud that misses the ends of the band and sticks out at its sides. On the right
+# the histogram of $z_2$ has two peaks and a valley at zero, where the normal density of the same width has its only peak.
 #
 # ### What one latent on top is worth on photographs
 #
-# A mixture of infinitely many normals is what natural images call for. Small patches of a photograph are mostly smooth
-# (sky, wall) and now and then full of contrast (an edge, leaves). Wainwright and Simoncelli (2000) described them as a
-# *scale mixture*: normal patches whose contrast is itself random. That is a hierarchy of two groups, with one latent on top:
+# Natural images call for a mixture of infinitely many normals. Small patches of a photograph are mostly smooth (sky, wall)
+# and now and then full of contrast (an edge, leaves). Wainwright and Simoncelli (2000) described them as a *scale
+# mixture*: normal patches whose contrast is itself random. That is a hierarchy of two groups, with one latent on top:
 #
 # $$ z_1 \sim N(0, 1), \qquad x\,|\,z_1 \sim N\big(\mu,\; e^{2(m + a z_1)}\, C\big). \tag{8.3a} $$
 #
-# Here $\mu$ and $C$ are mean and covariance of the training patches, so the top adds *two* parameters, $m$ and $a$. Below
-# $z_1$ everything is normal: the second group, 64 latents through the linear decoder $C^{1/2}$ without noise, has been
-# integrated out. Over the single number $z_1$ we integrate on a grid, so the evidence is exact, and no posterior is trained.
+# Here $\mu$ and $C$ are the mean and covariance of the training patches, so the top latent adds only *two* parameters, $m$
+# and $a$. Given $z_1$ everything is normal: the second group, 64 latents through the linear decoder $C^{1/2}$ without
+# noise, has already been integrated out. We integrate over the single number $z_1$ on a fine grid, so the evidence is
+# exact to many digits, and no posterior is trained.
 #
-# Patches are 8 x 8 pixels, the quadrants of `photos`, dequantized: a byte $b$ becomes $(b + u)/256$ with $u$ uniform in
-# $[0, 1)$. Then a density in nats bounds the information in bits a pixel, $(64 \log 256 - \text{nats}) / (64 \log 2)$.
+# The patches have 8 x 8 pixels and are the quadrants of the images in `photos`. They are dequantized: a byte $b$ becomes
+# $(b + u)/256$ with $u$ uniform in $[0, 1)$. Then a log-density in nats bounds the information in bits per pixel,
+# $(64 \log 256 - \text{nats}) / (64 \log 2)$.
 #
-# **Predict.** One normal distribution has 2144 parameters. What are two more worth: a tenth of a nat a patch, one, or ten?
+# **Predict.** One normal distribution has 2144 parameters. What are two more worth: a tenth of a nat per patch, one nat,
+# or ten?
 
 # %%
 photos = datasets.load("photos")
@@ -247,23 +251,25 @@ assert gain > 25, "one latent on top is worth tens of nats a patch"
 print(f"gain {gain:.1f} +- {error:.1f} nats a patch")
 
 # %% [markdown]
-# Thirty. The same covariance, with one number on top that sets the contrast, gains 30.1 $\pm$ 0.4 nats a patch: 98.2 nats
-# instead of 68.1, 5.79 bits a pixel instead of 6.47. Beside that, half a nat for two latents is a footnote. The samples show
-# why: photographs and draws of the mixture contain both quiet patches and violent ones, while draws of the normal all have
-# about the same contrast. The inferred top, on the right, follows the contrast that one would measure. It is not the same
-# number, since whitening counts fine detail more.
+# More than any of these: thirty. The same covariance, with one number on top that sets the contrast, gains 30.1 $\pm$ 0.4
+# nats per patch. It reaches 98.2 nats instead of 68.1, or 5.79 bits per pixel instead of 6.47. Compared with that, half a
+# nat for two latents is a footnote.
 #
-# One normal is the wrong *shape* for photographs, and a top latent mends the shape with two parameters. What else is in
-# a patch (edges that go on, in one direction) a scale cannot say; an autoregressive flow reaches 120.8 nats on the same
-# patches ([chapter 09](09_flows.ipynb)).
+# The samples show why. Photographs and draws of the mixture contain both quiet patches and patches full of contrast,
+# while draws of the normal all have about the same contrast. The inferred top latent, in the right panel, follows the
+# contrast that one would measure. The two are not the same number, since whitening counts fine detail more.
 #
-# So much for what layers *could* do. Whether training makes use of it is another question, and the first attempt fails.
+# One normal has the wrong *shape* for photographs, and a top latent corrects the shape with two parameters. A scale
+# cannot describe what else is in a patch, such as edges that continue in one direction; an autoregressive flow reaches
+# 120.8 nats on the same patches ([chapter 09](09_flows.ipynb)).
+#
+# This is what layers *could* do. Whether training makes use of them is another question, and the first attempt fails.
 #
 # ## 2. What goes wrong in the naive model?
 #
-# Stack the layers as in a deep network. Groups of latents $z_1, \dots, z_L$ are numbered from the top. Generation goes down
-# from $z_1$, each group from the one above, and the image from the last. Inference goes the same way back, from the image
-# up:
+# Stack the layers as in a deep network. Each layer is a *group* of latents, and the groups $z_1, \dots, z_L$ are numbered
+# from the top. Generation goes down from $z_1$: each group is drawn given the one above, and the image given the last
+# group. Inference goes back the same way, from the image up:
 #
 # $$ p(x, z) = p(z_1) \prod_{l=2}^{L} p(z_l|z_{l-1})\; p(x|z_L), \qquad
 #    q(z|x) = q(z_L|x) \prod_{l=1}^{L-1} q(z_l|z_{l+1}). \tag{8.4} $$
@@ -274,12 +280,13 @@ print(f"gain {gain:.1f} +- {error:.1f} nats a patch")
 # $$ \mathrm{KL}_1 = \mathbb{E}\big[\mathrm{KL}(q(z_1|z_2)\,\|\,p(z_1))\big], \qquad
 #    \mathrm{KL}_l = \mathbb{E}\Big[\log\frac{q(z_l|z_{l+1})}{p(z_l|z_{l-1})}\Big] \text{ for } l > 1, \tag{8.5} $$
 #
-# where $z_{L+1}$ stands for $x$. Only the first is a KL between two normals that are known at the same time. In the others,
-# $z_{l-1}$ is drawn *after* $z_l$, so the ratio is taken at the samples. It is no KL itself, and even its average may be negative: only the
-# sum over all groups is one. By a group's KL we mean its term in this sum.
+# where $z_{L+1}$ stands for $x$. Only the first part is a KL between two normals that are known at the same time. In the
+# others, $z_{l-1}$ is drawn *after* $z_l$, so the ratio is taken at the samples. Such a part is not a KL by itself, and
+# even its average may be negative: only the sum over all groups is a KL. By a group's KL we mean its term in this sum.
 #
-# As a change to `models.VAE` this is one method, `bound`, which receives a sample of $q(z_L|x)$. Each link has a small
-# network `up`, to the parameters of the group above, and one `down`, back again.
+# To get this model from `models.VAE` we change one method, `bound`, which receives a sample of $q(z_L|x)$. Each link
+# between two groups has two small networks: `up` gives the parameters of the group above, and `down` those of the group
+# below.
 
 # %%
 class NaiveVAE(models.VAE):
@@ -305,8 +312,8 @@ class NaiveVAE(models.VAE):
         return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, **each}
 
 # %% [markdown]
-# We build it with two groups and with three. All have the same networks from image to $z_L$ and back, so the only
-# difference is what is stacked on top.
+# We build it with two groups and with three. Both models have the same networks from the image to $z_L$ and back, so they
+# differ only in what is stacked on top.
 #
 # **Predict.** The three-group model has 24 latents. Which group will carry the most nats, which the fewest, and will it be
 # a close race?
@@ -361,12 +368,12 @@ for name, title in titles.items():
 
 # %% [markdown]
 # The last group, next to the image, carries nearly everything, and the race is not close. Bars are means over three
-# seeds, dots the seeds. The upper one of two has a small part, on the digits about a tenth,
-# and the top of three one to three hundredths. Warm-up, the first cure of chapter 06, does not change that.
+# seeds, and each dot is a seed. The upper of two groups has a small share, on the digits about a tenth, and the top of
+# three has one to three hundredths. Warm-up, the first cure of chapter 06, does not change that.
 #
-# Is a nat in the wrong place any harm? Ask what the top *decides*. Fix $z_1$, draw everything below it many times, and
-# compare the variance of the pictures with what it is when $z_1$ varies too. If the top decides all, the first is zero. We
-# take the model of three groups that was trained last, with warm-up.
+# Does it matter which group carries the nats? To find out, ask what the top *decides*. Fix $z_1$, draw everything
+# below it many times, and compare the variance of these pictures with the variance when $z_1$ varies too. If the top decides everything, the
+# first variance is zero. We take the model of three groups that was trained last, with warm-up.
 
 # %%
 def decided_by_top(pictures):
@@ -393,38 +400,39 @@ plt.show()
 print(f"the top decides {max(0, naive_share):.0%} of the variance of the pictures")
 
 # %% [markdown]
-# In each row $z_1$ is the same throughout. The rows do not differ from one
-# another: any digit may appear in any of them. What was meant as the place for the large decisions decides nothing.
+# In each row $z_1$ is the same throughout, and yet the rows do not differ from one another: any digit may appear in any
+# of them. The group that was meant to make the large decisions decides nothing.
 #
-# Why does the top die? The likely reason is what it sees. The link between $z_{L-1}$ and $z_L$ is itself a VAE, with $z_L$
-# as its data. But $z_L$ is not an image full of structure. It is a code that has just been trained to look like *one*
-# normal distribution, namely $p(z_L|z_{L-1})$ while $z_{L-1}$ still said nothing. The better the lower layers do their
-# work, the less is left to explain, and chapter 06 showed what a VAE does with latents that explain nothing: it switches them off. Every
-# further layer sees only what is left by the one below, through one more layer of noise. This is what Sønderby et al.
-# (2016) found on MNIST: beyond the second layer from the image no latent was active.
+# Why does the top die? The likely reason is the data it sees. The link between $z_{L-1}$ and $z_L$ is itself a VAE, with
+# $z_L$ as its data. But $z_L$ is not an image full of structure. It is a code that has just been trained to look like
+# *one* normal distribution, namely $p(z_L|z_{L-1})$ while $z_{L-1}$ still said nothing. The better the lower layers do
+# their work, the less is left to explain, and chapter 06 showed that a VAE switches off latents that explain nothing.
+# Every further layer sees only what the one below has left, through one more layer of noise. Sønderby et al. (2016) found
+# this on MNIST: beyond the second layer from the image no latent was active.
 #
 # ## 3. What does top-down inference change?
 #
-# Turn inference round. Let the image speak to *every* group, and let the groups be inferred in the order in which they are
+# Reverse the order of inference. Let *every* group see the image, and infer the groups in the order in which they are
 # generated, so that each posterior knows what has been decided above it:
 #
 # $$ p(x, z) = p(z_1) \prod_{l=2}^{L} p(z_l|z_{<l})\; p(x|z), \qquad
 #    q(z|x) = q(z_1|x) \prod_{l=2}^{L} q(z_l|z_{<l}, x). \tag{8.6} $$
 #
-# Both run through the same *state*, a vector that starts from the top and collects what every group adds. Its last value
-# goes to the decoder:
+# Generation and inference both run through the same *state*, a vector that starts from the top and collects what every
+# group adds. Its last value goes to the decoder:
 #
 # $$ s_l = s_{l-1} + m_l(s_{l-1}, z_l), \qquad p(z_{l+1}|z_{\le l}) = p(z_{l+1}|s_l), \qquad
 #    q(z_{l+1}|z_{\le l}, x) = q(z_{l+1}|s_l, h(x)). \tag{8.7} $$
 #
 # Here $m_l$ is a small network, and $h(x)$ are features from the encoder. Since the path is shared, $q(z_{l+1}|\cdot)$
-# answers one question only: what does the image say *beyond* the state? If nothing, it can equal the prior at no cost. And
-# since $s_l$ is known before $z_{l+1}$ is drawn, every KL is one between two normals, in closed form:
+# answers only one question: what does the image say *beyond* the state? If it says nothing more, the posterior can equal
+# the prior at no cost. And since $s_l$ is known before $z_{l+1}$ is drawn, every KL is between two normals and has a
+# closed form:
 #
 # $$ \mathrm{KL} = \mathrm{KL}(q(z_1|x)\,\|\,p(z_1)) + \sum_{l=2}^{L} \mathbb{E}_{q(z_{<l}|x)}
 #    \big[\mathrm{KL}(q(z_l|s_{l-1}, h(x))\,\|\,p(z_l|s_{l-1}))\big]. \tag{8.8} $$
 #
-# Here are both models of two groups, the naive one (8.4) beside the top-down one (8.6).
+# Here are both models with two groups, the naive one (8.4) on the left and the top-down one (8.6) on the right.
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))
@@ -443,16 +451,17 @@ plots.schematic(path, [(*s, blue) for s in down] + [(*s, straight) for s in look
 plt.show()
 
 # %% [markdown]
-# Solid blue arrows generate, dashed orange ones infer. On the left inference retraces the chain upward, and $z_1$ never sees the
-# image. On the right the image speaks to both groups, and the path $s_1 \to s_2 \to x$ is *shared*: the posterior of $z_2$
-# reads the same $s_1$ as its prior. (The ladder VAE of Sønderby et al. does one thing more. It merges what the image says
-# with what the prior says by their *precisions*, as one combines two measurements; equation 8.7 leaves that to a network.)
+# Solid blue arrows generate, dashed orange ones infer. On the left, inference retraces the chain upward, and $z_1$ never
+# sees the image. On the right, both groups see the image, and the path $s_1 \to s_2 \to x$ is *shared*: the posterior of
+# $z_2$ reads the same $s_1$ as its prior. (The ladder VAE of Sønderby et al. does one thing more. It merges what the image
+# says with what the prior says and weights each by its *precision*, as one combines two measurements; equation 8.7 leaves
+# that to a network.)
 #
-# By hand with two groups, it is again one method. To keep it short we take $s_1 = z_1$, and the encoder's outputs, which
-# are the parameters of $q(z_1|x)$, serve as the features too.
+# Written by hand for two groups, the change is again one method. To keep it short we take $s_1 = z_1$, and use the
+# encoder's outputs, which are the parameters of $q(z_1|x)$, as the features too.
 #
-# **Predict.** The same encoder, decoder, latents and epochs as the naive model of two groups, no warm-up. Which group will
-# carry more now?
+# **Predict.** The encoder, decoder, latents and epochs are the same as in the naive model of two groups, and there is no
+# warm-up. Which group will carry more now?
 
 # %%
 class TopDownVAE(models.VAE):
@@ -512,13 +521,14 @@ print("share of the KL in the top group: " + ", ".join(f"{share:.0%}" for share 
 print(f"the top decides {top_down_share:.0%} of the variance of the pictures")
 
 # %% [markdown]
-# The top carries more now, and by far: 88 to 92 per cent of the KL on the digits. Every row shows one kind of picture, and the
-# second group varies it a little. This is not yet a hierarchy in balance. The second group is nearly idle:
-# the collapse of section 2 in the mirror. Nor are these digits better drawn than the naive model's, which
-# look crisper: there the last group, whose codes the decoder knows best, draws everything. What has changed is *who decides*.
+# The top carries more now, and by far: 88 to 92 percent of the KL on the digits. Every row shows one kind of picture, and
+# the second group varies it a little. This is not yet a balanced hierarchy. The second group is nearly idle, which is the
+# mirror image of the collapse of section 2. Nor are these digits better drawn than those of the naive model, which look
+# crisper: there the last group, whose codes the decoder knows best, draws everything. What has changed is *which group
+# decides*.
 #
-# Do not conclude that the bound is better. The next cell compares validation ELBOs, and also those of a flat VAE that uses
-# the same encoder and decoder without anything on top.
+# Do not conclude that the bound is better. The next cell compares validation ELBOs. It adds a *flat* VAE, one with a
+# single group of latents, which uses the same encoder and decoder without anything on top.
 
 # %% tags=["drift"]
 def new_flat(seed):
@@ -536,26 +546,27 @@ for name, results in rivals.items():
 
 # %% [markdown]
 # On the digits all four are within a few tenths of a nat of one another. The naive model with its dead top is not worse
-# than the rest: it is a flat VAE with a latent that does nothing. What the top-down model has won so far is an upper layer that is *used*. It
-# differs from the naive one in two ways, by the order of inference and by a decoder that reads the whole state, and our trial does not tell them apart.
-# Section 6 comes back to the bound with more care.
+# than the rest: it is a flat VAE with a latent that does nothing. What the top-down model has won so far is an upper layer
+# that is *used*. It differs from the naive one in two ways, the order of inference and a decoder that reads the whole
+# state, and our trial does not separate the two. Section 6 comes back to the bound with more care.
 #
 # ### The library's version
 #
-# `models.HierarchicalVAE` is equations 8.6 to 8.8 for any number of groups of any size: `latent_sizes=(4, 4)` names them
-# from the top. The features $h(x)$ are whatever the encoder puts out, the decoder takes the state, and each group has its
-# own networks `posteriors`, `priors` and `merges`.
+# `models.HierarchicalVAE` implements equations 8.6 to 8.8 for any number of groups of any size: `latent_sizes=(4, 4)`
+# lists their sizes from the top. The features $h(x)$ are whatever the encoder puts out, the decoder takes the state, and
+# each group has its own networks `posteriors`, `priors` and `merges`.
 #
-# Because posterior and prior are now distributions over all groups, with `sample` and `log_prob`, everything that was built
-# on the three distributions of a VAE works: `encode`, `decode`, `sample`, `log_weights`, `evaluation.diagnose`. On our two
-# classes above the last three would have been wrong, since they changed the bound and kept the flat prior and posterior.
+# Posterior and prior are now distributions over all groups, with `sample` and `log_prob`. So everything that was built on
+# the three distributions of a VAE works: `encode`, `decode`, `sample`, `log_weights`, `evaluation.diagnose`. For our two
+# classes above the last three would have been wrong, since these classes changed the bound and kept the flat prior and
+# posterior.
 #
 # ## 4. What happens when there are many groups?
 #
 # Equation 8.7 is a residual network, in which every step adds a little to a state. Such networks can be very deep. That is
 # the idea of the VDVAE (Child, 2021): dozens of small groups, each of which corrects what is there already. It reached
-# better likelihoods on photographs than the PixelCNN, with fewer weights, and it draws thousands of times faster. Our model at laptop size has eight groups of
-# two latents.
+# better likelihoods on photographs than the PixelCNN, an autoregressive model, with fewer weights, and it draws thousands
+# of times faster. Our laptop-size model has eight groups of two latents.
 #
 # **Predict.** All KLs are exact, all groups see the image, and the path is shared. Will all eight groups be used?
 
@@ -602,31 +613,31 @@ if DATASET == "digits":
 plt.show()
 
 # %% [markdown]
-# No, not untreated: on the digits, three or four of eight
-# groups do all the work, and *which* ones differs from seed to seed; the others are dead at the end. With free bits all are used, since
-# the first quarter of a nat costs nothing. With a warm-up most are used, unevenly. (On MNIST, with more to say about an image, most
-# groups wake up untreated.)
+# No, not if training is left alone ("untreated"): on the digits, three or four of eight groups do all the work, and
+# *which* ones do so differs from seed to seed; the others are dead at the end. With free bits all are used, since the first
+# quarter of a nat costs nothing. With a warm-up most are used, unevenly. (On MNIST, where there is more to say about an
+# image, most groups wake up untreated.)
 #
 # So the architecture alone does not keep groups alive. At the start the posteriors of all groups know little, and their
-# cost is immediate; their use must be learned, by the merging networks and the decoder together. Compare this with chapter
-# 06. There the cures raised the rate and not the likelihood, because the decoder had no need of the code. Here both cures
-# raise the ELBO in the mean over seeds, on the digits by more than half a nat, and the log-likelihood too. So on average over three seeds
-# these dead groups were a failure of training and not an answer. The bounds of single runs overlap: the best untreated
-# run, with half of its groups dead, has a better ELBO than three of the six treated ones. In likelihood, printed by seed, each treated run
-# is ahead of every untreated one.
+# cost is immediate, while their use must be learned, by the merging networks and the decoder together.
+#
+# Compare this with chapter 06. There the cures raised the rate and not the likelihood, because the decoder had no need of
+# the code. Here both cures raise the ELBO in the mean over seeds, on the digits by more than half a nat, and the
+# log-likelihood too. So on average over three seeds these dead groups were a failure of training and not the right answer.
+# The bounds of single runs overlap: the best untreated run, with half of its groups dead, has a better ELBO than three of
+# the six treated ones. In likelihood, printed by seed, each treated run is ahead of every untreated one.
 #
 # ## 5. What does each group encode?
 #
-# "Global shape above, detail below" is what people expect of a hierarchy, and what the figures of papers show. Expectations
-# about pictures are easily confirmed by looking at pictures. We have two data sets whose factors are known, so we can
-# measure.
+# "Global shape above, detail below" is what people expect of a hierarchy, and what the figures of papers show. But it is
+# easy to see in pictures what one expects to see. We have two data sets whose factors are known, so we can measure.
 #
-# The instrument: infer the code of an image, draw *one* group anew from its prior given the groups above, keep all others,
-# and look what has changed. `vae.resample(z, groups)` does this. The faces are gray, so their likelihood is Gaussian, with
-# $\sigma = 0.1$ as in chapter 07; the sprites are black and white.
+# We measure in this way: infer the code of an image, draw *one* group anew from its prior given the groups above, keep
+# all others, and look at what has changed. `vae.resample(z, groups)` does this. The faces are gray, so their likelihood is
+# Gaussian, with $\sigma = 0.1$ as in chapter 07; the sprites are black and white.
 #
-# **Predict.** Look at the rows for group 1 and for group 4 in the next figure. If the slogan is right, what will resampling
-# the one do to a face, and what the other?
+# **Predict.** The next figure has a row for group 1 and a row for group 4. If the slogan "global above, detail below" is
+# right, what will drawing group 1 anew do to a face, and what will drawing group 4 anew do?
 
 # %%
 pictures = {name: datasets.load(name) for name in ("faces", "sprites")}
@@ -682,20 +693,23 @@ for ax, (name, shown) in zip(axes, {"faces": (1, 4), "sprites": (1, 2, 3, 4)}.it
 plt.show()
 
 # %% [markdown]
-# On the faces a new group 1 gives grainy pictures in other light, and a new group 4 changes next to nothing; nor do groups 2
-# and 3, whose rows are left out. On the sprites there is no such order: the lower groups change the outlines as much as the top
-# does. Each row names the groups that are drawn anew, with the KL of a single one; in the last two rows groups 2 to 4 are
-# drawn anew together, in order, and then all four.
+# On the faces a new group 1 gives grainy pictures in different light, and a new group 4 changes next to nothing. The
+# same is true of groups 2 and 3, whose rows are left out. On the sprites there is no such order: the lower groups change
+# the outlines as much as the top does. Each row label names the group that is drawn anew, with its KL. In the last two
+# rows groups 2 to 4 are drawn anew together, in order, and then all four.
 #
-# Why grainy? One might blame a broken team: the lower groups were inferred for *this* image, together with its top. But the
-# last row is new from top to bottom, a sample of the model, and it is as grainy; with the image's own top and new
-# lower groups there is no grain. So the grain comes with a top that was drawn from the *prior*. The decoder has learned to draw codes
-# of images, and where the prior puts others it improvises. That is the mismatch of chapter 06, and it can be counted: codes
-# of the 4587 training images cannot carry more than $\log 4587 = 8.4$ nats about *which* image it is. What the model
-# pays beyond that is $\mathrm{KL}(q(z)\,\|\,p(z))$, the distance of those codes, taken together, from the prior. (The KL
-# printed here is that of new images, which is close to that of the training images.)
+# Why are the pictures grainy? One might suspect that the groups no longer fit together, since the lower ones were inferred for
+# *this* image, together with its top. But the last row is new from top to bottom, a sample of the model, and it is as
+# grainy; with the image's own top and new lower groups there is no grain. So the grain comes with a top that was drawn
+# from the *prior*. The decoder has learned to draw codes of images, and where the prior puts other codes it improvises.
 #
-# Is it the hierarchy's grain? The next cell asks a flat VAE with 16 latents and the same $\sigma$, trained in the same way.
+# That is the mismatch of chapter 06, and it can be measured in nats. Codes of the 4587 training images cannot carry more
+# than $\log 4587 = 8.4$ nats about *which* image it is. What the model pays beyond that is at most
+# $\mathrm{KL}(q(z)\,\|\,p(z))$, the distance of those codes, taken together, from the prior. (The KL printed here is that
+# of new images, which is close to that of the training images.)
+#
+# Does the grain come from the hierarchy? The next cell tests a flat VAE with 16 latents and the same $\sigma$, trained in
+# the same way.
 
 # %% tags=["drift"]
 faces = pictures["faces"]
@@ -723,13 +737,14 @@ assert min(grains["top"], grains["all"]) > 3 * worst, "grain comes with a top fr
 assert grains["flat all"] > 3 * grains["flat kept"], "and a flat model's samples are grainy too"
 
 # %% [markdown]
-# It is not the hierarchy's. The flat model pays a still larger KL, and its samples are as grainy as those of the hierarchy, or
-# more, while both draw reconstructions without grain. A KL that large goes with this $\sigma$: at 0.1 a pixel is worth so many nats
-# that codes become narrow and leave most of the prior empty. Keep it in mind when factors are read off such pictures below.
+# It does not. The flat model pays a still larger KL, and its samples are as grainy as those of the hierarchy, or more,
+# while both draw reconstructions without grain. A KL that large goes with this $\sigma$: at 0.1 a pixel is worth so many
+# nats that codes become narrow and leave most of the prior empty. Keep the grain in mind when factors are read off such
+# pictures below.
 #
-# Now the numbers. A regressor learns to read the factors off real images: kernel ridge regression on the first principal
-# components. How well it reads is checked on validation images, and again on reconstructions, since a factor that the model
-# does not reconstruct cannot be credited to any group.
+# Now to the measurement. A regressor, our *reader*, learns to read the factors off real images: kernel ridge regression on
+# the first principal components. We check how well it reads on validation images, and again on reconstructions, since a
+# factor that the model does not reconstruct cannot be credited to any group.
 
 # %%
 class Reader:
@@ -767,17 +782,18 @@ for name, images in pictures.items():
 assert min(s.sum() for s in seen.values()) >= 3, "most factors can be read off reconstructions"
 
 # %% [markdown]
-# Not every factor survives reconstruction. On the faces the expression is lost: mouth and brows are few pixels, and at this
-# $\sigma$ they are not worth their nats in so short a training. On the sprites the rotation is hard to read even from real
-# images. Such factors are left out.
+# Not every factor survives reconstruction. On the faces the expression is lost: mouth and brows cover few pixels, and at
+# this $\sigma$ they are not worth their nats in so short a training run. On the sprites the rotation is hard to read even from
+# real images. We leave such factors out.
 #
-# For the others we count how far the factor moves when a group is drawn anew: the mean squared change, divided by twice the
-# factor's variance. Zero means that it stays; one, that it becomes as different as in another image. An entry *above* one should not be read as
-# a larger effect. More likely the reader is fooled: on grainy pictures, which it has never seen, its readings may leave the range of the factors.
-# So read large entries as "the picture has become another", and trust the order among the small ones.
+# For the others we measure how far the factor moves when a group is drawn anew: the mean squared change, divided by twice
+# the factor's variance. Zero means that it stays; one means that it becomes as different as in another image. An entry
+# *above* one should not be read as a larger effect. More likely the reader is fooled: on grainy pictures, which it has
+# never seen, its readings may leave the range of the factors. So read large entries as "the picture has become another",
+# and trust the order among the small ones.
 #
 # One thing is easily overlooked. If a group above decides something and a group below *repeats* it, then redrawing either
-# of them alone, with the other one kept, moves little. So we also ask the other way round: keep the top groups, and draw
+# of them alone, with the other one kept, moves little. So we also do the reverse: keep the top groups, and draw
 # **everything below** anew, in order, as in sampling. What still stays is decided by the groups that were kept.
 
 # %%
@@ -812,25 +828,26 @@ figure.colorbar(picture, ax=axes, label="movement of the factor")
 plt.show()
 
 # %% [markdown]
-# Faces stand above and sprites below: on the left one group is redrawn and all others are kept, on the right the groups
-# below it are redrawn too. The first row on the right is a completely new picture; the last rows of left and right agree by
-# construction, since nothing lies below group 4. Entries above one stand in the first rows only, where tops come from the prior.
+# Faces are in the upper panels and sprites in the lower ones. On the left one group is redrawn and all others are kept; on
+# the right the groups below it are redrawn too. The first row on the right is a completely new picture. The last rows of
+# left and right agree by construction, since nothing lies below group 4. Entries above one occur in the first rows only,
+# where tops come from the prior.
 #
-# *On the faces the slogan holds, with a bound on what it means.* The top group carries most nats, changes pixels many
+# *On the faces the slogan holds, with a limit on what it means.* The top group carries most nats, changes pixels many
 # times more than any other, and moves every factor most. On the right, from the second row on, light and orientation hardly
-# move: the top has decided them. The lower groups move the hair and the width a little, and the last two nothing that has a
-# name. But the left panel alone would have misled us. In it the orientation hardly moves even when the top is redrawn,
-# since the groups that are kept repeat it.
+# move: the top has decided them. The lower groups move the hair and the width a little, and the last two move nothing that
+# has a name. But the left panel alone would have misled us. In it the orientation hardly moves even when the top is
+# redrawn, since the groups that are kept repeat it.
 #
-# *On the sprites it does not hold.* With the top kept and the rest redrawn, size and place move less far than in a new
-# picture, but the shape moves most: a heart may become a moon. "Global shape above" is wrong here. A displaced shape costs more
-# pixels than a wrong outline in the right place, so place may well be what the first nats are best spent on.
-# This is one training with one seed.
+# *On the sprites it does not hold.* With the top kept and the rest redrawn, size and position move less far than in a new
+# picture, but the shape moves most: a heart may become a moon. "Global shape above" is wrong here. A displaced shape costs
+# more pixels than a wrong outline in the right place, so position may well be what the first nats are best spent on.
+# This is one training run with one seed.
 #
-# Nothing in this architecture forces detail down. All groups write into one state, and the bound does not care which group
-# writes what. In the VDVAE and in NVAE (Vahdat and Kautz, 2020) the groups live at different *resolutions*: the top ones
-# see an image of a few pixels, and cannot draw detail. The order of scales that their figures show was built in. Zhao et
-# al. (2017) have more on what a hierarchy does not learn by itself.
+# Nothing in this architecture forces detail into the lower groups. All groups write into one state, and the bound does not
+# care which group writes what. In the VDVAE and in NVAE (Vahdat and Kautz, 2020) the groups work at different
+# *resolutions*: the top ones see an image of a few pixels, and cannot draw detail. The order of scales in their figures
+# was built in. Zhao et al. (2017) have more on what a hierarchy does not learn by itself.
 
 # %% tags=["drift"]
 faces_alone, faces_below = moves["faces"].values()
@@ -846,11 +863,12 @@ assert low[1:].max() > 0.2 * low[0], "and lower groups still change many pixels"
 # %% [markdown]
 # ### With resolutions built in
 #
-# What does it look like if each group has a resolution of its own? The simplest such model can be written down without training:
-# one normal distribution of the faces, generated from coarse to fine. $z_1$ is the face averaged to 4 x 4 pixels,
-# $z_2$ what 8 x 8 add given $z_1$, $z_3$ and $z_4$ what 16 x 16 and 32 x 32 add. Every conditional is a normal, and a code is a
-# function of its image. To keep the groups of an image $x$ down to the map $A x$ and draw all below anew, take a sample $y$ of the
-# whole model and correct it, $y + C A^\top (A C A^\top)^{-1} A (x - y)$.
+# (Optional on a first reading.) What does it look like if each group has a resolution of its own? The simplest such model
+# can be written down without training: one normal distribution of the faces, generated from coarse to fine. $z_1$ is the
+# face averaged to 4 x 4 pixels, $z_2$ is what 8 x 8 pixels add given $z_1$, and $z_3$ and $z_4$ are what 16 x 16 and
+# 32 x 32 add. Every conditional is a normal, and a code is a function of its image. Suppose that we keep the groups of an
+# image $x$ down to some resolution, which is to keep the *map* of its averages $A x$, and draw all groups below anew. For
+# this we take a sample $y$ of the whole model and correct it, $y + C A^\top (A C A^\top)^{-1} A (x - y)$.
 
 # %% tags=["drift"]
 rng, both = np.random.default_rng(1), (faces.x_train, faces.x_valid[:9])
@@ -873,17 +891,20 @@ print("mean squared change of a pixel:", {side: f"{x:.4f}" for side, x in missed
 # %% [markdown]
 # Now the slogan is true, by construction. With the 4 x 4 map kept, light and pose stay and the features of the face are drawn
 # anew; with 8 x 8, only edges, eyes and mouth change; with 16 x 16 hardly anything does. What is redrawn looks like a
-# double exposure, since one normal distribution knows no faces but sums of faces: that is the price of doing without training. The order
-# of scales, though, owes nothing to learning. A group that sees 16 numbers *cannot* draw a mouth. The figure is no evidence about
-# trained models: in one convolutional model that we trained on the sprites (one seed, 15 epochs), with a vector, a 4 x 4 map and
-# an 8 x 8 map for groups, the largest map took four fifths of the KL: 3.6, 1.7 and 22.4 nats, from the top down.
+# double exposure, since one normal distribution knows no faces, only sums of faces. That is the price of doing without
+# training.
+#
+# The order of scales, though, owes nothing to learning. A group that sees 16 numbers *cannot* draw a mouth. So the figure is
+# no evidence about trained models. In one convolutional model that we trained on the sprites (one seed, 15 epochs), the
+# groups were a vector, a 4 x 4 map and an 8 x 8 map, and the largest map took four fifths of the KL: 3.6, 1.7 and 22.4 nats,
+# from the top down.
 
 # %% [markdown]
 # ## 6. Is the hierarchy a better model?
 #
-# A comparison needs equal terms. All three models below have the same first layer of the encoder, the same last layer of
-# the decoder, 16 latents, the same number of epochs, the same warm-up, and nearly the same number of weights: the widths of
-# the remaining layers are chosen for that. The deep model is the one of section 4, which is trained already.
+# A comparison needs equal conditions. All three models below have the same first layer of the encoder, the same last layer
+# of the decoder, 16 latents, the same number of epochs, the same warm-up, and nearly the same number of weights; we chose
+# the widths of the remaining layers for that. The deep model is the one from section 4, which is trained already.
 
 # %%
 def new_wide(seed):
@@ -899,11 +920,12 @@ assert max(weights.values()) < 1.05 * min(weights.values()), "equal budgets: wit
 print("weights:", weights)
 
 # %% [markdown]
-# We report two numbers in nats for each image: the ELBO, and the importance-weighted log-likelihood with $k = 100$ (chapter
+# We report two numbers in nats per image: the ELBO, and the importance-weighted log-likelihood with $k = 100$ (chapter
 # 04). Their difference is at most the gap between bound and evidence, so it says how good the *posterior* is. The
 # log-likelihood says how good the *model* is.
 #
-# **Predict.** Section 1 showed what a chain of normals can do for a posterior. In which of the two numbers should it show?
+# **Predict.** Section 1 showed what a chain of normals can do for a posterior. Where should we see the benefit: in the
+# ELBO, in the log-likelihood, or in their difference?
 
 # %%
 budget = {"eight groups": deep_results["warm-up"]}
@@ -937,59 +959,66 @@ assert np.ptp(best) < share * abs(np.mean(best)), "models of equal budgets end c
 plt.show()
 
 # %% [markdown]
-# In the difference of the two, the gap, if anywhere. There is a marker for each seed, and a bar at the mean. Look at
-# the scale before you look at the order: all of this happens within about one nat, while the images differ from one another
+# If anywhere, in the difference between the two, the gap. There is a marker for each seed, and a bar at the mean. Look at the
+# scale before you look at the order: all of this happens within about one nat, while the images differ from one another
 # by many.
 #
 # On the digits, at this budget, the flat model and the one with two groups cannot be told apart: in both numbers the means
-# differ by less than the seeds do. The deep model comes last in likelihood: eight small groups learn more slowly. After twice as many epochs, in our trials, the three were too close to call. The
-# right panel agrees with section 1 for the deep model: in the mean, its difference between likelihood and ELBO is the
-# smallest. What it loses as a model it partly gains by its posterior. But here too the seeds overlap.
+# differ by less than the seeds do. The deep model comes last in likelihood: eight small groups learn more slowly. After
+# twice as many epochs, in our trials, the three were too close to call. The right panel agrees with section 1 for the deep
+# model: in the mean, its difference between likelihood and ELBO is the smallest. What it loses as a model it partly regains
+# by its posterior. But here too the seeds overlap.
 #
-# Other data, another order: on 2000 images of MNIST, with the same networks and epochs, the flat model wins by several nats in
-# the mean. A narrow state and many small networks, each of which must be learned, may be a handicap when training is short.
+# On other data the order is different: on 2000 images of MNIST, with the same networks and epochs, the flat model wins by
+# several nats in the mean. A narrow state and many small networks, each of which must be learned, may be a handicap when
+# training is short.
 #
-# It would be wrong to conclude that hierarchies are useless. The models that made them famous have a thousand times more weights,
-# convolutions, resolutions, and images on which there is much to decide. It would be just as wrong to believe that adding layers of
-# latents improves a small model by itself. What holds here is this: **a shared path, inferred from the top down and read by the decoder, decides whether upper groups are used;
-# warm-up or free bits decide whether many groups are; and none of this guarantees a better likelihood than a flat model.**
+# It would be wrong to conclude that hierarchies are useless. The models that made them famous have a thousand times more
+# weights, and they have convolutions, several resolutions, and images on which there is much to decide. It would be just
+# as wrong to believe that adding layers of latents improves a small model by itself. What holds here is this: **a shared
+# path, inferred from the top down and read by the decoder, decides whether upper groups are used; warm-up or free bits
+# decide whether many groups are used; and none of this guarantees a better likelihood than a flat model.**
 #
 # ## 7. Where does this lead?
 #
-# A *diffusion model* is a hierarchical VAE with many groups and a **fixed** posterior. Number the groups from the top, as
-# here, with $z_{L+1} = x$. Each $z_l$ has the size of the image, and is the image below it with a little shrinkage and noise: $q(z_l|z_{l+1}) =
-# N(\sqrt{1 - \beta_l}\, z_{l+1}, \beta_l I)$, without a weight to train. It runs upward, like the naive chain of
-# equation 8.4. But this chain can be integrated: $q(z_l|x)$ is a normal, and so is $q(z_l|z_{l-1}, x)$, so the bound can be
-# read downward, as in equation 8.8, term by term:
+# (Optional on a first reading.) A *diffusion model* is a hierarchical VAE with many groups and a **fixed** posterior.
+# Number the groups from the top, as here, with $z_{L+1} = x$. Each $z_l$ has the size of the image, and is the image below
+# it, slightly shrunk and with a little noise added: $q(z_l|z_{l+1}) = N(\sqrt{1 - \beta_l}\, z_{l+1}, \beta_l I)$, which
+# has no weight to train. Inference runs upward, as in the naive chain of equation 8.4. But this chain can be integrated:
+# $q(z_l|x)$ is a normal, and so is $q(z_l|z_{l-1}, x)$. So the bound can be read downward, as in equation 8.8, term by
+# term:
 #
 # $$ \log p(x) \ge \mathbb{E}_q[\log p(x|z_L)] - \mathrm{KL}(q(z_1|x)\,\|\,p(z_1))
 #    - \sum_{l=2}^{L} \mathbb{E}_q\big[\mathrm{KL}(q(z_l|z_{l-1}, x)\,\|\,p(z_l|z_{l-1}))\big]. \tag{8.9} $$
 #
-# The first term is a reconstruction from an image with almost no noise. The second is the top's KL. It is nearly zero *on purpose*,
-# since after many steps nothing of the image is left: the dead top of section 2, now wanted, because a dead top has no
-# mismatch with the prior. Each term of the sum compares two normals, and the best $p(z_l|z_{l-1})$ is found by guessing $x$
-# from a noisy version of it, which is the denoising of chapter 02. Since $q$ is fixed, no group can collapse and none can be left
-# unused. The price is that the codes mean nothing by themselves, and that drawing takes $L$ steps. A later chapter takes this up.
+# The first term is a reconstruction from an image with almost no noise. The second is the top's KL. It is nearly zero *on
+# purpose*, since after many steps nothing of the image is left. This is the dead top of section 2, and now we want it,
+# because a dead top has no mismatch with the prior. Each term of the sum compares two normals, and the best
+# $p(z_l|z_{l-1})$ is found by guessing $x$ from a noisy version of it, which is the denoising of chapter 02. Since $q$ is
+# fixed, no group can collapse and none can be left unused. The price is that the codes mean nothing by themselves, and that
+# drawing takes $L$ steps. Section 5 of chapter 12 builds such a model for black-and-white pixels.
 #
 # ## Summary
 #
 # You have
 # - lost half a nat to independent latents in a case where everything is known, and nothing to two conditional steps;
-# - built the naive stack, and seen the last group take the KL, with or without warm-up, and the top decide next to nothing;
+# - built the naive stack, and seen the last group take the KL, with or without warm-up, while the top decides next to
+#   nothing;
 # - built top-down inference on a shared path, in which the top is inferred first, read by the decoder, and used;
 # - trained a residual model of eight groups, woken its dead groups by warm-up and by free bits, and measured on
 #   faces and sprites what each group draws;
-# - gained 30 nats a patch on photographs by one contrast latent on top of a normal distribution, with exact evidence;
+# - gained 30 nats per patch on photographs by one contrast latent on top of a normal distribution, with exact evidence;
 # - compared flat, two and eight groups at equal budgets over three seeds.
 #
 # ## Common mistakes
 #
 # - Adding layers of latents and never looking at the KL of each.
-# - Writing $\log q - \log p$ for a chain with the wrong order of conditions, or leaving one link out.
+# - Writing $\log q - \log p$ for a chain with the conditions in the wrong order, or leaving one link out.
 # - Overriding the bound, and then calling `log_weights` or `sample`, which still use the old prior and posterior.
 # - Comparing a deep model with warm-up against a flat one without, or with fewer weights.
-# - Judging "global" and "detail" by a picture of chosen examples.
-# - Taking what a resampled top gives for what the model would make of an image: a code from the prior may lie where no image's code does.
+# - Judging "global" and "detail" by pictures of chosen examples.
+# - Taking what a resampled top gives for what the model would make of an image. A code from the prior may lie where no
+#   image's code does.
 # - Reading a higher ELBO as a better model: it may be a better posterior.
 #
 # ## Exercises

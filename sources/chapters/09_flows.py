@@ -6,16 +6,16 @@
 # %% [markdown]
 # # 09. Normalizing flows: richer distributions
 #
-# You bend a normal distribution into almost any shape, know its density all the way, put a density on patches of real photographs, and find out
-# whether a VAE should spend the new freedom on its posterior or on its prior.
+# You bend a normal distribution into almost any shape without losing track of its density, fit such a density to patches of real photographs, and find out
+# whether a VAE should use the new freedom for its posterior or for its prior.
 #
 # **Goals.** After this chapter you can
 # - derive the change of variables, and check a log-determinant against automatic differentiation;
 # - build planar, coupling and autoregressive flows, and say why each has a cheap determinant;
-# - choose the direction of an autoregressive flow by counting passes;
+# - choose the direction of an autoregressive flow by counting passes of its network;
 # - fit a flow to real images, and report nats and bits a pixel that others can compare;
-# - put a flow into a VAE as its posterior or as its prior, and say which of the two is really new;
-# - split the gap of a VAE into what its family cannot say and what its encoder does not hit.
+# - use a flow as the posterior or as the prior of a VAE, and say which of the two is really new;
+# - split the gap of a VAE into a part due to its posterior family and a part due to its encoder.
 #
 # **Before you start.** Chapter 03 (the ELBO and its gap), chapter 04 (log-likelihood with $k$ samples) and section 4 of chapter
 # 06 (the aggregate posterior). From calculus: the Jacobian matrix, and its determinant as a volume.
@@ -56,22 +56,22 @@ ax = plots.schematic(nodes, arrows, unit=0.65)
 plt.show()
 
 # %% [markdown]
-# A flow is a chain of invertible maps. Read from left to right it draws: noise $z_0 \sim N(0, I)$ goes in, an example $x$ comes out. Read from right to left it
-# prices: it finds the noise that makes a given $x$, and adds up by how much each step stretches space. Both directions are exact. There is no bound and no second network.
+# A flow is a chain of invertible maps. Read from left to right it samples: noise $z_0 \sim N(0, I)$ goes in, an example $x$ comes out. Read from right to left it gives
+# the density: it finds the noise that makes a given $x$, and adds up how much each step stretches space. Both directions are exact. There is no bound and no second network.
 #
 # ## 1. What happens to a density when its variable is bent?
 #
-# Draw $z$ from a density that you know, and send it through an invertible map $f$. Which density has $x = f(z)$? Look at a tiny
-# square of area $dz$ around $z$. Close up, a smooth map is linear: it is the matrix of derivatives, the **Jacobian** $J_f(z)$. So
-# the square becomes a parallelogram of area $|\det J_f(z)|\, dz$. The draws in the square are exactly the draws in the
+# Draw $z$ from a density that you know, and send it through an invertible map $f$. What is the density of $x = f(z)$? Look at a tiny
+# square of area $dz$ around $z$. Close up, a smooth map is linear, and its matrix is the matrix of derivatives, the **Jacobian** $J_f(z)$. So
+# the square becomes a parallelogram of area $|\det J_f(z)|\, dz$. The draws that fall into the square are exactly those that land in the
 # parallelogram, so both hold the same probability, $p_z(z)\, dz = p_x(x)\, |\det J_f(z)|\, dz$. Take logarithms:
 #
 # $$ \log p_x(x) = \log p_z(z) - \log |\det J_f(z)|, \qquad z = f^{-1}(x). \tag{9.1} $$
 #
-# Where $f$ stretches, the density gets thinner: hence the minus sign. Such a map is a **normalizing flow**. The name looks from
-# the data's side: the inverse turns complicated data into a normal distribution.
+# Where $f$ stretches, the density gets thinner: hence the minus sign. Such a map is called a **normalizing flow**, because
+# its inverse turns complicated data into a normal distribution.
 #
-# All determinants of this chapter are checked against automatic differentiation. It is exact, but it computes a $d \times d$ matrix for every example.
+# We check every determinant in this chapter against automatic differentiation, which is exact but computes a $d \times d$ matrix for every example.
 #
 # Our first map bends the plane: $x_1 = e^{z_1/2}$, $x_2 = z_2 + z_1^2$. Its Jacobian is lower triangular, so the determinant is the product of the
 # diagonal, $\tfrac12 e^{z_1/2} \cdot 1$.
@@ -135,30 +135,30 @@ plt.show()
 
 # %% [markdown]
 # No: with the wrong sign more than half of the mass is lost. An integral over a grid finds the mistake, and in two dimensions it costs nothing. In more dimensions
-# automatic differentiation remains.
+# the check that remains is automatic differentiation.
 #
 # Both panels have the same scale, so areas can be compared. The two filled squares are equally large and hold the same probability. The orange one is squeezed, so its
-# density must rise; the green one shrinks less, to an area 3.5 times as large as that of the first, and its density falls by as much. The gray cloud is the density of $x$.
+# density must rise. The green one shrinks less, to an area 3.5 times as large as that of the first, and its density is lower by the same factor. The gray cloud is the density of $x$.
 #
 # Flows can be chained, $z_0 \to z_1 \to \dots \to z_K = x$, and the logarithms add up:
 #
 # $$ \log p(x) = \log p(z_0) - \sum_{k=1}^{K} \log |\det J_{f_k}(z_{k-1})|. \tag{9.2} $$
 #
-# So many simple steps make one rich map. The difficulty is the price. A general determinant in $d$ dimensions takes about
-# $d^3$ operations, for every example in every step, and a general map cannot be inverted at all. The next sections show three
-# steps for which neither is a problem.
+# So many simple steps make one rich map. The difficulty is the computation. A general determinant in $d$ dimensions takes about
+# $d^3$ operations, for every example in every step, and a general map cannot be inverted at all. The next sections show three kinds of
+# step for which neither is a problem.
 #
 # ## 2. A step that bends along one line: planar flows
 #
-# The first flow that was put into a VAE (Rezende and Mohamed, 2015) moves every point along one direction $u$, by an amount that
+# The first flow used in a VAE (Rezende and Mohamed, 2015) moves every point along one direction $u$, by an amount that
 # depends on one number, $w \cdot z + b$:
 #
 # $$ f(z) = z + u \tanh(w \cdot z + b), \qquad
 #    |\det J_f(z)| = \big|1 + u \cdot w\, (1 - \tanh^2(w \cdot z + b))\big|. \tag{9.3} $$
 #
 # The Jacobian is the identity plus a matrix of rank one, $u\, w^\top$ times a number, and the determinant of $I + u v^\top$ is
-# $1 + u \cdot v$. That is $d$ operations instead of $d^3$. One condition remains. If $u \cdot w < -1$, the map folds, and two points land
-# on the same place. The usual cure moves $u$ along $w$ until $u \cdot w = \mathrm{softplus}(\cdot) - 1 > -1$.
+# $1 + u \cdot v$. That takes $d$ operations instead of $d^3$. One condition remains: if $u \cdot w < -1$, the map folds, and two points land
+# in the same place. The usual remedy moves $u$ along $w$ until $u \cdot w = \mathrm{softplus}(\cdot) - 1 > -1$.
 
 # %%
 def dot(a, b):
@@ -185,24 +185,24 @@ assert np.allclose(step.forward(z), x, atol=1e-5), "the library's Planar is the 
 assert np.allclose(step.inverse(x), z, atol=1e-3), "with an inverse, by bisection along w"
 
 # %% [markdown]
-# In the library, `flows.Planar(5)` is a Keras layer that owns $w$, $u$ and $b$. Its method `bijector()` wraps them, freshly at
-# every call, in the interface of TensorFlow Probability: `forward`, `inverse`, and the logarithm of the determinant.
+# In the library, `flows.Planar(5)` is a Keras layer that owns $w$, $u$ and $b$. Each call of its method `bijector()` wraps them anew
+# in the interface of TensorFlow Probability: `forward`, `inverse`, and the logarithm of the determinant.
 #
 # ### What can a few bends do?
 #
-# Now we use it for what a VAE needs, in two dimensions where it can be drawn. A VAE knows its true posterior up to a constant: for a
-# fixed image, $p_\theta(z|x) = p_\theta(x, z) / p_\theta(x)$, and only the numerator can be computed. So let $\tilde p(z)$ be any positive function with an unknown
-# integral $Z$. Train the flow to bring a normal $z_0$ close to it:
+# Now we use planar flows for what a VAE needs, in two dimensions, where we can draw the result. A VAE knows its true posterior up to a constant: for a
+# fixed image, $p_\theta(z|x) = p_\theta(x, z) / p_\theta(x)$, and only the numerator can be computed. So let $\tilde p(z)$ be any positive function whose
+# integral $Z$ is unknown. Train the flow so that it turns a normal $z_0$ into something close to this target:
 #
 # $$ \mathrm{KL}(q\,\|\,\tilde p / Z) = \log Z + \mathbb{E}\Big[\log N(z_0; 0, I) - \sum_{k=1}^{K} \log |\det J_{f_k}(z_{k-1})|
 #    - \log \tilde p(z_K)\Big]. \tag{9.4} $$
 #
-# Read $\tilde p(z) = p_\theta(x, z)$: the expectation is then the negative ELBO, $Z$ is the evidence, and the KL is the gap of equation 3.5.
+# Put $\tilde p(z) = p_\theta(x, z)$: the expectation is then the negative ELBO, $Z$ is the evidence, and the KL is the gap of equation 3.5.
 # Training never needs $Z$. In two dimensions a grid gives it anyway, so we can see the true gap. Our two targets are a wave and a
 # pair of crescents.
 #
-# All trainings of this chapter that need no VAE use `minimize`. The weights below get an axis for `RUNS` flows that start from different random weights and learn side by side: their losses are
-# added, and no flow sees another. The argument `warm_up` weakens the target at first, $\tilde p^{\,\tau}$ with $\tau$ rising to 1, like the
+# Every training in this chapter that needs no VAE uses `minimize`. The weights below get an extra axis for `RUNS` flows, which start from different random weights and learn side by side: their losses are
+# added, and no flow affects another. The argument `warm_up` weakens the target at first: it is $\tilde p^{\,\tau}$ with $\tau$ rising to 1, like the
 # annealing of chapter 06.
 #
 # **Predict.** How many bends does the wave need? And recall the two peaks of chapter 03, where a normal covered one of them and paid
@@ -298,17 +298,17 @@ for ax in axes.flat:
 plt.show()
 
 # %% [markdown]
-# Two bends are enough for the wave, if the run is lucky; eight follow it in every run. And no, the flow does not find both crescents by itself: with the same family and the same target, some
-# runs end at $\log 2 \approx 0.69$, the price of dropping one of two equal parts, and others near 0.1. With the warm-up even the worst run has both.
+# Two bends are enough for the wave, if the run is lucky; eight follow it in every run. And no, the flow cannot be relied on to find both crescents by itself: with the same family and the same target, some
+# runs end at $\log 2 \approx 0.69$, the cost of dropping one of two equal parts, and others near 0.1. With the warm-up even the worst run has both.
 #
-# A family that *contains* a good answer does not lead you to it. The expectation in equation 9.4 is taken under $q$, so a crescent
-# that $q$ never visits is never missed. A weakened target is wide enough to be visited everywhere. Keep this in mind for the flow posteriors below.
+# A family may *contain* a good answer, and training may still not reach it. The expectation in equation 9.4 is taken under $q$, so the loss says nothing about a crescent
+# that $q$ never visits. A weakened target is wide enough to be visited everywhere. Keep this in mind for the flow posteriors below.
 #
 # ## 3. A step that leaves half of the latents alone: coupling layers
 #
-# Planar steps are weak, one bend each, and their inverse needs a search. Dinh, Krueger and Bengio (2014, NICE) found a step that may hold any network, and whose inverse is
-# as cheap as itself. Cut $z$ into two halves. The first half, $z_a$, stays. The second is shifted by what a network says about the first. Real NVP (Dinh et al., 2017) added a scale,
-# and so the step can change volumes. We write $y = f(z)$ for one step of a chain:
+# Planar steps are weak, with one bend each, and their inverse needs a search. Dinh, Krueger and Bengio (2014, NICE) found a step that can contain any network and whose inverse is
+# as cheap as the step itself. Cut $z$ into two halves. The first half, $z_a$, stays. The second is shifted by what a network computes from the first. Real NVP (Dinh et al., 2017) added a scale,
+# so that the step can change volumes. We write $y = f(z)$ for one step of a chain:
 #
 # $$ y_a = z_a, \qquad y_b = z_b \odot e^{s(z_a)} + t(z_a), \qquad
 #    J_f = \begin{pmatrix} I & 0 \\ \ast & \mathrm{diag}(e^{s(z_a)}) \end{pmatrix}, \qquad \log |\det J_f| = \sum_j s_j(z_a). \tag{9.5} $$
@@ -324,8 +324,8 @@ ax = plots.schematic(nodes, arrows, unit=0.7)
 plt.show()
 
 # %% [markdown]
-# One coupling step. The network may be as wild as it likes: its derivatives stand in the block marked with a star, which the determinant does not see.
-# To go back, read $s$ and $t$ off $y_a = z_a$, subtract and divide: **the network is never inverted**. Half of the latents were not moved, so
+# This is one coupling step. The network may be any function at all: its derivatives stand in the block marked with a star, on which the determinant does not depend.
+# To go back, compute $s$ and $t$ from $y_a = z_a$, subtract and divide: **the network is never inverted**. Half of the latents were not moved, so
 # the next step swaps the roles.
 
 # %%
@@ -359,12 +359,12 @@ assert np.allclose(step.forward(z), y, atol=1e-4), "flows.Coupling is the step m
 # %% [markdown]
 # ### Density estimation
 #
-# With a cheap inverse, a flow can be trained on *data*: equation 9.2 is a log-likelihood, and we make it large. No bound, no posterior. We
-# take two moons: points on two half circles, with a little noise. As we made them, we also know the true density, and so the best log-likelihood that
+# Because its inverse is cheap, such a flow can be trained on *data*: equation 9.2 is a log-likelihood, and we maximize it. We need no bound and no posterior. We
+# take two moons: points on two half circles, with a little noise. Since we made the data ourselves, we also know the true density, and so the best log-likelihood that
 # any model can reach on new points.
 #
-# `priors.FlowPrior` is a Keras layer: a standard normal at the start of a chain of flows. (A VAE tells its prior how many latents it has;
-# without a VAE, `on((2,))` does.) Its `distribution()` builds the density from the present weights, at every call. The check below looks at the weights first. A flow whose weights the optimizer never
+# `priors.FlowPrior` is a Keras layer: a standard normal followed by a chain of flows. (A VAE tells its prior how many latents it has;
+# without a VAE, `on((2,))` does.) Each call of its `distribution()` builds the density from the current weights. The check below looks first at whether the weights moved. A flow whose weights the optimizer never
 # sees runs without an error and learns nothing, and the exercises show how easily that happens.
 
 # %%
@@ -413,10 +413,12 @@ figure.colorbar(drawn, ax=axes, label="density")
 plt.show()
 
 # %% [markdown]
-# The flow's density, on the right, lies along both half circles, at nearly the height of the true one on the left. It is less even along the arcs: three thousand points are not the truth.
+# The flow's density, on the right, lies along both half circles, at nearly the height of the true one on the left. It is less even along the arcs, because three thousand points do not determine the true density.
 #
-# Nothing was dropped this time. Maximum likelihood averages over the *data*, and a moon without density would cost infinitely much. So the
-# two directions of the KL fail in opposite ways. How did a round cloud become two moons? Each step of the chain can be stopped and drawn.
+# This time nothing was dropped. Maximum likelihood averages over the *data*, and a moon without density would cost infinitely much. So the
+# two directions of the KL fail in opposite ways.
+#
+# How did a round cloud become two moons? We can stop the chain after each step and draw the points.
 
 # %% tags=["drift"]
 z = [normal.sample(1500, seed=(0, 1))]
@@ -433,20 +435,20 @@ plt.show()
 
 # %% [markdown]
 # Follow the colors from $z_0$ to $z_8$. Every point has the color of the moon on which it will end, so the noise is sorted from the start: one color on each side of a
-# border. Each step only slides and stretches along one axis, columns or rows by turns, and after eight of them the two sides have become two moons.
+# border. Each step only slides and stretches along one axis, columns and rows in turn, and after eight steps the two sides have become two moons.
 #
-# The colors never mix, and nothing is ever torn. A continuous map with a continuous inverse cannot cut the plane. Points near the border in $z_0$ end up on thin bridges between the moons: a flow can stretch
+# The colors never mix, and the cloud is never torn: a continuous map with a continuous inverse cannot cut the plane. Points near the border in $z_0$ end up on thin bridges between the moons. A flow can stretch
 # a bridge until hardly any probability is on it, but it cannot remove it.
 #
-# ## 4. A step in which each latent hears all earlier ones: autoregressive flows
+# ## 4. A step in which each latent sees all earlier ones: autoregressive flows
 #
-# Coupling uses half of the triangle below the diagonal. Use all of it:
+# A coupling step uses half of the triangle below the diagonal of the Jacobian. An autoregressive step uses all of it:
 #
 # $$ y_i = z_i\, e^{s_i(z_1, \dots, z_{i-1})} + t_i(z_1, \dots, z_{i-1}), \qquad \log |\det J_f| = \sum_i s_i. \tag{9.6} $$
 #
-# All $s_i$ and $t_i$ come from one network whose output $i$ may see the inputs before $i$ only: **MADE**, a network with masks (Germain et al., 2015). You
-# have met it in the decoder of chapter 06. Every unit gets a *degree*, the number of the last input that it may hear. Input $j$ has degree $j$. A hidden unit hears inputs of at most its own degree, and output $i$
-# hears hidden units of degree *below* $i$. All other weights are multiplied by zero.
+# All $s_i$ and $t_i$ come from one network whose output $i$ may see only the inputs before $i$: **MADE**, a network with masks (Germain et al., 2015). You
+# met it in the decoder of chapter 06. Every unit gets a *degree*, the number of the last input that it may see. Input $j$ has degree $j$. A hidden unit sees inputs of at most its own degree, and output $i$
+# sees hidden units of degree *below* $i$. All other weights are multiplied by zero.
 
 # %%
 def made_masks(size, units):
@@ -466,13 +468,13 @@ ax = plots.schematic(nodes, arrows, unit=0.62)
 plt.show()
 
 # %% [markdown]
-# The weights that the masks leave, for four latents and six hidden units. The number in a circle is the unit's degree. No arrow reaches $s_1, t_1$: they are constants, and the first
-# latent is only shifted and scaled. $z_4$ is heard by nobody. Start at $z_2$ and follow the arrows: you arrive at outputs 3 and 4 and nowhere else.
+# These are the weights that the masks leave, for four latents and six hidden units. The number in a circle is the unit's degree. No arrow reaches $s_1, t_1$: they are constants, so the first
+# latent is only shifted and scaled. No arrow leaves $z_4$. Start at $z_2$ and follow the arrows: you arrive at outputs 3 and 4 and nowhere else.
 #
 # ### One pass or many?
 #
-# Read equation 9.6 as a program. Forward, all of $z$ is known, so one pass of the network gives all of $y$. Backward, only $y$ is known. The first latent has no predecessor, so
-# one pass finds $z_1$. With it, a second pass finds $z_2$, and so on: $d$ passes, each waiting for the one before.
+# Read equation 9.6 as a program, and count the passes, that is, the evaluations of the network. Forward, all of $z$ is known, so one pass gives all of $y$. Backward, only $y$ is known. The first latent has no
+# predecessor, so one pass finds $z_1$. Once $z_1$ is known, a second pass finds $z_2$, and so on: $d$ passes, each waiting for the one before.
 
 # %%
 first, second = made_masks(5, 16)
@@ -507,9 +509,9 @@ right = np.isclose(invert(y, 3), z, atol=1e-3).all(axis=0)
 assert right[:3].all() and not right[4], "three passes bring the first three"
 
 # %% [markdown]
-# We may choose which direction gets the single pass. With `direction="sampling"` it is $f$, the way from noise to latents: the **inverse autoregressive flow**, IAF (Kingma et al., 2016).
+# We can choose which direction gets the single pass. With `direction="sampling"` it is $f$, the way from noise to latents: the **inverse autoregressive flow**, IAF (Kingma et al., 2016).
 # With `direction="density"` it is $f^{-1}$: the **masked autoregressive flow**, MAF (Papamakarios et al., 2017). Both are the same function, read in
-# opposite directions. (In the library that function is $(z - t)\, e^{-s}$, as is usual for a MAF: equation 9.6 with other names, and the logarithm of its determinant is $-\sum_i s_i$.)
+# opposite directions. (In the library that function is $(z - t)\, e^{-s}$, as is usual for a MAF. This is equation 9.6 with other names, and the logarithm of its determinant is $-\sum_i s_i$.)
 #
 # | what is needed | IAF, "sampling" | MAF, "density" | coupling |
 # |---|---|---|---|
@@ -517,30 +519,32 @@ assert right[:3].all() and not right[4], "three passes bring the first three"
 # | the density of one's own draw | 1 pass, the same | 1 more pass | 1 pass, the same |
 # | the density of a given point | $d$ passes | 1 pass | 1 pass |
 #
-# Now think of a VAE. Its **posterior** draws $z$ in every step of training, and needs the density of its own draw: IAF. Its **prior** is asked
-# for the density of codes that come from elsewhere, in every step, and draws only when you want new pictures: MAF, or coupling. The second
-# row works because TensorFlow Probability remembers the pair $(z_0, z)$ of a draw, so nothing has to be inverted. It forgets the pair as soon as you ask about any other point. So `evaluation.log_likelihood`, whose importance weights
-# price the posterior's own draws, is fast with an IAF posterior. `evaluation.diagnose` is slow: for $q_\phi(z)$ it needs the density of one image's code under the posterior of every *other* image, which are given points, third row.
+# Now think of a VAE. In every training step, its **posterior** draws $z$ and needs the density of its own draw: choose an IAF. Its **prior** has to give the density of codes that come
+# from elsewhere, in every step, and draws only when you want new pictures: choose a MAF, or coupling.
+#
+# The second row works because TensorFlow Probability remembers the pair $(z_0, z)$ of a draw, so nothing has to be inverted. It forgets the pair as soon as you ask about any other point. So `evaluation.log_likelihood`,
+# whose importance weights need the density of the posterior's own draws, is fast with an IAF posterior. `evaluation.diagnose` is slow: for $q_\phi(z)$ it needs the density of one image's code under the posterior of every *other* image.
+# There the code is a given point, and the third row applies.
 #
 # The wrong direction raises no error. It only costs $d$ passes of the network instead of one, in every training step.
 #
 # ## 5. What flows are famous for: the density of real images
 #
-# A VAE reports a bound. A flow reports the log-likelihood itself, so two flows, or a flow and any other exact density, can be compared to the last decimal. We do so on small photographs: patches of
-# $8 \times 8$ gray pixels, 64 numbers each, from two pictures. The validation patches come from other parts of the pictures than the training patches.
+# A VAE reports a bound. A flow reports the log-likelihood itself, so two flows, or a flow and any other exact density, can be compared to the last decimal. We do so on small pieces of two photographs: patches of
+# $8 \times 8$ gray pixels, 64 numbers each. The validation patches come from other parts of the pictures than the training patches.
 #
-# Pixels are bytes, 0 to 255, and here lies a trap. A density on the *line* can be made infinite by piling it on the 256 possible values, and the likelihood means nothing. The cure
+# Pixels are bytes, whole numbers from 0 to 255, and that is a trap. A density on the *line* can be made infinite by piling it up on the 256 possible values, and then the likelihood means nothing. The remedy
 # is **dequantization**: spread each byte $y$ over its cell, $x = (y + u) / 256$ with uniform $u$. Then by Jensen's inequality
 #
 # $$ \mathbb{E}_u\big[\log p(x)\big] - 64 \log 256 \;\le\; \log \int p\Big(\frac{y + u}{256}\Big) \frac{du}{256^{64}} = \log P(y), \tag{9.7} $$
 #
-# so the density of spread pixels is a lower bound on the probability of the bytes themselves (Theis et al., 2016). Divided by $-64 \log 2$, the left side is the usual number: **bits a pixel**, what an ideal compressor would
-# need at most. Eight bits are no model at all.
+# so the density of the spread pixels gives a lower bound on the probability of the bytes themselves (Theis et al., 2016). Divided by $-64 \log 2$, the left side is the number that is usually reported: **bits a pixel**, the most that an ideal
+# compressor would need. With no model at all it needs eight bits.
 #
-# The benchmark is one normal distribution with full covariance. It also gives the flow its first step: we multiply by the inverse of a Cholesky factor, which *whitens* the patches, and add the
+# Our baseline is one normal distribution with full covariance. It also gives the flow its first step: we multiply by the inverse of a Cholesky factor of the covariance, which *whitens* the patches (no correlations, all variances one), and add the
 # constant log-determinant.
 #
-# The flow is a MAF of four steps, each with 192 hidden units: its density takes one pass of each network.
+# The flow is a MAF of four steps, each with 192 hidden units. Its density takes one pass of each network.
 #
 # **Predict.** The normal knows every correlation between two pixels. Is there much left to know? Guess in bits a pixel.
 
@@ -598,23 +602,23 @@ plt.show()
 # There is much left: about 50 nats a patch, more than one bit of every pixel, and all three seeds agree within a nat. Chapter 08 put one latent for the contrast on top
 # of the same normal and reached 98 nats on the same patches; the MAF is about 20 above that. (Papamakarios et al., 2017, use small patches of another collection, BSDS300, as one of their benchmarks.)
 #
-# The draws show what the nats are about. Under one normal all patches are equally restless, gray clouds of one contrast. In photographs, and in the draws of the flow, smooth patches stand beside
-# busy ones, dark ones beside light ones. The flow has not learned *everything*: its edges are broken and its busy patches are noise. The score is an average over all directions in pixel space, and most of them are fine texture.
+# The draws show where the nats come from. Under one normal all patches are equally restless: gray clouds of one contrast. In photographs, and in the draws of the flow, smooth patches stand beside
+# busy ones, and dark ones beside light ones. The flow has not learned *everything*: its edges are broken and its busy patches are noise. The score is an average over all directions in pixel space, and most of these directions are fine texture.
 # A likelihood, even an exact one, does not promise good pictures (chapter 04).
 #
-# Where does it go from here? On whole images, coupling steps with convolutions replace the masks, and **1x1 convolutions** that mix the channels replace the swap of halves (Glow: Kingma and Dhariwal, 2018). **Continuous flows** let the number of steps go to infinity: the map
-# is the solution of a differential equation, and the log-determinant becomes an integral of a trace (Chen et al., 2018, neural ODEs). **Flow matching** (Lipman et al., 2023) trains such an equation by plain regression, without solving it; many of today's image generators are trained that way,
+# What came next? For whole images, coupling steps with convolutions replace the masks, and **1x1 convolutions** that mix the channels replace the swap of halves (Glow: Kingma and Dhariwal, 2018). **Continuous flows** let the number of steps go to infinity: the map
+# is the solution of a differential equation, and the log-determinant becomes an integral of a trace (Chen et al., 2018, neural ODEs). **Flow matching** (Lipman et al., 2023) trains such an equation by plain regression, without solving it. Many of today's image generators are trained that way,
 # and it is a close relative of the diffusion models of chapter 02.
 #
 # ## 6. What does a flow change in a VAE?
 #
-# Each of the three distributions can be replaced alone. **As a posterior**: draw $z_0$ from the encoder's normal, as ever, and send it through $K$ steps:
+# Each of a VAE's three distributions can be replaced on its own. To use a flow **as a posterior**, draw $z_0$ from the encoder's normal, as before, and send it through $K$ steps:
 #
 # $$ \mathrm{ELBO}(x) = \mathbb{E}_{q_0(z_0|x)}\Big[\log p_\theta(x|z_K) + \log p(z_K) - \log q_0(z_0|x)
 #    + \sum_{k=1}^{K} \log |\det J_{f_k}(z_{k-1})|\Big]. \tag{9.8} $$
 #
-# It has no closed-form KL, so the bound uses the draw. The steps may also take a *context* from the encoder, extra numbers that let each image have its own
-# map. The posterior is `posteriors.FlowPosterior`; its method `outputs(latent_size)` says how many outputs the encoder must have.
+# The KL no longer has a closed form, so the bound uses the draw. The steps may also take a *context* from the encoder: extra numbers that give each image its own
+# map. In the library this posterior is `posteriors.FlowPosterior`; its method `outputs(latent_size)` says how many outputs the encoder must have.
 
 # %%
 data = datasets.load(DATASET)
@@ -642,12 +646,12 @@ bound = bent.bound(x, z, bent.posterior(x))["elbo"]
 assert np.allclose(bound, by_hand, atol=0.01), "equation 9.8, draw by draw"
 
 # %% [markdown]
-# These two planar steps have no context: the same map for every image. Is their posterior richer than a plain one? Read equation 9.8 once more, with $z_K = f(z_0)$, and put brackets around the terms with $f$:
+# These two planar steps have no context: they are the same map for every image. Is their posterior richer than a plain one? Read equation 9.8 once more, with $z_K = f(z_0)$, and group the terms that contain $f$:
 #
 # $$ \log \underbrace{p_\theta(x|f(z_0))}_{\text{decoder } g \circ f} + \underbrace{\log p(f(z_0)) + \log |\det J_f(z_0)|}_{\log \text{ of the prior } f^{-1}(N), \text{ by 9.1}} - \log q_0(z_0|x). \tag{9.9} $$
 #
-# That is the ELBO of another VAE: a plain normal posterior, a decoder that begins with $f$, and a learned prior, the standard normal sent backward through $f$. **A flow posterior without context is a plain posterior with a flow prior**
-# (Chen et al., 2017). The reason is that a KL does not change when both of its sides go through the same bijection. So only the *context* makes a posterior richer; without it, you have bought a prior, and an IAF without context is a prior of the MAF kind.
+# That is the ELBO of another VAE, with a plain normal posterior, a decoder that begins with $f$, and a learned prior: the standard normal sent backward through $f$. **A flow posterior without context is a plain posterior with a flow prior**
+# (Chen et al., 2017). The reason is that a KL does not change when both of its distributions go through the same bijection. So only the *context* makes a posterior richer. Without it, what you have learned is a prior, and an IAF without context is a prior of the MAF kind.
 
 # %%
 backward_prior = tfd.TransformedDistribution(normal, tfb.Invert(f))  # z_0 = f^-1(z), z normal
@@ -657,12 +661,12 @@ assert np.allclose(other_vae, by_hand, atol=1e-3), "plain posterior, flow prior:
 # %% [markdown]
 # ### A gap closed to zero
 #
-# How much can a richer posterior be worth? Chapter 08 has an example in which all is known: two latents are added, $x = z_1 + z_2 + \sigma \varepsilon$, and the best diagonal normal loses 0.51 nats (equation 8.2), because the two causes
-# compete: if $z_1$ is larger, $z_2$ must be smaller. An autoregressive step lets $z_2$ hear $z_1$. Even the simplest will do, with constants for $s_i$ and a linear $t_2$:
+# (Optional on a first reading.) How much can a richer posterior be worth? Chapter 08 has an example in which everything is known. Two latents are added, $x = z_1 + z_2 + \sigma \varepsilon$, and the best diagonal normal
+# loses 0.51 nats (equation 8.2), because the two causes compete: if $z_1$ is larger, $z_2$ must be smaller. An autoregressive step lets $z_2$ depend on $z_1$. Even the simplest will do, with constants for $s_i$ and a linear $t_2$:
 #
 # $$ z_1 = m_1 + e^{s_1} \varepsilon_1, \qquad z_2 = m_2 + e^{s_2} \varepsilon_2 + c\, \varepsilon_1 . $$
 #
-# **Predict.** How many of the 0.51 nats does the one extra number $c$ bring back?
+# **Predict.** How many of the 0.51 nats does the one extra number $c$ win back?
 
 # %%
 def log_weights(noise, scale, c, x=1.0, sigma=0.5):
@@ -688,24 +692,24 @@ assert abs(lost - 0.51) < 0.05, "the loss of equation 8.2"
 assert np.allclose(affine, evidence, atol=1e-4), "every weight is the evidence: no gap at all"
 
 # %% [markdown]
-# All of them: every weight equals the evidence, and the gap is exactly 0. With constant scales and linear shifts an autoregressive step is a triangular matrix, and a Cholesky factor makes any correlation from independent noise. In a VAE the matrix has to change
-# with the image: that is what the context is for.
+# All of them: every weight equals the evidence, and the gap is exactly 0. With constant scales and linear shifts an autoregressive step is a triangular matrix, and a Cholesky factor is a triangular matrix
+# that gives independent noise any correlation. In a VAE the matrix has to change with the image: that is what the context is for.
 #
 # ### Flows as priors
 #
-# Chapter 06 split the rate in two (equation 6.4): information about the image, and $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$, a price without any
-# return. Only the second part contains the prior. So for given encoder and decoder the best prior makes it zero:
+# Chapter 06 split the rate in two (equation 6.4): information about the image, and $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$, a cost
+# that buys nothing. Only the second part contains the prior. So for a given encoder and decoder the best prior makes it zero:
 #
 # $$ p^*(z) = q_\phi(z) = \frac1N \sum_{n=1}^{N} q_\phi(z|x_n). \tag{9.10} $$
 #
-# Taken literally it needs all $N$ training images for a single density, and it overfits: each training image finds its own posterior in the prior.
+# Taken literally, this prior needs all $N$ training images for a single density, and it overfits: each training image finds its own posterior in the prior.
 # Three ways to stay near it are in use:
 #
 # - a **mixture** of $C$ normals, all learned: `priors.GaussianMixture`;
 # - the **VampPrior** (Tomczak and Welling, 2018), equation 9.10 with $C$ invented images $u_c$ that are learned, $p(z) = \frac1C \sum_c q_\phi(z|u_c)$: `priors.VampPrior`;
 # - a **flow prior** (Chen et al., 2017): `priors.FlowPrior`, as for the moons.
 #
-# The VampPrior takes two lines by hand. It is the one prior that has no density without a model, which hands
+# By hand, the VampPrior takes two lines. It is the one prior that has no density of its own, because the model has to hand
 # over its $q_\phi$: ask `vae.prior()`.
 
 # %%
@@ -723,13 +727,13 @@ assert np.allclose(vamp.prior().log_prob(z), by_hand, atol=1e-4), "the library's
 # %% [markdown]
 # ## 7. Posterior or prior: which one pays?
 #
-# The trial has four models: the plain VAE, one with an IAF posterior with context, and two with learned priors. The rules, fixed beforehand: the same encoder and
-# decoder (but for the context), the same epochs and learning rate, the same three seeds, and extra weights *of the same order*, 500 to 900. Each is compiled once, and restarted for each seed.
+# We compare four models: the plain VAE, one with an IAF posterior with context, and two with learned priors. The rules were fixed beforehand: the same encoder and
+# decoder (except for the context), the same epochs and learning rate, the same three seeds, and extra weights *of the same order*, 500 to 900. Each model is compiled once and restarted for each seed.
 #
-# For each model and seed we note, on validation images: the ELBO, the log-likelihood with $k = 100$, and from `evaluation.diagnose` the *mismatch*
-# $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$. The ELBO has only one draw for each image in it, so we average twenty.
+# For each model and seed we record, on validation images, the ELBO, the log-likelihood with $k = 100$, and from `evaluation.diagnose` the *mismatch*
+# $\mathrm{KL}(q_\phi(z)\,\|\,p(z))$. The ELBO uses only one draw for each image, so we average twenty of them.
 #
-# **Predict.** Which models will have the smallest mismatch? Which the best log-likelihood, and by how much: a tenth of a nat, one, ten?
+# **Predict.** Which models will have the smallest mismatch? Which will have the best log-likelihood, and by how much: a tenth of a nat, one, ten?
 
 # %%
 def iaf_posterior():
@@ -791,16 +795,16 @@ if DATASET == "digits":
 
 # %% [markdown]
 # The learned priors have the smallest mismatch, and the gain in log-likelihood is tenths of a nat. The plain VAE pays about two tenths of a nat for the mismatch, and the two learned priors on average about half of that.
-# The mixture, which may have many peaks, gets nearer than the flow. Among themselves they differ by about as much as two seeds of the same model do, so three seeds do not rank them.
+# The mixture, which may have many peaks, gets nearer than the flow. The two learned priors differ by about as much as two seeds of the same model do, so three seeds do not rank them.
 #
 # There was little to gain. For a *given* encoder and decoder, no prior can add more to the ELBO than the mismatch (equation 6.4). So *measure the
-# mismatch first*: one call of `diagnose` says whether tenths or whole nats are at stake, before you write a prior. It is no exact forecast, since the networks, trained anew, move as well.
+# mismatch first*: before you write a prior, one call of `diagnose` says whether tenths or whole nats are at stake. The forecast is not exact, since the networks are trained anew and change as well.
 #
-# The IAF posterior cannot be told from the plain one at these three seeds. With two latents it has one pair to correlate; section 6 has shown what such a pair can be worth, and section 8 asks where it went.
+# At these three seeds, the IAF posterior cannot be distinguished from the plain one. With two latents it has one pair to correlate. Section 6 showed what such a pair can be worth, and section 8 asks why we see nothing of it here.
 #
-# On MNIST, with 2000 training images and the same networks, the models differed by one to three nats in our runs, and so did the seeds of a single model. There this trial
-# decides only one thing: learned priors about halve the mismatch. A verdict belongs to its data, its networks and its epochs.
-# With all images of MNIST and of Fashion-MNIST, and 200 invented images, row Y4 of [the course's benchmarks](../benchmarks/yardsticks.md) holds the VampPrior against the standard one.
+# On MNIST, with 2000 training images and the same networks, the models differed by one to three nats in our runs, and so did the seeds of a single model. There this comparison
+# settles only one thing: learned priors about halve the mismatch. Such a result belongs to its data, its networks and its number of epochs.
+# With all images of MNIST and of Fashion-MNIST, and 200 invented images, row Y4 of [the course's benchmarks](../benchmarks/yardsticks.md) compares the VampPrior with the standard one.
 
 # %% tags=["drift"]
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.8))
@@ -819,17 +823,17 @@ axes[0].set_ylabel("$z_2$")
 plt.show()
 
 # %% [markdown]
-# One draw from the posterior of every training image (orange dots) and contours of the prior (blue): round
-# for the first two, shaped like the cloud of codes for the others. Mind the axes. Nothing ties a learned prior to a scale, so the codes spread out as far as they like.
-# If you draw $z \sim N(0, I)$ for such a model, by habit, you draw from a small part in the middle. Use `vae.sample`.
+# Each panel holds one draw from the posterior of every training image (orange dots) and contours of the prior (blue). The contours are round
+# for the first two models and shaped like the cloud of codes for the others. Compare the axes: nothing ties a learned prior to a scale, so the codes spread out as far as they like.
+# If, out of habit, you draw $z \sim N(0, I)$ for such a model, you draw from a small part in the middle. Use `vae.sample`.
 #
 # ## 8. Why did the richer posterior gain so little?
 #
-# With two latents nothing is hidden. On a grid of codes we can compute the evidence of every image, as in chapter 03, so the gap of the ELBO is known exactly. It has two parts (Cremer et al., 2018). The
-# **approximation gap** is what even the best normal of this one image loses: the fault of the family. The **amortization gap** is the rest: the encoder serves all images with one network, and for a new image
-# it does not hit the best normal.
+# With two latents we can find out. On a grid of codes we can compute the evidence of every image, as in chapter 03, so the gap of the ELBO is known exactly. It has two parts (Cremer et al., 2018). The
+# **approximation gap** is what even the best normal for this one image loses: it is due to the family. The **amortization gap** is the rest: one encoder network serves all images, and for a new image
+# it misses the best normal.
 #
-# To tell them apart, hold the decoder and refine each validation image's own mean and scale by gradient steps on its own ELBO.
+# To tell the two apart, keep the decoder fixed and refine the mean and scale of each validation image separately, by gradient steps on its own ELBO.
 #
 # **Predict.** Which part is larger?
 
@@ -875,40 +879,42 @@ if DATASET == "digits":
     assert np.mean(iaf_total) > family, "an amortized flow loses more than the best normals"
 
 # %% [markdown]
-# The amortization gap is by far the larger one: in the model shown (the last of the three seeds) about 0.36 of the 0.46 nats that the ELBO loses on new digits would be won back by *the same family* with a better aim, image by image. The largest
-# conceivable gain from a richer posterior, with this decoder and two latents, is the remainder, 0.1 nats. The printed gap on training images points the same way: the encoder hits images that it has seen.
+# The amortization gap is by far the larger one. In the model shown (the last of the three seeds) the ELBO loses 0.46 nats on new digits, and *the same family* would win back about 0.36 of them
+# if every image had its own best mean and scale. The largest conceivable gain from a richer posterior, with this decoder and two latents, is the remainder, 0.1 nats. The printed gap on training images
+# points the same way: the encoder is closer to the best normal on images that it has seen.
 #
-# So the IAF could not win much. Its own gap on new images is still larger than what the best plain normals leave, because its context comes from an encoder, too. A flow behind a bad aim
-# bends the wrong place. And if a posterior has islands, section 2 told you what training by equation 9.4 does with the second one. The order to proceed in is: a better or larger encoder, or a few refining steps for each image;
-# then a context, if the approximation gap is large; and a learned prior, if the mismatch is.
+# So the IAF could not win much. Its own gap on new images is still larger than what the best plain normals leave, because its context comes from an encoder, too. If the encoder points to the wrong place,
+# the flow bends the wrong place. And if a posterior has two separate islands, section 2 showed how training by equation 9.4 can miss one of them.
+#
+# Proceed in this order. First try a better or larger encoder, or a few refining steps for each image. Then try a flow with a context, if the approximation gap is large, and a learned prior, if the mismatch is.
 #
 # ## Summary
 #
 # You have
-# - derived the change of variables from areas, and held every log-determinant against automatic differentiation;
+# - derived the change of variables from areas, and checked every log-determinant against automatic differentiation;
 # - built planar, coupling and autoregressive steps, whose determinants cost a dot product or a sum, watched a cloud become two moons, and seen planar flows drop a crescent until the
 #   target was warmed up;
-# - counted passes: one for drawing and $d$ for pricing in an IAF, and the reverse in a MAF, so the first is for posteriors and the second for priors;
-# - put a MAF on patches of photographs, about 50 nats a patch above the best normal, in bits a pixel that anyone can compare, thanks to dequantization;
-# - put flows and a mixture into a VAE, and built a VampPrior; without context a flow posterior is nothing but a flow prior, and with a triangular matrix for a context it closes the gap of two competing causes to 0;
-# - compared four models at equal budget, and split the gap: the encoder's aim costs more than the family's form, on these digits with two latents.
+# - counted passes: an IAF needs one to draw and $d$ for the density of a given point, and a MAF the reverse, so the first is for posteriors and the second for priors;
+# - fitted a MAF to patches of photographs, about 50 nats a patch above the best normal, and reported it in bits a pixel that anyone can compare, thanks to dequantization;
+# - put flows and a mixture into a VAE, and built a VampPrior; without context a flow posterior is nothing but a flow prior; where the same triangular matrix is right for every image, it closes the gap of two competing causes to 0;
+# - compared four models at equal budget, and split the gap: on these digits with two latents, the encoder's misses cost more than the limits of the family.
 #
 # ## Common mistakes
 #
-# - The wrong sign of the log-determinant, or that of $f$ where $f^{-1}$ is meant. Integrate over a grid once.
-# - A flow whose weights the optimizer cannot see: networks made by TensorFlow Probability inside a Keras 3 model. Count `trainable_weights`, and look whether they move.
-# - An IAF as a prior or a MAF as a posterior: right, and slow.
-# - Coupling layers that never swap the halves: some latents are never transformed.
-# - Testing a flow as it is initialized. It is nearly the identity, and every test passes.
-# - A density on bytes that were not dequantized: it can be made as large as you like.
-# - Nats a patch without the pixel scale. In $[0, 1]$ and in $[0, 255]$ they differ by $64 \log 255$; bits a pixel do not.
+# - Using the wrong sign of the log-determinant, or the determinant of $f$ where that of $f^{-1}$ is meant. Integrate over a grid once.
+# - Training a flow whose weights the optimizer cannot see: networks made by TensorFlow Probability inside a Keras 3 model. Count `trainable_weights`, and check that they move.
+# - Using an IAF as a prior or a MAF as a posterior: this is correct, but slow.
+# - Stacking coupling layers that never swap the halves: some latents are never transformed.
+# - Testing a flow right after initialization. It is then nearly the identity, and every test passes.
+# - Fitting a density to bytes that were not dequantized: it can be made as large as you like.
+# - Reporting nats a patch without the pixel scale. Patches of 64 pixels on $[0, 1)$ and on $[0, 256)$ differ by $64 \log 256$; bits a pixel do not.
 # - Drawing from $N(0, I)$ for a model whose prior was learned.
 # - Calling a richer family better because it *contains* the old one. Training may not find what it contains.
 #
 # ## Exercises
 #
-# [Exercises 09](../exercises/09_flows/09_flows.ipynb): densities through maps, a planar chain, a coupling layer and its inverse, masks, a slow VAE to explain, a flow
-# that never learns to repair, and two moons on a budget.
+# [Exercises 09](../exercises/09_flows/09_flows.ipynb): densities through maps, a planar chain, a coupling layer and its inverse, masks, a slow VAE to explain, a broken
+# flow to repair (it never learns), and two moons on a budget.
 #
 # ## Further reading
 #

@@ -6,13 +6,13 @@
 # %% [markdown]
 # # 10. GAN and VAE-GAN
 #
-# You train a generator against a critic, watch the two of them go round in circles, tame them, and then lend the critic's eyes
+# You train a generator against a critic, watch the two go around in circles, learn how to calm them, and then give the critic's features
 # to a VAE.
 #
 # **Goals.** After this chapter you can
 # - train a GAN from scratch, and recognize oscillation and mode collapse when you see them;
 # - choose a cure by measurement: label smoothing, the hinge loss, spectral normalization, R1, less momentum;
-# - write the three losses of the VAE-GAN, and test which network is moved by which;
+# - write the three losses of the VAE-GAN, and test which loss moves which network;
 # - measure sharpness, fidelity and diversity of samples, and say what each score cannot see;
 # - compare VAE, GAN and VAE-GAN fairly: the same decoder, the same number of epochs, several seeds.
 #
@@ -46,12 +46,12 @@ keras.utils.set_random_seed(0)
 # %% [markdown]
 # ## 1. What if there is no likelihood?
 #
-# A VAE asks of a picture: how probable is each pixel, given the code? Chapter 04 showed what this costs. Pixels that are independent
+# A VAE asks how probable each pixel of a picture is, given the code. Chapter 04 showed what this costs. Pixels that are independent
 # given $z$ make the decoder draw averages, and averages are blurry. A person who looks at a picture asks something else: could
 # this be a photograph? Goodfellow et al. (2014) let a second network ask that question.
 #
 # The **generator** $G_\theta$ turns a code $z \sim N(0, I)$ into a picture $G_\theta(z)$. It is a decoder by another name. The
-# **discriminator** $\mathrm{Dis}_\psi$ looks at a picture and puts out one logit: large if it takes the picture for a real one.
+# **discriminator** $\mathrm{Dis}_\psi$, also called the critic, looks at a picture and outputs one logit, which is large if it takes the picture for a real one.
 # A logit $a$ means "real with probability $s(a) = 1 / (1 + e^{-a})$". Write $\mathrm{softplus}(a) = \log(1 + e^a)$; then
 # $-\log s(a) = \mathrm{softplus}(-a)$, and the two losses are
 #
@@ -60,16 +60,16 @@ keras.utils.set_random_seed(0)
 #    L_G = \mathbb{E}_{z}\big[\mathrm{softplus}(-\mathrm{Dis}_\psi(G_\theta(z)))\big]. \tag{10.1} $$
 #
 # The first is the cross-entropy of an ordinary classifier with the labels "real" and "generated". The second says that the
-# generator wants its pictures to be called real. Each network follows its own loss; the other one's weights are, for that moment,
+# generator wants its pictures to be called real. Each network follows its own loss, while the other one's weights are held
 # fixed.
 #
-# What would a perfect discriminator answer? For each $x$ it weighs two densities, that of the data $p(x)$ and that of the
-# generator $p_G(x)$:
+# What would a perfect discriminator answer? For each $x$ it compares two densities, that of the data, $p(x)$, and that of the
+# generator, $p_G(x)$:
 #
 # $$ \mathrm{Dis}^*(x) = \log p(x) - \log p_G(x). \tag{10.2} $$
 #
 # The best classifier *is* a log-ratio of densities. If the generator is perfect, the ratio is one, the logit is zero
-# everywhere and $L_{\mathrm{Dis}} = 2 \log 2$. Remember this number. It is about 1.39, and it means "I cannot tell them apart"; it
+# everywhere and $L_{\mathrm{Dis}} = 2 \log 2$. Remember this number, about 1.39. It means "I cannot tell them apart", but it
 # can also mean that the discriminator is too weak to see the difference. Let us check equation 10.2 on two normals.
 
 # %%
@@ -93,12 +93,12 @@ assert np.isclose(discriminator_pays(0 * grid), 2 * np.log(2), rtol=1e-3), "to s
 
 # %% [markdown]
 # Note what is missing. Neither loss says how probable an image is, there is no encoder, and no number goes up when the samples get
-# better: both losses are measured against an opponent who learns as well. This is the price, and it makes section 5 necessary.
+# better: both losses are measured against an opponent that learns as well. That is what we pay for giving up the likelihood, and it makes section 5 necessary.
 #
 # ## 2. Why do two players go in circles?
 #
-# Gradient descent on one loss goes downhill. Two losses have no common hill. The smallest example is due to Mescheder et al.
-# (2018). The data are a single point, $x = 0$. The generator has one weight and always puts out the point $\theta$. The
+# Gradient descent on one loss goes downhill. With two losses there is no single hill to go down. The smallest example is due to Mescheder et al.
+# (2018). The data are a single point, $x = 0$. The generator has one weight and always outputs the point $\theta$. The
 # discriminator is $\mathrm{Dis}(x) = \psi x$. Put both into equation 10.1 and differentiate:
 #
 # $$ \frac{\partial L_{\mathrm{Dis}}}{\partial \psi} = s(\psi\theta)\, \theta, \qquad
@@ -108,9 +108,9 @@ assert np.isclose(discriminator_pays(0 * grid), 2 * np.log(2), rtol=1e-3), "to s
 # lie to the right, so $\psi$ becomes negative; then the generator moves left. What happens when $\theta$ arrives at 0?
 #
 # We also try two famous cures. **One-sided label smoothing** (Salimans et al., 2016) tells the discriminator that real examples
-# are real with probability $1 - \alpha$ only, say 0.9, so that it does not become too sure:
-# $(1-\alpha)\, \mathrm{softplus}(-\mathrm{Dis}(x)) + \alpha\, \mathrm{softplus}(\mathrm{Dis}(x))$ stands in the place of the first
-# term. **R1** (Mescheder et al., 2018) charges it for slope at the real examples, with a weight $r_1$:
+# are real only with probability $1 - \alpha$, say 0.9, so that it does not become too sure. The first term is replaced by
+# $(1-\alpha)\, \mathrm{softplus}(-\mathrm{Dis}(x)) + \alpha\, \mathrm{softplus}(\mathrm{Dis}(x))$.
+# **R1** (Mescheder et al., 2018) penalizes the slope of the discriminator at the real examples, with a weight $r_1$:
 #
 # $$ L_{\mathrm{Dis}} + \frac{r_1}{2}\, \mathbb{E}_x\big[\|\nabla_x \mathrm{Dis}_\psi(x)\|^2\big]. \tag{10.4} $$
 #
@@ -158,21 +158,23 @@ axes[0].legend(bbox_to_anchor=(1.0, 1.0), fontsize=8)
 plt.show()
 
 # %% [markdown]
-# It overshoots: when $\theta$ arrives at 0, $\psi$ still points there, and only then does $\psi$ turn (equation 10.3). So the plain players
-# run round the solution. Their circles shrink for a while, and then no more, however long they play. With R1 they spiral into it.
+# It overshoots. When $\theta$ arrives at 0, $\psi$ is still negative and still pushes it to the left, and only then does $\psi$ turn (equation 10.3). So the plain players
+# run around the solution. Their circles shrink for a while and then stop shrinking, however long they play. With R1 they spiral into the solution.
 #
-# That they never arrive is the fault of the *step*, and not of the game. With infinitely small steps the circles would shrink for
-# ever, though ever more slowly. A step along the tangent of a circle leads out of it, and the two effects balance at the radius
+# That they never arrive is the fault of the *step*, not of the game. With infinitely small steps the circles would keep shrinking
+# forever, though more and more slowly. But a step along the tangent of a circle leads out of it, and the two effects balance at the radius
 # $\sqrt{2 \cdot \text{step}}$, as the printed lines show for two sizes. If the players move in turn, so that each answers the
-# other's newest move, they come ever nearer at the same step size. This is **training instability** in its smallest form: nothing is wrong with
-# either loss, and the pair does not settle. Three things help: smaller steps, moves in turn, a penalty that damps the turning.
+# other's newest move, they come closer and closer at the same step size.
+#
+# Such circling is **training instability** in its smallest form: nothing is wrong with
+# either loss, and still the pair does not settle. Three things help: smaller steps, moves in turn, and a penalty that damps the turning.
 # Label smoothing is not drawn, because its path is the plain one, digit for digit.
 #
 # ## 3. Can a generator forget half of the data?
 #
-# Now a world with some variety: eight small clusters on a ring. A generator that puts out a single cluster makes perfectly
+# Now we need data with some variety: eight small clusters on a ring. A generator that produces only one of the clusters makes perfectly
 # realistic points. The discriminator sees one point at a time, and on that cluster it can complain only when there are *too many*.
-# This failure is **mode collapse**. We count it: a cluster is covered if it gets at least a quarter of its fair share of the
+# This failure is **mode collapse**. To measure it we count: a cluster is covered if it gets at least a quarter of its fair share of the
 # samples. A sample is good if it lies within four standard deviations of a cluster's center.
 
 # %%
@@ -197,9 +199,9 @@ assert covered(ring) == 8 and shares(ring)[8] < 0.01, "the data cover all cluste
 assert covered(ring[ring[:, 0] > 0.5]) == 3, "a collapsed sample: three clusters lie on the right"
 
 # %% [markdown]
-# From scratch, then. To say anything about a method that goes in circles, we need several seeds and several methods, so we train
+# Now we write the GAN from scratch. To say anything about a method that goes in circles, we need several seeds and several treatments, so we train
 # thirty GANs at once. That is easier than it sounds: each weight matrix gets a leading axis for the copies, `[30, inputs, outputs]`,
-# and the operator `@` multiplies them copy by copy. No copy sees another.
+# and the operator `@` multiplies them copy by copy. No copy affects another.
 
 # %%
 TREATMENTS = ("plain", "smoothing", "hinge", "R1", "spectral")
@@ -225,12 +227,13 @@ def play(weights, x):
     return x @ weights[-2] + weights[-1]
 
 # %% [markdown]
-# Two more cures need a formula. The **hinge loss** stops paying the discriminator once it is sure by a margin of one:
-# $\max(0, 1 - \mathrm{Dis}(x)) + \max(0, 1 + \mathrm{Dis}(G(z)))$, and the generator pays $-\mathrm{Dis}(G(z))$.
+# Two more cures need a formula. With the **hinge loss** the discriminator gains nothing more once it is sure by a margin of one. Its loss is
+# $\max(0, 1 - \mathrm{Dis}(x)) + \max(0, 1 + \mathrm{Dis}(G(z)))$, and the generator's is $-\mathrm{Dis}(G(z))$.
+#
 # **Spectral normalization** (Miyato et al., 2018) divides each kernel $W$ of the discriminator by its largest singular value. Then no
-# layer can stretch a difference, and the whole discriminator has a slope of at most one *everywhere*, where R1 speaks of the real
-# examples only. Four turns from a fresh vector are enough here: they recover at least three quarters of the norm, so the slope may be up to a third above one. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
-# into the direction that $W$ stretches most.
+# layer can stretch a difference, and the whole discriminator has a slope of at most one *everywhere*, whereas R1 acts at the real
+# examples only. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
+# into the direction that $W$ stretches most. Four turns from a fresh vector are enough here: they recover at least three quarters of the norm, so each layer may stretch by up to a third more than one.
 
 # %%
 def spectral_norm(kernel, steps=4):
@@ -259,7 +262,7 @@ assert np.all((soon > 0.75) & (soon < 1.001)), "and most of it in four turns, ne
 
 # %% [markdown]
 # The losses are equation 10.1 with each cure switched on for its own copies. `reduce_mean` runs over the batch, so that every copy
-# has its own two losses. Their sum over copies has the same gradients, because no weight is shared.
+# has its own two losses. The sum of the losses over copies has the same gradients, because the copies share no weights.
 
 # %%
 def both_losses(generator, discriminator, x, z, r1=0.1, smoothing=0.1):
@@ -277,8 +280,8 @@ def both_losses(generator, discriminator, x, z, r1=0.1, smoothing=0.1):
     return tf.reduce_mean(wants, axis=1), tf.reduce_mean(pays, axis=1) + penalty
 
 # %% [markdown]
-# One step: look at 64 examples and draw 64 codes, take two gradients, move both players at once. The optimizer is Adam, whose
-# $\beta_1$ is its momentum: how much of the last step's direction is kept. Its usual value is 0.9. The function returns samples of
+# One step takes 64 examples, draws 64 codes, computes two gradients, and moves both players at once. The optimizer is Adam. Its
+# $\beta_1$ is the momentum: how much of the last step's direction is kept. The usual value is 0.9. The function returns samples of
 # all copies after every hundred steps.
 
 # %%
@@ -308,7 +311,7 @@ def train_ring(momentum, rounds=40, steps=100, learning_rate=5e-3, batch=64):
 
 # %% [markdown]
 # **Predict.** Which of these will cover all eight clusters: the plain GAN, or one of the four cures? And what will the usual momentum
-# of 0.9 do to two players who already tend to overshoot?
+# of 0.9 do to two players that already tend to overshoot?
 
 # %%
 runs = {momentum: train_ring(momentum) for momentum in (0.5, 0.9)}
@@ -328,13 +331,14 @@ for ax, number in zip(axes[0], shown_rounds, strict=True):
 plt.show()
 
 # %% [markdown]
-# The first copy of three of the trainings, at five times. Circles are the clusters, dots are samples. With a momentum
+# In the copies shown, R1 spreads the samples over all the clusters, and a momentum of 0.9 makes the players overshoot for a long time. Each row is the first copy of one
+# of the trainings, at five times; circles are the clusters, dots are samples. With a momentum
 # of 0.9 the samples swarm far from the ring for a thousand steps and more, and find it late. With 0.5 the plain GAN lies on the
-# ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they are spread over all the clusters, like beads on a string.
+# ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they lie on the clusters like beads on a string.
 # The string itself does not go away: the generator is continuous, so it must draw something between two clusters.
 #
 # One copy proves nothing, so we count over all copies and the last ten rounds. *Movement* says how much the
-# clusters' shares change from a round to the next: the total variation distance between them. At least that fraction of the samples must have changed cluster.
+# clusters' shares change from one round to the next: the total variation distance, which is half the sum of the absolute changes. At least that fraction of the samples must have changed clusters.
 
 # %% tags=["drift"]
 table = {}
@@ -361,20 +365,20 @@ assert table[0.5, "R1"][2].mean() > table[0.5, "plain"][2].mean(), "with R1 the 
 # %% [markdown]
 # Read the table with the spread beside each mean (the standard deviation over six copies).
 #
-# - **A gentler pair of players is the first cure**, by less momentum or by smaller steps. At a step of $5 \cdot 10^{-3}$ no trick
-#   makes up for a momentum of 0.9, and R1 is even worse there; at a fifth of that step, with the same momentum, the plain GAN covers as many
+# - **Gentler players are the first cure**, through less momentum or smaller steps. At a step of $5 \cdot 10^{-3}$ none of the other cures
+#   makes up for a momentum of 0.9, and R1 is even worse there. At a fifth of that step, with the same momentum, the plain GAN covers as many
 #   clusters as with a momentum of 0.5, or more. The library's default for adversarial models is a momentum of 0.5 (Radford et al., 2016).
-# - At 0.5, **R1 is the one that helps** beyond the spread, and its copies agree with one another. Label smoothing and the hinge loss do
-#   about as well as nothing. R1 does not make the samples stand still: they move even more than without it, but nobody is forgotten.
-# - **Spectral normalization hurts here.** The clusters are 0.05 wide. A discriminator whose slope is at most one cannot give two points
-#   that are 0.1 apart logits that differ by more than 0.1, so it hardly sees whether a sample is on a cluster or beside it.
+# - At a momentum of 0.5, **R1 is the one that helps** beyond the spread, and its copies agree with one another. Label smoothing and the hinge loss do
+#   about as well as nothing. R1 does not make the samples stand still: they move even more than without it, but no cluster is forgotten.
+# - **Spectral normalization hurts here.** The clusters are 0.05 wide. If a discriminator's slope is at most one, its logits at two points
+#   that are 0.1 apart differ by at most 0.1, so it hardly sees whether a sample is on a cluster or beside it.
 #
 # None of this is a law. Spectral normalization made large image GANs possible, and R1 with too large a weight has the same fault. What
-# the table teaches is the method: several seeds, equal budget, count. A cure that helped a paper need not help you.
+# the table teaches is the method: use several seeds and an equal budget, and count. A cure that helped in a paper need not help you.
 #
-# From now on: `models.GAN(generator, discriminator)`, with `adversarial_loss="hinge"`, `r1`, and `label_smoothing` as options;
-# spectral normalization is Keras's own layer `keras.layers.SpectralNormalization`, put around the discriminator's layers. It trains with `fit`; the two
-# optimizers are arguments of `compile`. Does it compute our losses? Its codes are its own random draws, so we take a
+# From now on we use `models.GAN(generator, discriminator)`, with the options `adversarial_loss="hinge"`, `r1`, and `label_smoothing`.
+# For spectral normalization, put Keras's own layer `keras.layers.SpectralNormalization` around the discriminator's layers. The model trains with `fit`; the two
+# optimizers are arguments of `compile`. Does it compute our losses? It draws its own random codes, so to compare we take a
 # generator that ignores its code.
 
 # %%
@@ -392,8 +396,8 @@ assert np.isclose(found["generator_loss"], softplus(-fake[0, 0]), rtol=1e-4), "t
 # %% [markdown]
 # ## 4. Does it draw faces?
 #
-# The images are halved, each two-by-two block becoming its mean, which keeps the trainings short. Generator and critic are dense
-# networks. `networks.mlp_encoder` with one output makes a good critic: one logit for each picture.
+# To keep training short, the images are halved: each two-by-two block becomes its mean. Generator and discriminator are dense
+# networks. `networks.mlp_encoder` with one output makes a good discriminator: one logit for each picture.
 #
 # Every model of the chapter has the same decoder and starts, for a given seed, from the same weights. As in chapter 06, `restart`
 # gives a compiled model new weights and empties its optimizers, so that no model is compiled twice.
@@ -435,8 +439,8 @@ def restart(model, seed):
         optimizer.learning_rate = rate
 
 # %% [markdown]
-# How do you follow a training whose losses say nothing? You look. A callback draws the same eight codes after every epoch;
-# afterwards we lay some of these rows under one another. We train with and without R1.
+# How do you follow a training run whose losses say nothing? You look at samples. A callback draws the same eight codes after every epoch, and
+# afterward we put some of these rows one below the other. We train with and without R1.
 
 # %%
 def adversarial_optimizers():
@@ -470,18 +474,19 @@ axes[1, 0].legend()
 plt.show()
 
 # %% [markdown]
-# Above are samples of both GANs after some epochs, each column from one code, with real images in the last row. At first
-# there is snow, then something with a head's outline, then faces. In this run the faces come later without R1, and are speckled more.
+# Above are samples of both GANs after some epochs. Each column comes from one code, and the last row holds real images. At first
+# there is snow, then something with a head's outline, then faces. In this run the faces come later without R1 and are more speckled.
+#
 # Below are both losses by epoch. With R1 they hardly move from the tenth epoch on, although the pictures improve all the
-# time, and the discriminator's loss stays just below $2 \log 2$, the value of somebody who guesses. Neither curve tells you when to stop,
+# time, and the discriminator's loss stays just below $2 \log 2$, the value of a player who only guesses. Neither curve tells you when to stop,
 # or which of the two GANs is better.
 #
 # ## 5. How good are samples?
 #
-# There is no likelihood to report, so we measure samples. "Sharp" and "varied" are words until there is a number for each.
-# Scores on pixels would punish a face that is moved by one pixel. The usual way out is to compare *features* of a network that has
-# learned what matters. The well-known scores use a network trained on millions of photographs. We train our own: a **reader**
-# that reads the factors off a face, or the class off a digit. The features are its last hidden layer.
+# There is no likelihood to report, so we measure samples. "Sharp" and "varied" are only words until there is a number for each.
+# Scores on pixels would punish a face that is moved by one pixel. The usual solution is to compare *features* of a network that has
+# learned what matters. The well-known scores use a network trained on millions of photographs. We train our own, a **reader**:
+# it reads the factors off a face, or the class off a digit. The features are its last hidden layer.
 
 # %%
 has_factors = data.factors_train is not None
@@ -505,16 +510,16 @@ for name, error, spread in zip(names, reader_errors, y_valid.std(axis=0), strict
 assert np.median(reader_errors / y_valid.std(axis=0)) < 0.6, "a reader that cannot read has no features to offer"
 
 # %% [markdown]
-# A score is worth what its features are worth, so we state the reader's own errors. On the faces it reads all factors well except
-# the expression, where its error is more than half of a guesser's. What our scores say about smiles needs a second look, which section 7 takes.
+# A score is only as good as its features, so we print the reader's own errors. On the faces it reads all factors well except
+# the expression, where its error is more than half that of a guess. So what our scores say about smiles needs a second look, which section 7 takes.
 #
-# Four numbers:
+# We use four numbers:
 #
-# - **Fréchet distance** (Heusel et al., 2017). Fit a normal to the features of real images, mean $m$ and covariance $C$, and one to those of the samples:
+# - **Fréchet distance** (Heusel et al., 2017). Fit one normal to the features of real images, with mean $m$ and covariance $C$, and another, with $m'$ and $C'$, to those of the samples:
 #   $$ \mathrm{FD} = \|m - m'\|^2 + \mathrm{tr}\big(C + C' - 2 (C C')^{1/2}\big). \tag{10.5} $$
 # - **Precision**: the share of samples that lie among the real images. **Recall**: the share of real images that lie among the samples
-#   (Kynkäänniemi et al., 2019). "Among" means: in one of the balls around the others, each reaching to its third neighbor.
-# - **Sharpness**: the mean size of the Laplacian, the difference between a pixel and its four neighbors.
+#   (Kynkäänniemi et al., 2019). "Among" means in a ball around one of the others, where each ball reaches to its center's third neighbor.
+# - **Sharpness**: the mean size of the Laplacian, four times the difference between a pixel and the mean of its four neighbors.
 #
 # Here are the first three in a few lines.
 
@@ -543,10 +548,10 @@ assert np.isclose(share_among(real, drawn), by_library.recall, atol=0.01), "reca
 assert np.isclose(frechet(real, drawn), evaluation.frechet_distance(real, drawn), rtol=0.01, atol=1e-3), "equation 10.5"
 
 # %% [markdown]
-# From now on: `evaluation.frechet_distance`, `evaluation.precision_recall` and `evaluation.sharpness`. Since we know the faces' factors,
+# From now on we use `evaluation.frechet_distance`, `evaluation.precision_recall` and `evaluation.sharpness`. Since we know the faces' factors,
 # we can add a score that no paper on photographs has: **coverage of the known factors**. Let the reader read orientation and
 # lighting of each sample, round them to the values that exist, and compare the shares of all 91 combinations with those of the training
-# images: half the sum of absolute differences. The *coverage error* is 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
+# images. The *coverage error* is half the sum of absolute differences: 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
 
 # %%
 def cells(images):
@@ -573,7 +578,7 @@ def scores(images):
     return np.array([evaluation.frechet_distance(a, b), *evaluation.precision_recall(a, b), evaluation.sharpness(images).mean(), missing])
 
 # %% [markdown]
-# Never trust a score that you have not seen fail. We give it images whose faults we know: training images as they are, blurred, with
+# Never trust a score until you have seen it fail. We give the scores images whose faults we know: training images as they are, blurred, with
 # noise (of scale 0.2), and fifty training images shown ten times each.
 #
 # **Predict.** Which score catches which fault? Is there one that praises a fault?
@@ -605,22 +610,25 @@ assert verdicts["fifty, repeated"][4] > verdicts["real images"][4] + 0.05, "and 
 assert all(verdicts[name][0] > 1.5 * verdicts["real images"][0] for name in list(suspects)[1:]), "the Fréchet distance sees every fault"
 
 # %% [markdown]
-# The Fréchet distance sees every fault and names none. Precision and recall say on which side it lies: noise costs precision, repetition costs
-# recall, blur costs both, recall far more. Two scores praise noise. Sharpness rises with it, so read it against the value of real images: more than that is worse. And
+# The Fréchet distance sees every fault, but does not say which. Precision and recall say on which side a fault lies: noise costs precision, repetition costs
+# recall, and blur costs both, recall far more.
+#
+# Two scores praise noise. Sharpness rises with it, so compare it with the value of real images: more than that is worse. And
 # recall is as high as for real images or higher, since noisy images lie far apart and their balls are wide. Never report a recall without the precision.
-# On the faces the coverage error misses the noise, since orientation and lighting can still be read through it. The first row is the scale: other real images
-# do not score 0, 1 and 1 either, with so few of them. Hold every score against that row and not against its ideal.
+#
+# On the faces the coverage error misses the noise, since orientation and lighting can still be read through it. The first row is the scale: with so few images, other real images
+# do not score 0, 1 and 1 either. Compare every score with that row and not with its ideal.
 #
 # ## 6. What can a critic do for a VAE?
 #
-# A VAE has what a GAN lacks: an encoder, and a term that charges for every image that is left out. A GAN has a critic that sees more than pixels.
-# Larsen et al. (2016) join them. Keep the prior, the posterior and the KL, and change one of the four: the *likelihood*.
-# Let $f(x)$ be the discriminator's last hidden layer. Gaussian noise is put on these features in the place of the pixels:
+# A VAE has what a GAN lacks: an encoder, and a term that charges for every image that is left out. A GAN has what a VAE lacks: a discriminator that sees more than pixels.
+# Larsen et al. (2016) join the two. They keep three of the VAE's four parts, the prior, the posterior and the KL, and change the fourth, the *likelihood*.
+# Let $f(x)$ be the discriminator's last hidden layer. Gaussian noise is put on these features instead of on the pixels:
 #
 # $$ p(f(x)|z) = N\big(f(x);\ f(\hat x), I\big), \quad \hat x = g_\theta(z), \qquad
 #    L_f = \tfrac12 \mathbb{E}_q\big[\|f(x) - f(\hat x)\|^2\big]. \tag{10.6} $$
 #
-# The decoder $g_\theta$ is also the generator that section 1 called $G_\theta$. Two faces whose smiles differ by a pixel are far apart in pixels, and near in the features of a network that must tell real
+# The decoder $g_\theta$ is also the generator, which section 1 called $G_\theta$. Two faces whose smiles differ by a pixel are far apart in pixels, but near each other in the features of a network that must tell real
 # from generated. The three players follow three losses:
 #
 # $$ L_{\mathrm{enc}} = \lambda\, \mathrm{KL} + L_f, \qquad
@@ -628,9 +636,9 @@ assert all(verdicts[name][0] > 1.5 * verdicts["real images"][0] for name in list
 #    L_{\mathrm{Dis}} \text{ as before}, \tag{10.7} $$
 #
 # where $L_G$ and $L_{\mathrm{Dis}}$ are averaged over two kinds of pictures: reconstructions $g_\theta(z)$ with $z \sim q_\phi(z|x)$ and inventions
-# $g_\theta(z)$ with $z \sim p(z)$. Three networks, three losses, and no network may follow a loss that is not its own. If the discriminator
+# $g_\theta(z)$ with $z \sim p(z)$. There are three networks and three losses, and no network may follow a loss that is not its own. If the discriminator
 # followed $L_f$, it would make its features small and the loss would vanish. If the encoder followed $L_G$, it would learn to send images to
-# codes whose pictures please.
+# codes whose pictures please the discriminator.
 
 # %%
 orange, green, purple = (plots.COLORS[i] for i in (3, 2, 5))
@@ -650,11 +658,11 @@ plt.show()
 
 # %% [markdown]
 # Dashed arrows lead from each loss to the weights that it may move. ($L_{\mathrm{Dis}}$, not drawn, moves the discriminator alone.) Strictly,
-# $L_f$ is not a likelihood of the image: $f$ cannot be inverted and changes while it trains, so $-L_f$ is no log-density of $x$, and the sum of the
-# terms bounds nothing. A VAE-GAN has no ELBO to report.
+# $L_f$ is not a likelihood of the image. Since $f$ cannot be inverted and changes while it trains, $-L_f$ is not a log-density of $x$, and the sum of the
+# terms is not a bound on anything. A VAE-GAN has no ELBO to report.
 #
-# Nobody trains them on faces of this size any more, but the design is everywhere: the first stage of a latent diffusion model is an autoencoder with a small
-# price on its KL, a loss on features and a critic (Rombach et al., 2022), that is, a VAE-GAN; with a discrete code it is called a VQ-GAN (Esser et al., 2021).
+# Nobody trains VAE-GANs on faces of this size anymore, but the design is everywhere. The first stage of a latent diffusion model is an autoencoder with a small
+# weight on its KL, a loss on features and a discriminator (Rombach et al., 2022), that is, a VAE-GAN. With a discrete code it is called a VQ-GAN (Esser et al., 2021).
 
 # %%
 def vae_gan_losses(encoder, decoder, discriminator, x, noise, z_new, gamma, kl_weight):
@@ -675,7 +683,7 @@ def vae_gan_losses(encoder, decoder, discriminator, x, noise, z_new, gamma, kl_w
 
 # %% [markdown]
 # In the library it is `models.VAEGAN(encoder, decoder, discriminator, gamma=..., kl_weight=...)`. It draws its own noise, so for the
-# comparison we take a decoder that ignores its code once more.
+# comparison we again take a decoder that ignores its code.
 
 # %%
 def new_vaegan(seed=0, optimizers=None, **options):
@@ -698,12 +706,12 @@ for name, value in by_hand.items():
 # %% [markdown]
 # ### Does any gradient leak?
 #
-# A leak raises no error and is hard to see in samples. But most leaks can be found with nothing more than the model's own options. Each option
+# A gradient *leaks* if a loss moves a network that should not follow it. A leak raises no error and is hard to see in samples. But most leaks can be found with nothing more than the model's own options. Each option
 # of equation 10.7 has its owners: $\gamma$ belongs to the decoder, $\lambda$ to the encoder, the labels and R1 to the discriminator, and the hinge loss to the two
-# who play against each other. Train two copies of a model for one step with the same random numbers, and turn one option in between. Only its owners may end at other weights.
+# that play against each other. Train two copies of a model for one step with the same random numbers, and change one option in one of them. Only the owners of that option may end with different weights.
 #
-# One leak has no option of its own: a discriminator that follows $L_f$ as well, to make its features small. So at the end we compare its step with
-# the gradient of $L_{\mathrm{Dis}}$ alone. There the decoder ignores its code once more, so that all its pictures are known.
+# One leak has no option of its own: the discriminator may follow $L_f$ as well, and make its features small. So at the end we compare its step with
+# the gradient of $L_{\mathrm{Dis}}$ alone. There the decoder again ignores its code, so that all its pictures are known.
 
 # %%
 players = ("encoder", "decoder", "discriminator")
@@ -744,11 +752,11 @@ for w, aim in zip(model.discriminator.trainable_variables, aims, strict=True):
     assert np.allclose(w.numpy(), aim, rtol=0, atol=1e-6), "the discriminator follows its own loss, and not the feature loss"
 
 # %% [markdown]
-# ### Weights that hold
+# ### How much should each loss weigh?
 #
 # The features have no unit. The noise on them is $I$, as if each should be exact to about 1. But the discriminator is free to make its
-# features large or small, and nobody has asked it for a scale on which 1 means anything. Chapter 04 said what happens when the noise is too large for the data:
-# the KL does not pay, and the code dies. So $\lambda$ is a $\beta$ whose meaning depends on the critic. Is R1 to blame, which charges the critic for slope? We
+# features large or small, and nothing ties them to a scale on which 1 means something. Chapter 04 said what happens when the noise is too large for the data:
+# the KL does not pay for itself, and the code dies. So $\lambda$ is a $\beta$ whose meaning depends on the discriminator. R1 penalizes the discriminator's slope: is R1 to blame? To find out, we
 # train one model without it.
 #
 # **Predict.** With $\lambda = 1$, the honest weight if the features were data, how many nats will the code carry? A face has
@@ -765,15 +773,15 @@ unpaid = max(rates[1.0, 0.1], rates[1.0, 0.0])
 assert rates[0.1, 0.1] > 2 * unpaid, "at lambda = 1 a code does not pay, with R1 or without"
 
 # %% [markdown]
-# With $\lambda = 1$ the code carries about one nat, with R1 and without it; with $\lambda = 0.1$ it carries several. **Set $\lambda$ by looking at the KL**, on the
-# validation images, and again for every new discriminator. $\gamma$ says how much the decoder listens to the features, and how much
-# to the critic's verdict. We go on with $\lambda = 0.1$, $\gamma = 1$ and $r_1 = 0.1$, and
+# With $\lambda = 1$ the code carries about one nat, with R1 and without it; with $\lambda = 0.1$ it carries several. **Set $\lambda$ by looking at the KL** on the
+# validation images, and do it again for every new discriminator. The other weight, $\gamma$, says how much the decoder listens to the features and how much
+# to the discriminator's verdict. From here on we use $\lambda = 0.1$, $\gamma = 1$ and $r_1 = 0.1$,
 # with Adam at $10^{-3}$ and a momentum of 0.5 for every player.
 #
 # ## 7. Which one is best?
 #
-# Three models with the same decoder, the same number of epochs, three seeds. The VAE gets what chapter 04 found best for gray images, a Gaussian
-# likelihood with a learned scale, and Adam at $2 \cdot 10^{-3}$ with the usual momentum, for it has no opponent; we take its means, as everybody does, cut to $[0, 1]$.
+# We compare three models with the same decoder, the same number of epochs, and three seeds. The VAE gets what chapter 04 found best for gray images, a Gaussian
+# likelihood with a learned scale. It trains with Adam at $2 \cdot 10^{-3}$ and the usual momentum, because it has no opponent. As its samples we take the means, as everybody does, cut to $[0, 1]$.
 #
 # **Predict.** Which model is the sharpest, which the most precise, and which leaves most out? Write down three names.
 
@@ -819,25 +827,25 @@ plots.image_rows({name: samples[name, SEEDS[0]][:12] for name in rivals} | {"rea
 plt.show()
 
 # %% [markdown]
-# Twelve samples of each model, the first twelve and not the best, and twelve real faces. The VAE's are
-# smooth and quiet. The GAN's have strong light and shade, and grain. The VAE-GAN's lie between.
+# On the faces, the GAN is the sharpest and the VAE the most precise. The GAN has the lowest recall, and the VAE covers orientation and lighting least evenly. The pictures are
+# the first twelve samples of each model, not the best twelve, above twelve real faces. The VAE's are smooth and quiet, the GAN's have strong light and shade, and grain, and the VAE-GAN's lie between.
 #
-# The table puts numbers to it, for the faces, **after 30 epochs** and over three seeds, and no model wins every column.
+# The table gives the numbers, for the faces, **after 30 epochs** and over three seeds. No model wins every column.
 #
 # - The **VAE** is the most precise: what it draws could be a face. It is softer than real images, and it covers orientation and lighting
 #   least evenly.
-# - The **GAN** covers them more evenly. But its sharpness is *above* that of real images, which section 5 taught us to read as grain, and its
+# - The **GAN** covers orientation and lighting more evenly. But its sharpness is *above* that of real images, which section 5 taught us to read as grain, and its
 #   precision is the lowest.
-# - The **VAE-GAN** has by far the smallest Fréchet distance, and more recall than the GAN at more precision. Its recall is not separable from the VAE's: look at
+# - The **VAE-GAN** has by far the smallest Fréchet distance, and more recall than the GAN at more precision. Its recall cannot be separated from the VAE's: look at
 #   the spreads. It has some grain too.
 #
-# This is a comparison at 30 equal epochs, with weights found by a short search for one of the three. It is no verdict on what each could become:
-# a GAN goes on improving for longer than a VAE does, and a longer training, or weights of the generator averaged over the last steps (Keras's
-# optimizers do that with `use_ema=True`), may change the order of these rows. Try `EPOCHS = 100` before you quote them. Nor are equal epochs an equal bill: the last lines count weights and seconds, and the VAE-GAN, with three networks, is the dearest.
+# This is a comparison at 30 equal epochs, and the loss weights of one of the three come from a short search. It does not settle what each model could become.
+# A GAN goes on improving for longer than a VAE does, and longer training, or weights of the generator averaged over the last steps (Keras's
+# optimizers do that with `use_ema=True`), may change the order of these rows. Try `EPOCHS = 100` before you quote them. Nor do equal epochs cost the same: the last lines count weights and seconds, and the VAE-GAN, with three networks, is the most expensive.
 #
 # What does each model leave out? Let the reader read the factors off the samples, and compare their spread with that of real faces. The reader
-# may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. And a question that only a model with
-# an encoder can be asked: which factors survive in its *copies*? That is the correlation between the true factor and the one read off the copy. The same
+# may be misled by grain and by blur, so real images with noise, and blurred ones, stand beside them as controls. A model with
+# an encoder can be asked one more question: which factors survive in its *copies*, the reconstructions? We answer it with the correlation between the true factor and the one read off the copy. The same
 # correlation on the real images themselves says what the reader could find in a perfect copy.
 #
 # **Predict.** A mouth is a few pixels. Which of the models draws smiles?
@@ -871,20 +879,21 @@ if DATASET == "faces":
         assert correlations[1] < 0.5, f"copies of the {name} lose the expression"
 
 # %% [markdown]
-# On the faces, the VAE's samples have hardly any expression: the same neutral face on every head, precise and dull, and the precision did not notice. The
-# reader finds more of it in the samples of the GAN and the VAE-GAN. It would be a fine ending to say that the critic looks at
-# mouths. **The controls forbid it.** Noise alone makes the reader see more expression than there is, and both models have grain. For the VAE and the VAE-GAN the copies decide:
-# orientation, lighting, width and hair survive in both, and the expression in *neither*, although the same reader does find it in the real images. The VAE-GAN's "smiles" are
-# speckles. The GAN has no encoder, so nothing here tells its expressions from its grain.
+# On the faces, the VAE draws hardly any smiles, the VAE-GAN's "smiles" are speckles, and for the GAN we cannot tell. The VAE's samples show the same neutral face on every head, precise and dull, and the precision did not notice. The
+# reader finds more expression in the samples of the GAN and the VAE-GAN. It is tempting to conclude that the discriminator looks at
+# mouths. **The controls forbid it.** Noise alone makes the reader see more expression than there is, and both models have grain.
 #
-# The copies also tell the other side of the bargain: in pixels, which it was trained for, the VAE's are better. Whoever needs faithful copies, or a
-# likelihood, keeps the VAE. Whoever needs samples from the right distribution, as far as the Fréchet distance can see it, takes, at this budget, the VAE-GAN.
+# For the VAE and the VAE-GAN the copies decide the question. Orientation, lighting, width and hair survive in both, and the expression in *neither*, although the same reader does find it in the real images.
+# The GAN has no encoder, so nothing here tells its expressions from its grain.
+#
+# The copies also show the other side of the trade-off: in pixels, which it was trained for, the VAE's are better. If you need faithful copies, or a
+# likelihood, keep the VAE. If you need samples from the right distribution, as far as the Fréchet distance can see it, take, at this budget, the VAE-GAN.
 #
 # ## 8. Can you stop, save and go on?
 #
-# An adversarial model has two optimizers with a memory each, and a stream of random codes. If a checkpoint loses one of them, training
-# goes on without an error, but as another training. Keras's own callback saves the whole model after each epoch. The test: two epochs in
-# one go, against one epoch, a reload from the file, and another epoch. All weights must agree.
+# (Optional on a first reading.) An adversarial model has two optimizers, each with its own memory, and a stream of random codes. If a checkpoint loses one of them, training
+# goes on without an error, but it is a different training. Keras's own callback saves the whole model after each epoch. To test it, we compare two epochs in
+# one go with one epoch, a reload from the file, and another epoch. All weights must agree.
 
 # %%
 few, settings = x_train[:256], {"gamma": 1.0, "kl_weight": 0.1, "r1": 0.1}
@@ -905,20 +914,20 @@ print("evaluate reports", ", ".join(sorted(losses)))
 # ## Summary
 #
 # - You trained thirty GANs from scratch, and recognized oscillation (exactly, with two weights) and mode collapse (by counting clusters).
-# - You chose a cure by measurement. Less momentum, or a smaller step, came first, R1 second; label smoothing and the hinge loss made little difference, and
+# - You chose a cure by measurement. Less momentum, or a smaller step, came first, and R1 second; label smoothing and the hinge loss made little difference, and
 #   spectral normalization did harm on clusters too small for its slope.
-# - You wrote the three losses of the VAE-GAN, and tested which network is moved by which: every option reaches its owners and nobody else, and the discriminator takes the step of its own loss.
+# - You wrote the three losses of the VAE-GAN, and tested which loss moves which network: every option reaches its owners and nobody else, and the discriminator takes the step of its own loss.
 # - You measured sharpness, fidelity and diversity of samples, saw each score fail on images with known faults, and know what each cannot see.
-# - You compared VAE, GAN and VAE-GAN with the same decoder over seeds, and the answer was a trade and not a winner.
+# - You compared VAE, GAN and VAE-GAN with the same decoder over seeds, and found a trade-off and no winner.
 #
 # **Common mistakes**
-# - To read the losses as progress. Both are measured against an opponent who learns.
-# - To choose the best-looking of many seeds. Show a fixed grid, chosen before training.
-# - To train an adversarial model with a momentum of 0.9 and the usual step, because they are the optimizer's defaults.
-# - One loss, the sum of all three, for all weights. The discriminator then learns to see nothing.
-# - To copy $\lambda$ or $\gamma$ from a paper. They belong to the features of that discriminator.
-# - To praise sharpness above that of real images: it is noise.
-# - To compare Fréchet distances from different numbers of samples, or with other features.
+# - Reading the losses as progress. Both are measured against an opponent that learns.
+# - Choosing the best-looking of many seeds. Show a fixed grid, chosen before training.
+# - Training an adversarial model with a momentum of 0.9 and the usual step, because they are the optimizer's defaults.
+# - Using one loss, the sum of all three, for all weights. The discriminator then learns to see nothing.
+# - Copying $\lambda$ or $\gamma$ from a paper. They belong to the features of that discriminator.
+# - Praising sharpness above that of real images: it is noise.
+# - Comparing Fréchet distances from different numbers of samples, or with other features.
 #
 # **Exercises.** [Exercises 10](../exercises/10_vae_gan/10_vae_gan.ipynb): the best discriminator, R1 by automatic differentiation, a loss that
 # leaks, and how to fool a score.
