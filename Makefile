@@ -35,7 +35,7 @@ lab: $(INSTALLED)
 # a notebook's cells their kernel: --dist loadfile keeps them together. conftest.py gives each worker cores of its own.
 test: $(INSTALLED)
 	@$(ACTIVATE) failed=0; \
-	python -m pytest -n $(WORKERS) --dist loadfile tests || failed=1; \
+	python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder tests || failed=1; \
 	python -m pytest -n $(WORKERS) --dist loadfile --nbval --nbval-current-env \
 	    --nbval-sanitize-with=tests/nbval_sanitize.cfg --nbval-cell-timeout=300 chapters solutions || failed=1; \
 	exit $$failed

@@ -17,6 +17,15 @@ def pytest_sessionstart(session):
         os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
 
 
+SLOWEST = ("models", "grading", "in_use", "adversarial", "yardsticks", "browser", "augmentation", "stale")
+
+
+def pytest_collection_modifyitems(items):
+    """The slowest files first, so that no worker is left alone with one of them; the order within a file stays."""
+    place = {f"test_{name}.py": number for number, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
 def pytest_terminal_summary(terminalreporter):
     """The ten files, tests or notebooks, that took longest."""
     seconds = collections.Counter()

@@ -102,9 +102,14 @@ def suits_xla(model):
     layers = model._flatten_layers()
     if not all(getattr(layer, "supports_jit", True) for layer in layers):
         return False
-    # On a CPU it is slow at convolutions, and draws the noise of a layer anew for every product that reads it.
-    slow = any(word in type(layer).__name__ for layer in layers for word in ("Conv", "Dropout", "Noise"))
+    slow = any("Conv" in type(layer).__name__ or _draws(layer) for layer in layers)
     return bool(tf.config.list_physical_devices("GPU")) or (model.suits_xla_on_cpu and not slow)
+
+
+def _draws(layer):
+    """Whether a layer adds noise in training: on a CPU XLA draws it anew for every product that reads it."""
+    noise = any(word in type(layer).__name__ for word in ("Dropout", "Noise"))
+    return noise and getattr(layer, "rate", 1) > 0  # attention holds a dropout of rate 0
 
 
 def _spec(tensor):
