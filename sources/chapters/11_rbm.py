@@ -131,7 +131,7 @@ def exact(x, parameters):  # mean log p(x), in nats an example: [seeds]
 
 assert np.allclose(log_z(W, b, c), np.logaddexp.reduce(-energy, axis=None)), "the same Z"
 
-# %%
+# %% tags=["drift"]
 data = datasets.load(DATASET)
 shape = data.x_train.shape[1:]
 x_train, x_valid = (
@@ -440,7 +440,7 @@ assert misses["coin flips", 10].mean() < -0.5, "few temperatures from coin flips
 # Usually one looks at the spread of the log-weights: if a hundred chains agree, the estimate should be good. Here is a machine with 60 pixels and a single hidden unit, so that everything about it is known. With $h = 0$ the pixels are
 # coin flips. With $h = 1$ each is on with probability $\sigma(4) = 0.98$, and this state, though a tiny corner of all images, has 99 % of the probability.
 
-# %%
+# %% tags=["drift"]
 trap = models.RBM(60, hidden_size=1)
 trap.set_weights_and_biases(np.full((60, 1), 4.0), np.zeros(60), [-194.5])
 truth = evaluation.log_partition(trap)
@@ -455,7 +455,7 @@ def exact_draws(seed, n=100):
     return (random.random((n, 60)) < on).astype("float32")
 
 
-# %%
+# %% tags=["drift"]
 walk = lambda s, **options: evaluation.annealed(trap, 1000, seed=s, **options)  # noqa: E731
 walks = {"coin flips": [walk(s) for s in range(3)]}
 walks["in reverse"] = [walk(s, reverse_from=exact_draws(s)) for s in range(3)]

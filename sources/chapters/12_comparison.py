@@ -75,7 +75,7 @@ plt.show()
 #
 # Distances need features (chapter 10). Ours come from a small classifier of the training rows, the *reader*: its 64 hidden units.
 
-# %%
+# %% tags=["drift"]
 data = datasets.load(DATASET)
 x_train, x_valid, x_test = [
     (x > 0.5).astype("float32")
@@ -103,7 +103,7 @@ def features(x):
 # Four scores for a set of draws. All of them compare with *test* rows, except one. **Copies** counts the draws that are, pixel for pixel, a training row. Its own reference is the share of copies among
 # rows that nobody trained on: small binary digits repeat by themselves.
 
-# %%
+# %% tags=["drift"]
 class Scores(NamedTuple):
     distance: float  # Fréchet distance in the reader's features
     precision: float
@@ -257,7 +257,7 @@ def likeness(draws):
     """For models without a likelihood: minus the distance to validation rows."""
     return -evaluation.frechet_distance(real_features, features(draws))
 
-# %%
+# %% tags=["drift"]
 chosen, real_features = [], features(x_valid)
 enter("training images", "-", lambda seed: Fitted(None, draw_memory))
 enter("independent pixels", "exact", lambda seed: as_fitted(np.ones(1), rates[None]))
@@ -398,7 +398,7 @@ assert seen > new + 0.5, "it knows its own rows better"
 #
 # **Predict.** Order these three by log-likelihood. Where will the mixture of section 2 stand among them?
 
-# %%
+# %% tags=["drift"]
 def falling_steps():
     steps = 15 * (len(x_round) // 64)
     schedule = keras.optimizers.schedules.CosineDecay(0.2, steps, alpha=0.03)
@@ -799,7 +799,7 @@ draws = table["mixture"][0]["draws"].copy()
 is_noise = random.uniform(size=n_test) < 0.99
 draws[is_noise] = random.integers(0, 2, (is_noise.sum(), *shape))
 
-# %%
+# %% tags=["drift"]
 far = score(draws).distance
 print(f"99 % noise:            {mostly_noise.mean():7.2f} nats, distance {far:5.1f}")
 for epsilon in (0.001, chosen_epsilon):
@@ -836,7 +836,7 @@ def parzen(draws, x=x_test):
 
 
 
-# %%
+# %% tags=["drift"]
 centers = KMeans(n_test, n_init=1, random_state=0).fit(flat).cluster_centers_
 gray = trained["VAE"].sample(n_test, seed=0)
 scores = {"k-means centers": parzen(centers), "VAE means, gray": parzen(gray)}

@@ -166,7 +166,7 @@ def auc(normal, odd):
 #
 # **Predict.** Which rival wins the first task, which the second? Does a rival fall to chance?
 
-# %%
+# %% tags=["drift"]
 digits = datasets.load("digits")
 makers = {"distance": distance, "kNN": neighbors, "Gaussian": gaussian}
 makers |= {"PCA-8": lambda x: pca(x, 8), "PCA-24": lambda x: pca(x, 24), "forest": forest}

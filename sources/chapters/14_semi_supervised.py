@@ -124,7 +124,7 @@ def over_draws(method, task, per_class, draws=DRAWS):
     predicted = [method(task.x, y, task.x_new) for y in shown]
     return np.array([100 * balanced_accuracy_score(task.y_new, p) for p in predicted])
 
-# %%
+# %% tags=["drift"]
 here = task(DATASET)
 alone = {per_class: over_draws(regression, here, per_class) for per_class in BUDGETS}
 print(f"{len(here.x)} examples; labels only, {DRAWS} draws: mean (lowest to highest)")
@@ -152,7 +152,7 @@ def spreading(x, y, x_new):
     with np.errstate(invalid="ignore"):  # new examples in a part that no label has reached
         return graph.predict(flat(x_new))
 
-# %%
+# %% tags=["drift"]
 graph = {per_class: over_draws(spreading, here, per_class) for per_class in BUDGETS}
 for per_class in BUDGETS:
     gains = graph[per_class] - alone[per_class]
@@ -515,7 +515,7 @@ def purity(x, y, rows=None):
     near = search.kneighbors(x[asked], return_distance=False)[:, 1:]  # the first is itself
     return np.mean(y[near] == y[asked, None])
 
-# %%
+# %% tags=["drift"]
 pure = {}
 for name, (other, _) in {"digits": (digits, 3), **others}.items():
     pure[name] = purity(other.x, other.y), np.sum((np.bincount(other.y) / len(other.y)) ** 2)
@@ -537,7 +537,7 @@ assert pure["even or odd"][0] > pure["digits"][0], "the highest purity, and M2 h
 #
 # Two methods, ten draws, the same draws for both. How sure is the difference?
 
-# %%
+# %% tags=["drift"]
 mean_gap, unpaired, paired = [], [], []
 for per_class in BUDGETS:
     a, b = alone[per_class], graph[per_class]

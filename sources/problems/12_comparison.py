@@ -269,7 +269,7 @@ def parzen(centers, x):
         best = max(best, tuple(mixture_log_p(part, even, q).mean() for part in (x_valid, x)))
     return best[1]
 
-# %%
+# %% tags=["drift"]
 prototypes = p[random.choice(40, 300, p=w)]
 entries = {  # name -> (300 samples, log p of rows or None)
     "mixture": (
@@ -369,7 +369,7 @@ def fair_distance(real, generated, n, random):
     return evaluation.frechet_distance(*chosen)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "mixed-check", "grade": true, "points": 3}
+# %% nbgrader={"grade_id": "mixed-check", "grade": true, "points": 3} tags=["drift"]
 a, b, c = (-17.1, "exact"), (-17.9, "lower bound"), (-16.8, "lower bound")
 assert better((-1.0, "exact"), (-2.0, "exact")) == 0, "two exact values: the larger wins"
 assert better((-2.0, "exact"), (-1.0, "exact")) == 1, "say who wins by 0 or 1: here the second"

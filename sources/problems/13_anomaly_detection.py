@@ -362,7 +362,7 @@ def stuck_score(train, new):
     return longest.max(axis=1)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1}
+# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
 rows = np.isin(sensors.y_valid, (0, 3))
 windows, stuck = sensors.x_valid[rows], sensors.y_valid[rows] == 3
 scores = np.asarray(stuck_score(sensors.x_train, windows))

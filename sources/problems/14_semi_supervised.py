@@ -354,7 +354,7 @@ for classes in (2, 5):
 # In the chapter, chance chose which pictures were labeled. Choose them yourself! `choose` sees the digits without labels and returns the numbers of thirty rows; only these are labeled, and label spreading does the rest. The baseline is thirty rows at random, over ten draws. The point is given for
 # a choice that beats the mean of the baseline by a point of balanced accuracy. Say in a comment how many things you tried, because every try on the same pictures makes the score a little more flattering.
 
-# %%
+# %% tags=["drift"]
 data = datasets.load("digits")
 pictures, new_pictures = [part.reshape(len(part), -1) for part in (data.x_train, data.x_valid)]
 
