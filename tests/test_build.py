@@ -113,6 +113,20 @@ def test_text_alone_is_not_executed_again(course, monkeypatch):
     assert "steps that are equal" in (course / CHAPTER).read_text()
 
 
+def test_that_an_output_may_drift_is_not_executed_again(course, monkeypatch):
+    source = course / "sources/chapters/01_fixture.py"
+    cells = source.read_text()
+    assert cells.count('# %% tags=["drift"]') == 1
+    source.write_text(cells.replace('# %% tags=["drift"]', "# %%"))
+    assert build.check(course) == [f"{CHAPTER}: stale"]
+    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed for a tag that only nbval reads"))
+    assert build.main([], course) == 0
+    assert "nbval-ignore-output" not in (course / CHAPTER).read_text()
+    monkeypatch.undo()
+    source.write_text(cells.replace('tags=["drift"]', 'tags=["drift", "raises-exception"]'))
+    assert build.main([], course) == 1, "a cell that was to raise, and does not, is executed and refused"
+
+
 def test_changed_code_is_executed_again(course):
     source = course / "sources/chapters/01_fixture.py"
     source.write_text(source.read_text().replace('print("the sum is 3")', 'print("three")'))

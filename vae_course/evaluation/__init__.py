@@ -4,20 +4,16 @@ likelihood        how likely are data under a VAE?                     log_likel
 collapse          does it use its latents?                             diagnose, active_units, kl_per_dimension
 disentanglement   does a latent follow one factor?                     mig, dci, factor_vae_score, beta_vae_score
 fidelity          do samples look like the data, and as varied?        frechet_distance, precision_recall, copies, ...
-anomalies         how odd is an example, and is it an alarm?           anomaly_scores, threshold, average_precision, ...
+missing           what could the missing entries be?                   impute
+anomalies         how odd is an example, or a step of a series?        anomaly_scores, sliding_windows, scores_of_steps
+alarms            when is a score an alarm, and how many are true?     threshold, average_precision, point_adjusted
 rankings          are hidden choices near the top of a ranking?        hide, ndcg, recall
-partition         what is the sum under an RBM's log-likelihood? log_partition, annealed
+partition         what is the normalizer of an RBM?                    log_partition, annealed
 published_losses  what does a loss weigh, once it is in nats?          effective_beta
 """
 
-from vae_course.evaluation.anomalies import (
-    anomaly_scores,
-    average_precision,
-    point_adjusted,
-    scores_of_steps,
-    sliding_windows,
-    threshold,
-)
+from vae_course.evaluation.alarms import average_precision, point_adjusted, threshold
+from vae_course.evaluation.anomalies import anomaly_scores, scores_of_steps, sliding_windows
 from vae_course.evaluation.collapse import active_units, diagnose, kl_per_dimension
 from vae_course.evaluation.disentanglement import beta_vae_score, dci, factor_vae_score, mig
 from vae_course.evaluation.fidelity import copies, frechet_distance, precision_recall, sharpness

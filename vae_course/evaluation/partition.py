@@ -5,6 +5,7 @@ from typing import NamedTuple
 from vae_course.models import checks
 
 import numpy as np
+from scipy.special import expit
 
 MOST_UNITS = 20  # of the smaller layer: 2^20 states are summed in seconds
 BLOCK = 2**13
@@ -63,9 +64,9 @@ def annealed(rbm, temperatures=1000, chains=100, start=None, reverse_from=None, 
         return (1 - beta) * x @ base + beta * x @ b + _softplus(beta * (x @ w + c)).sum(axis=1)
 
     def step(x, beta):
-        h = random.uniform(size=(len(x), len(c))) < _sigmoid(beta * (x @ w + c))
+        h = random.uniform(size=(len(x), len(c))) < expit(beta * (x @ w + c))
         logits = (1 - beta) * base + beta * (h @ w.T + b)
-        return (random.uniform(size=x.shape) < _sigmoid(logits)).astype("float64")
+        return (random.uniform(size=x.shape) < expit(logits)).astype("float64")
 
     back = reverse_from is not None
     if back:
@@ -91,7 +92,3 @@ def _parameters(rbm):
 
 def _softplus(x):
     return np.logaddexp(0, x)
-
-
-def _sigmoid(x):
-    return 0.5 * (1 + np.tanh(0.5 * x))  # 1 / (1 + exp(-x)) without overflow
