@@ -6,17 +6,17 @@
 # %% [markdown]
 # # 11. Restricted Boltzmann machines: an energy instead of a decoder
 #
-# You train a model whose likelihood nobody can compute, learn when its progress measures lie, and let it recommend films against a VAE and against four lines of linear algebra.
+# You train a model whose likelihood nobody can compute, learn when the usual measures of its progress mislead, and let it compete with a VAE and with four lines of linear algebra at recommending films.
 #
 # **Goals.** After this chapter you can
-# - write the energy and the free energy of an RBM, and compute its exact log-likelihood while one layer is small;
+# - write the energy and the free energy of an RBM, and compute its exact log-likelihood as long as one layer is small;
 # - train it by contrastive divergence, with and without persistent chains, and say what each of them gets wrong;
-# - estimate a partition function by annealed importance sampling, and recognize an estimate that is wrong and sure;
-# - hold a VAE against an RBM point by point: what is exact, how each samples, what each costs;
-# - compare recommenders by NDCG and recall with paired errors, and name three ways to fool such a table;
-# - find a fault that a ranking hardly shows, and that the bound cannot miss.
+# - estimate a partition function by annealed importance sampling, and recognize an estimate that is confidently wrong;
+# - compare a VAE with an RBM point by point: what is exact, how each draws samples, what each costs;
+# - compare recommenders by NDCG and recall with paired errors, and name three ways to get such a table wrong;
+# - find a fault that hardly shows in a ranking and that the bound cannot miss.
 #
-# **Before you start.** Chapter 03 (the ELBO) and chapter 04 (log-likelihood with $k$ samples). Markov chains: that a chain which draws each variable
+# **Before you start.** Chapter 03 (the ELBO) and chapter 04 (log-likelihood with $k$ samples). About Markov chains you need one fact: a chain that keeps redrawing each variable
 # given the others ends up drawing from the joint distribution (Gibbs sampling).
 #
 # **Level:** advanced · **Time:** 75 minutes reading, 3 minutes computing
@@ -57,27 +57,28 @@ ax = plots.schematic(nodes, arrows, unit=0.6)
 plt.show()
 
 # %% [markdown]
-# Lines, not arrows: nothing is generated from anything. Each line is an agreement between one pixel and one hidden unit, with a weight that says how welcome it is that both
-# are on. There are no lines within a layer. That is the *restriction*, and everything cheap about the model follows from it.
+# The picture has lines, not arrows, because nothing is generated from anything else. Each line joins one pixel and one hidden unit, and its weight says how much the model favors both being on
+# at once. There are no lines within a layer. That is the *restriction* in the name **restricted Boltzmann machine** (RBM), and everything that is cheap about the model follows from it.
 #
-# ## 1. What does a model look like that has an energy instead of a decoder?
+# ## 1. What does a model with an energy instead of a decoder look like?
 #
-# A VAE describes how an example comes about: draw a code, decode it. A **Boltzmann machine** only scores. It gives each configuration of pixels
-# $x \in \{0,1\}^D$ and hidden units $h \in \{0,1\}^H$ an **energy**, and says that low energies are likely:
+# A VAE describes how an example comes about: draw a code, then decode it. A **Boltzmann machine** only gives scores. It assigns an **energy** to each configuration of pixels
+# $x \in \{0,1\}^D$ and hidden units $h \in \{0,1\}^H$, and low energies are likely:
 #
 # $$ E(x, h) = -x^\top b - h^\top c - x^\top W h, \qquad p(x, h) = \frac{e^{-E(x, h)}}{Z}, \qquad Z = \sum_{x, h} e^{-E(x, h)}. \tag{11.1} $$
 #
-# $Z$, the **partition function**, is a sum over $2^{D+H}$ configurations. But given the pixels, the energy is a sum of one term per hidden unit, so the units are independent, and both
-# conditionals are exact:
+# $Z$, the **partition function**, makes the probabilities sum to one. It is itself a sum over $2^{D+H}$ configurations. But once the pixels are given, the energy is a sum of one term per hidden unit,
+# so the hidden units are independent. In the same way the pixels are independent once the hidden units are given. Both conditionals are exact:
 #
 # $$ p(h_j = 1 \mid x) = \sigma(c_j + (x^\top W)_j), \qquad p(x_i = 1 \mid h) = \sigma(b_i + (W h)_i). \tag{11.2} $$
 #
-# The first is what the encoder of a VAE approximates. Here it is the posterior itself, for free. For the same reason $h$ can be summed out of $p(x, h)$. What is left is the **free energy**:
+# The first is the posterior. The encoder of a VAE only approximates it; here we get the posterior itself, for free. For the same reason we can sum $h$ out of $p(x, h)$. What is left is an energy of the pixels alone,
+# the **free energy**:
 #
 # $$ p(x) = \frac{e^{-F(x)}}{Z}, \qquad F(x) = -\log \sum_h e^{-E(x, h)} = -x^\top b - \sum_{j} \log\left(1 + e^{c_j + (x^\top W)_j}\right). \tag{11.3} $$
 #
-# Below, the parameters are a triple $(W, b, c)$ whose arrays have one more axis in front: several machines at once, one for each seed. NumPy's `@` takes care of it. The sum over $2^H$ states in equation 11.3 is now one line;
-# for a small machine we can check it term by term.
+# In the code below, the parameters are a triple $(W, b, c)$. The arrays have an extra axis in front, so that they hold several machines at once, one for each seed; NumPy's `@` handles this axis by itself. The sum over $2^H$ states
+# in equation 11.3 now takes one line, and for a small machine we can check it term by term.
 
 # %%
 def sigmoid(v):
@@ -108,14 +109,14 @@ assert np.allclose(free_energy(x, W, b, c)[0], summed), "the sum over h, one uni
 # %% [markdown]
 # ## 2. How likely is an image?
 #
-# Equation 11.3 gives log-likelihoods up to one constant, $\log Z$. Differences are exact: $F(x') - F(x)$ says how many nats more likely $x$ is than $x'$, *in the same machine*. Across machines, free energies mean
-# nothing: each has a $Z$ of its own.
+# Equation 11.3 gives log-likelihoods up to one constant, $\log Z$. Differences are exact: $F(x') - F(x)$ says how many nats more likely $x$ is than $x'$, *in the same machine*. The free energies of different machines
+# cannot be compared, because each machine has its own $Z$.
 #
-# With a small hidden layer we can have $Z$ as well. Sum out the pixels instead of the hidden units, and $2^{16}$ hidden states remain:
+# If the hidden layer is small, we can compute $Z$ as well. We sum out the pixels instead of the hidden units, and with 16 hidden units $2^{16}$ hidden states remain:
 #
 # $$ \log Z = \log \sum_h \exp\Big( h^\top c + \sum_i \log\left(1 + e^{b_i + (W h)_i}\right) \Big). \tag{11.4} $$
 #
-# So in this chapter, as long as the machine has 16 hidden units, the exact log-likelihood stands beside every estimate. The library has the same sum, over the smaller layer, as `evaluation.log_partition`.
+# So in this chapter, as long as a machine has 16 hidden units, we can hold every estimate against the exact log-likelihood. In the library, `evaluation.log_partition` computes the same sum over the smaller of the two layers.
 
 # %%
 def log_z(W, b, c):
@@ -143,19 +144,19 @@ independent = (x_valid @ np.log(rates) + (1 - x_valid) @ np.log1p(-rates)).mean(
 print(f"independent pixels: {independent:.2f} nats an image")
 
 # %% [markdown]
-# Independent pixels are an RBM without hidden units, and the score to beat.
+# A model of independent pixels is an RBM without hidden units. Its log-likelihood is the score to beat.
 #
-# ## 3. Which way is down?
+# ## 3. What is the gradient of the log-likelihood?
 #
 # Differentiate $\log p(x) = -F(x) - \log Z$ with respect to any parameter $\theta$. The derivative of $\log Z$ is an average under the model itself:
 #
 # $$ \frac{\partial \log p(x)}{\partial \theta} = -\frac{\partial F(x)}{\partial \theta} + \mathbb E_{p(x')}\left[\frac{\partial F(x')}{\partial \theta}\right],
 # \qquad -\frac{\partial F(x)}{\partial W} = x\, p(h = 1 \mid x)^\top. \tag{11.5} $$
 #
-# Lower the free energy of the data, raise it wherever the model itself would draw. Training is at rest when pixels and hidden units agree as often in the data as in the model's own draws. The first
-# average is easy. The second needs samples from the model, and here a decoder would be welcome.
+# A step along this gradient lowers the free energy of the data, and raises it at the model's own samples. Training comes to rest when pixels and hidden units are on together as often in the data as in the model's samples.
+# The first term is easy to average over the data. The second needs samples from the model, and this is where one misses a decoder.
 #
-# For the machine of six pixels, all of it can be enumerated, and TensorFlow may differentiate $\log p$ for comparison.
+# For the machine with six pixels we can enumerate every image, and let TensorFlow differentiate $\log p$ for comparison.
 
 # %%
 some = states(6)[[3, 12, 48, 63]]  # four images as data
@@ -172,13 +173,13 @@ assert np.allclose(tape.gradient(log_p, weight), by_hand), "equation 11.5 is the
 # %% [markdown]
 # ## 4. Contrastive divergence: how far must a chain run?
 #
-# The model's draws come from Gibbs sampling: draw $h$ given $x$, then $x$ given $h$, by equation 11.2, and again. Run long enough, the chain draws from the model.
+# We draw from the model by Gibbs sampling: draw $h$ given $x$, then $x$ given $h$, both by equation 11.2, and repeat. A chain that has run long enough draws from the model.
 # Nobody can wait that long in each step of training, so there are two shortcuts:
 #
-# - **Contrastive divergence, CD-$k$** (Hinton, 2002): start at the data, and take $k$ steps. The chain cannot get far, so the gradient is biased: the model is only told to raise the energy *near* the data.
-# - **Persistent CD, PCD** (Tieleman, 2008): keep the chains from one step of training to the next. While the weights move slowly, the chains follow and stay near the model's distribution. If they are restarted, this is lost.
+# - **Contrastive divergence, CD-$k$** (Hinton, 2002): start the chains at the data, and take $k$ Gibbs steps. A chain cannot get far in so few steps, so the gradient is biased: it raises the energy only *near* the data.
+# - **Persistent CD, PCD** (Tieleman, 2008): keep the chains running from one training step to the next. As long as the weights move slowly, the chains follow and stay near the model's distribution. Restarting them throws this away.
 #
-# Both are the same ten lines; only the start of the chains differs.
+# Both use the same ten lines of code; only the starting point of the chains differs.
 
 # %%
 def gibbs(x, W, b, c, k, random):
@@ -222,9 +223,9 @@ def train(x, rate, steps=STEPS, batch=20, k=1, chains=0, step=step, note=None):
     return parameters, np.array(notes)
 
 # %% [markdown]
-# The biases start at the pixels' base rates, so each machine begins as independent pixels. The step size falls from 0.3 to 0.01, or stays at 0.1.
+# The pixel biases start where each pixel has its base rate, the share of training images in which it is on. So each machine begins as a model of independent pixels. The step size either falls from 0.3 to 0.01 or stays at 0.1.
 #
-# **Predict.** CD-1 looks one step ahead, CD-5 five, and PCD keeps 20 chains alive. How many nats of log-likelihood will lie between the best and the worst of them? Which will suffer most from the constant step?
+# **Predict.** CD-1 takes one Gibbs step, CD-5 takes five, and PCD keeps 20 chains running. How many nats of log-likelihood will separate the best of the three from the worst? Which will suffer most from the constant step size?
 
 # %% tags=["drift"]
 falling, constant = (0.3, 0.01), (0.1,)
@@ -248,19 +249,20 @@ if DATASET == "digits":
     assert lost["PCD"] > lost["CD-1"], "a constant step harms PCD more"
 
 # %% [markdown]
-# Two tenths of a nat lie between the three with a falling step, hardly more than between two seeds of one of them: a longer chain buys next to nothing here, at several times the price. PCD with a constant step is clearly worse, and erratic. Its chains
-# are right about the *last* model, not about this one; only if the steps shrink do they catch up. The step size mattered more than the kind of chain.
+# With a falling step size, less than two tenths of a nat separate the best from the worst mean, hardly more than separates two seeds of the same method. So a longer chain gains next to nothing here, at several times the cost. PCD suffers most from a constant step size:
+# it is clearly worse, and erratic. Its chains lag behind, so they are right about an *earlier* model and not about the present one; they catch up only if the steps shrink. The step size mattered more than the kind of chain.
 #
 # ## 5. Which numbers tell you that training works?
 #
-# The exact log-likelihood is a luxury of 16 hidden units. What people watch instead is
+# We can follow the exact log-likelihood only because there are just 16 hidden units. What people usually watch instead is
 #
 # - the **reconstruction error**: the cross-entropy between $x$ and $p(x \mid h)$ at $h = p(h = 1 \mid x)$;
-# - the **pseudo-log-likelihood** $\sum_i \log p(x_i \mid x_{\text{others}})$. Each term needs only two free energies, so $Z$ drops out: it is $\log \sigma(F(x \text{ with } x_i \text{ flipped}) - F(x))$.
+# - the **pseudo-log-likelihood** $\sum_i \log p(x_i \mid x_{\text{others}})$. Each term needs only two free energies, so $Z$ drops out: the term is $\log \sigma(F(x \text{ with } x_i \text{ flipped}) - F(x))$.
 #
-# **Bars and stripes** put them to the test. An image of $4 \times 4$ pixels has either full columns or full rows; there are 30 of them, each equally likely, so the best possible log-likelihood is $-\log 30 = -3.40$ nats. The whole set is the batch.
+# We test both on **bars and stripes**. These are images of $4 \times 4$ pixels in which every column, or else every row, is either all on or all off. There are 30 of them, all equally likely, so the best possible log-likelihood is $-\log 30 = -3.40$ nats.
+# The batch of each training step is the whole set.
 #
-# **Predict.** CD-1 runs for 15000 steps of 0.1. The reconstruction error falls all the time. And the log-likelihood?
+# **Predict.** CD-1 runs for 15000 steps of constant size 0.1, and the reconstruction error falls all the time. What will the log-likelihood do?
 
 # %%
 def reconstruction_error(x, W, b, c):
@@ -316,23 +318,23 @@ axes[2].legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# It gets worse from about the third thousand on, by almost a nat, while the reconstruction error falls to a sixth and the pseudo-log-likelihood rises (a line for each seed; dotted: the best possible). The machine that is best by likelihood is the *worst* by the two other numbers.
-# Both look at the data and their nearest surroundings, one flip or one Gibbs step away, and there all is well: the 30 images sit in deep wells. What goes wrong lies elsewhere. CD's chains start in the wells and hardly ever leave them, so nobody tells the model
-# about the mass that it puts far from the data. *No number that looks only near the data can see what the model does far from it.*
+# It gets worse, by almost a nat from about step 3000 on, while the reconstruction error falls to a sixth and the pseudo-log-likelihood rises. (There is a line for each seed; the dotted line is the best possible value.) The machine that is best by likelihood is the *worst* by the
+# two other numbers. Both of these look only at the data and their nearest surroundings, one flip or one Gibbs step away. There all is well: the 30 images sit in deep wells of the free energy. The trouble is elsewhere. CD's chains start in the wells and hardly ever leave them,
+# so nothing tells the model about the probability that it puts far from the data. *No number that looks only near the data can see what the model does far from it.*
 #
-# PCD sees it, and with a constant step it is the worst of all, since thirty chains in deep wells are late by thousands of steps. Let the step fall, and PCD comes within a quarter of a nat of the best possible. So: shrink
-# the step, and look at the samples of *long* chains that start from coin flips.
+# PCD does see what happens there. Yet with a constant step size it is the worst of all, because thirty chains in deep wells lag thousands of steps behind the model. With a hundred chains and a falling step size, PCD comes within a third of a nat of the best possible value. So shrink
+# the step size, and look at the samples of *long* chains that start from coin flips.
 #
-# ## 6. What if the pixels were called the other way around?
+# ## 6. What if zeros and ones are swapped?
 #
-# Swap zeros and ones. Nothing about the data has changed, and for every RBM there is an RBM with the same likelihood on the flipped images. But the gradient $x\,p(h|x)^\top$ vanishes where $x = 0$, so
-# on black paper the weights hear less than on white. **Centering** (Montavon and Müller, 2012; Melchior et al., 2016) subtracts the means of pixels and hidden units, $\mu$ and $\lambda$, before the product. The biases
-# then have to pay for the shift:
+# (Optional on a first reading, up to the introduction of `models.RBM`.) Swapping zeros and ones changes nothing about the data but the names of the two values, and for every RBM there is another with the same likelihood on the flipped images. But the gradient
+# $x\,p(h|x)^\top$ vanishes where $x = 0$, so the weights learn less from an image that is mostly zeros than from one that is mostly ones. **Centering** (Montavon and Müller, 2012; Melchior et al., 2016) subtracts the means of pixels and hidden units,
+# $\mu$ and $\lambda$, before the product. The biases must then make up for the shift:
 #
 # $$ \Delta W = \langle (x - \mu)(h - \lambda)^\top \rangle_{\text{data}} - \langle \dots \rangle_{\text{model}}, \quad
 # \Delta b = \langle x \rangle_{\text{data}} - \langle x \rangle_{\text{model}} - \Delta W \lambda, \quad \Delta c = \dots - \Delta W^\top \mu. \tag{11.6} $$
 #
-# **Predict.** In ordinary digits about two thirds of the pixels are zeros. Plain and centered PCD, on them and on their negatives: which two of the four results will agree best?
+# **Predict.** In the ordinary digits about two thirds of the pixels are zeros. We train plain and centered PCD, each on the digits and on their negatives. Which two of the four results will agree best?
 
 # %%
 def centered_step(x, chains, W, b, c, rate):
@@ -355,10 +357,10 @@ if DATASET == "digits":
     assert abs(harm[1]) < 0.3 < 0.5 < harm[0], "only to plain PCD does it matter what is one"
 
 # %% [markdown]
-# The two centered ones: to a centered machine, an image and its negative are the same problem. Plain PCD loses more than a nat if ones and zeros change places. Centering does not make everything better: on the
-# images as they are, with few ones, the plain machines were half a nat ahead after these 1500 steps. It buys invariance, so that a step size chosen on one data set suits the next.
+# The two centered ones agree best: to a centered machine, the images and their negatives are the same problem. Plain PCD loses more than a nat when ones and zeros are swapped. Centering does not make everything better: on the
+# images as they are, with few ones, the plain machines were half a nat ahead after these 1500 steps. What centering brings is invariance, so that a step size chosen on one data set suits the next.
 #
-# `models.RBM` is centered and persistent unless told otherwise, and a Keras model like all others. It holds one machine; its chains and offsets are saved with it. We train one for comparison.
+# In the library, `models.RBM` is a Keras model like all the others. Unless told otherwise it is centered and keeps persistent chains. It holds a single machine, whose chains and offsets ($\mu$ and $\lambda$) are saved with it. We train one for comparison, without centering, as our own machines were.
 
 # %% tags=["drift"]
 def library_rbm(parameters, shape):
@@ -383,16 +385,17 @@ score = -rbm.free_energy(images).mean() - evaluation.log_partition(rbm)
 print(f"models.RBM after {epochs} epochs: {score:.2f} nats an image")
 
 # %% [markdown]
-# Its history reports the pseudo-log-likelihood, which is a number to look at, and by section 5 no proof. With 16 hidden units the exact value costs one call more.
+# Its training history reports the pseudo-log-likelihood. That number is worth a look, but by section 5 it proves nothing. With 16 hidden units the exact value takes just one more call.
 #
-# ## 7. What if nobody can sum over the hidden layer?
+# ## 7. What if the hidden layer is too large to sum over?
 #
-# With 64 hidden units $Z$ has $2^{64}$ terms. **Annealed importance sampling** (Neal, 2001; for RBMs Salakhutdinov and Murray, 2008) walks there in small steps. Begin at a machine $A$ whose $Z_A$ is known, independent pixels, and blend its energy into that of the RBM, with a temperature $\beta$ from 0 to 1:
+# With 64 hidden units the sum for $Z$ has $2^{64}$ terms. **Annealed importance sampling** (AIS; Neal, 2001; for RBMs Salakhutdinov and Murray, 2008) estimates $Z$ by a walk in small steps. The walk begins at a machine $A$ whose $Z_A$ is known, independent pixels. It blends the energy of $A$ into
+# that of the RBM, while a temperature $\beta$ goes from 0 to 1:
 #
 # $$ p_\beta(x) \propto \tilde p_\beta(x) = e^{(1-\beta)\, x^\top a} \, \prod_j \left(1 + e^{\beta (c_j + (x^\top W)_j)}\right) e^{\beta\, x^\top b}, \qquad
 # \log w = \sum_{t=1}^{T} \log \frac{\tilde p_{\beta_t}(x_t)}{\tilde p_{\beta_{t-1}}(x_t)}. \tag{11.7} $$
 #
-# Draw $x_1$ from $A$. Note how much more the next machine likes it, take one Gibbs step *in that next machine*, and so on. As in chapter 04 the weights are unbiased for a ratio, $\mathbb E[w] = Z / Z_A$, so $\log$ of their mean is too low on average.
+# Draw $x_1$ from $A$. Record the log-ratio of $\tilde p$ at $x_1$ between the next machine and the present one, take one Gibbs step *in that next machine*, and so on. As in chapter 04, the weights are unbiased estimates of a ratio, $\mathbb E[w] = Z / Z_A$, so the $\log$ of their mean is too low on average.
 
 # %% tags=["drift"]
 def ais(W, b, c, on, temperatures, chains=100, seed=0):
@@ -416,7 +419,7 @@ print(f"log Z: exact {truth:.3f}, by 1000 temperatures {by_hand:.3f}")
 assert abs(by_hand - truth) < 0.3 or DATASET != "digits", "AIS finds Z"
 
 # %% [markdown]
-# From here on we use `evaluation.annealed`, the same walk. It starts from coin flips unless it is given base rates.
+# From here on we use `evaluation.annealed`, which takes the same walk. It starts from coin flips unless it is given base rates.
 #
 # **Predict.** With 10 temperatures instead of 1000: will the estimate be too high or too low? Does the start matter?
 
@@ -432,13 +435,13 @@ assert near, "a thousand temperatures are enough"
 assert misses["coin flips", 10].mean() < -0.5, "few temperatures from coin flips: too low"
 
 # %% [markdown]
-# Too low, by about a nat from coin flips. From the base rates even 10 temperatures miss only by a tenth, since most of what there is to know about an image is how often each pixel is on. A $\log Z$ that is too low
-# makes a log-likelihood too *high*: with AIS the error flatters.
+# Too low, by about a nat if the walk starts from coin flips. The start does matter: from the base rates even 10 temperatures miss by only a tenth, because most of what there is to know about an image is how often each pixel is on. A $\log Z$ that is too low
+# makes the log-likelihood too *high*, so the error of AIS flatters the model.
 #
-# ## 8. Can an estimate be wrong and sure?
+# ## 8. Can an estimate be confidently wrong?
 #
-# Usually one looks at the spread of the log-weights: if a hundred chains agree, the estimate should be good. Here is a machine with 60 pixels and a single hidden unit, so that everything about it is known. With $h = 0$ the pixels are
-# coin flips. With $h = 1$ each is on with probability $\sigma(4) = 0.98$, and this state, though a tiny corner of all images, has 99 % of the probability.
+# The usual check is the spread of the log-weights: if a hundred chains agree, the estimate should be good. We try this on a machine with 60 pixels and a single hidden unit, so that everything about it is known. With $h = 0$ the pixels are
+# coin flips. With $h = 1$ each pixel is on with probability $\sigma(4) = 0.98$. This state covers only a tiny corner of all images, but it has 99 % of the probability.
 
 # %% tags=["drift"]
 trap = models.RBM(60, hidden_size=1)
@@ -467,13 +470,13 @@ for one, other in zip(walks["coin flips"], walks["in reverse"], strict=True):
     assert abs(one.log_z - other.log_z) > 2, "the walk back disagrees"
 
 # %% [markdown]
-# It can: five nats too low in each of three repeats, with a standard error of two thousandths. All hundred chains walked into the large valley of coin flips, and agree. None has
-# seen the small deep hole, which opens only when $\beta$ is nearly 1, too late to find it by chance.
+# It can: from coin flips the estimate is five nats too low in each of three repeats, with a standard error of two thousandths. All hundred chains agree because they all ended up in the same wide valley, the images that look like coin flips. None of them has
+# seen the small, deep hole of $h = 1$, which opens only when $\beta$ is nearly 1, too late for a chain to find it by chance.
 #
-# The alarm is the walk in the other direction: **reverse AIS** (Burda et al., 2015) starts at samples of the machine and walks back to $A$. On average it errs upward, so on average the two enclose the truth. Here they differ by 4 to 15 nats.
-# Starting at the base rates would have helped as well, in this case. *The gap between both directions is the alarm, not the spread of either.*
+# What raises the alarm is a walk in the other direction. **Reverse AIS** (Burda et al., 2015) starts at samples from the machine and walks back to $A$. On average it errs upward, so on average the two estimates enclose the truth. Here they differ by 4 to 15 nats.
+# In this case it would also have helped to start at the base rates. *Take the gap between the two directions as the alarm, not the spread of either.*
 #
-# Reverse AIS needs samples of the *model*. A popular shortcut takes data instead, which is right only if the model is good. Our worst machine, PCD with a constant step on bars and stripes, is not: it puts nearly all of its mass elsewhere.
+# Reverse AIS needs samples from the *model*. A popular shortcut uses data instead, which is right only if the model is good. Our worst machine, trained by PCD with a constant step size on bars and stripes, is not: it puts nearly all of its probability elsewhere.
 
 # %% tags=["drift"]
 poor = runs["PCD, step 0.1"][0]
@@ -486,14 +489,15 @@ for i, truth in enumerate(log_z(*poor)):
     assert abs(there) < 1 < truth - back, "from data, the reverse walk is not an upper bound"
 
 # %% [markdown]
-# The reverse walk from data is several nats too *low* for each of the three machines, where it promised to be too high. It says $\log Z$ for the part of the space where the data are.
+# The reverse walk should err upward, but when it starts from data it is several nats too *low* for each of the three machines. It gives $\log Z$ only for the part of the space where the data are.
 #
-# ## 9. Are its features good?
+# ## 9. Are the features of an RBM good?
 #
-# RBMs became famous as feature extractors: $p(h = 1 | x)$, learned without labels, as the input of a classifier. We train three machines with 64 hidden units on all training digits. Then a logistic regression reads
-# the features of a few digits *with* labels. Its rivals read the pixels themselves, the first 16 principal components, the means of a VAE with eight latents, and 64 *random* features, $\tanh$ of random weights: the control that tells learning from a mere change of shape.
+# (Optional on a first reading.) RBMs became famous as feature extractors: $p(h = 1 | x)$ is learned without labels and then used as the input of a classifier. We train three machines with 64 hidden units on all training digits. Then a logistic regression learns
+# from the features of a few digits *with* labels. Its rivals get the pixels themselves, the first 16 principal components, the means of a VAE with eight latents, or 64 *random* features, which are the $\tanh$ of sums of pixels with random weights. The random features are the control:
+# they tell learning from a mere change of representation.
 #
-# **Predict.** With 50 or 100 labels, which features will help most, and where do the pixels stand?
+# **Predict.** With 50 or 100 labels, which features will help most, and where will the pixels rank?
 
 # %% tags=["drift"]
 digits = datasets.load("digits")
@@ -554,13 +558,13 @@ for labels in (50, 100, 300):
     assert noise.mean() < pixels.mean(), "random features do not: learning does it"
 
 # %% [markdown]
-# The RBM's, by a clear margin: with 50 labels a classifier on them is right on about seven more digits in a hundred than one on pixels, and with 100 labels on about four more. The errors are those of the paired difference over ten draws of
-# the labels. With 300 labels one point is left, as one would expect: the more labels, the less there is to gain from images without any. Random features of the same number do worse than pixels, so it is learning that helps. The VAE's eight
-# means lose: a code of eight numbers is made for reconstruction, and drops what 64 units can keep. That is a result for these sizes, not about the two families.
+# The RBM's features help most, by a clear margin: with 50 labels a classifier on them gets about seven more digits in a hundred right than one on pixels, and with 100 labels about four more. The errors in the output are those of the paired difference over ten draws of
+# the labels. With 300 labels the lead is one point, as one would expect: the more labels there are, the less there is to gain from images without any. The same number of random features does worse than pixels, so it is the learning that helps. The VAE's eight
+# means lose: a code of eight numbers is made for reconstruction, and drops what 64 units can keep. That is a result about these sizes, not about the two families.
 #
 # ## 10. VAE against RBM, point by point
 #
-# Both are trained, so we can ask the two families the same questions. The log-likelihood of the RBM comes from AIS in both directions, that of the VAE from 100 importance samples, for three seeds each.
+# The cells of section 9 trained an RBM with 64 hidden units and a VAE with eight latents, so we can ask the two families the same questions. The log-likelihood of the RBM comes from AIS in both directions, and that of the VAE from 100 importance samples, for three seeds each.
 
 # %% tags=["drift"]
 rbms = [library_rbm([part[i : i + 1] for part in wide], 64) for i in range(SEEDS)]
@@ -587,38 +591,39 @@ assert np.abs(back - up).max() < 0.5, "both directions of AIS agree"
 # %% [markdown]
 # | question | RBM-64 | VAE-8 |
 # |---|---|---|
-# | what is exact? | $p(h \mid x)$; each $p(x_i \mid x_{\text{others}})$; $\log p(x) - \log p(x')$, two free energies | $p(x \mid z)$ |
-# | $\log p(x)$ | up to one constant for all images, which AIS estimates; errs upward, checked in reverse | a lower bound for each image, with a gap of 0.9 nats; importance samples close most of it, and err downward |
-# | validation digits, in nats | $-17.0$, both directions of AIS within 0.2 | $-17.5$ |
-# | what trains it? | a difference of two averages, one over chains; no loss that could be watched | gradients of its own bound, which is also the number to watch |
-# | a new example | a Gibbs chain, here 500 steps, and nobody says when it is long enough | one pass, exact |
+# | what is exact? | $p(h \mid x)$; each $p(x_i \mid x_{\text{others}})$; $\log p(x) - \log p(x')$, from two free energies | $p(x \mid z)$ |
+# | $\log p(x)$ | known up to one constant for all images, which AIS estimates; the estimate errs upward, and is checked in reverse | a lower bound for each image, with a gap of 0.9 nats; importance samples close most of the gap, and err downward |
+# | validation digits, in nats | $-17.0$; the two directions of AIS agree within 0.2 | $-17.5$ |
+# | what trains it? | a difference of two averages, one of them over chains; there is no loss to watch | gradients of its own bound, which is also the number to watch |
+# | a new example | a Gibbs chain, here of 500 steps; nothing says when it is long enough | one pass, exact |
 # | 300 examples, CPU seconds | about 0.4 | about 0.1 |
-# | training, CPU seconds | about 1.5 | about 1.5, and some seconds of compiling |
-# | missing pixels | draw them given the others, by the same chain | approximately, by importance weights |
-# | pixels that are not zeros and ones | another energy, another chain | another likelihood part |
-# | depth | stacks that train badly | any network |
+# | training, CPU seconds, by our NumPy and by the library | about 1 | about 1.3, and some seconds of compiling |
+# | missing pixels | drawn given the others, by the same chain | approximately, by importance weights |
+# | pixels that are not zeros and ones | another energy and another chain | another likelihood |
+# | depth | stacks, which train badly | any network |
 #
-# On 64 black-and-white pixels the RBM is no worse a density than the VAE at this budget: half a nat better, on all three seeds, after 60 epochs of the VAE. What it lacks stands in the middle of the table: samples at once, and a number to watch. That is
-# what a decoder buys, and it counts the more the larger the images are.
+# On 64 black-and-white pixels and at this budget, the RBM is no worse a density than the VAE: half a nat better, on all three seeds, after 60 epochs of the VAE. What it lacks is in the middle of the table: samples in one pass, and a number to watch. A decoder
+# gives us both, and they matter more as the images get larger.
 #
 # ## 11. Which film next?
 #
-# The most useful thing that RBMs ever did was recommending: one of them was part of the winning entry of the Netflix prize (Salakhutdinov et al., 2007). A user is a vector $x$ of zeros and ones over 200 films. The model sees part of the list, and scores all films by its reconstruction.
+# The most useful thing that RBMs ever did was to make recommendations: one of them was part of the winning entry of the Netflix prize (Salakhutdinov et al., 2007). A user is a vector $x$ of zeros and ones over 200 films, with a one for each film watched. The model sees part of this list,
+# and its reconstruction gives a score to every film.
 #
-# `films` is drawn from a known law: each user likes one to three genres, popular films are watched more, and a film of *two* liked genres counts extra, which no sum over single films can express. So there is an **oracle**, the true log-probability of each
-# film for each user. Of each test user's list a fifth is hidden, and a model should put these films near the top, once the seen ones are taken out. **NDCG@k** pays $1 / \log_2(1 + r)$ for a hidden film at rank $r \le k$, and divides by the
-# most that one could get:
+# Our data set `films` is drawn from a known law: each user likes one to three genres, popular films are watched more, and a film that belongs to *two* liked genres gets something extra, which no sum over single films can express. Because the law is known, there is an **oracle**, the true log-probability of each
+# film for each user. We hide a fifth of each test user's list. A model should put these hidden films near the top of its ranking, once the seen ones are taken out. **NDCG@k** (normalized discounted cumulative gain) counts $1 / \log_2(1 + r)$ for a hidden film at rank $r \le k$, and divides the sum by the
+# largest value that it can have:
 #
 # $$ \mathrm{NDCG}@k = \frac{\sum_{r \le k} \mathrm{hit}_r / \log_2(1 + r)}{\sum_{r \le \min(k, m)} 1 / \log_2(1 + r)}, \qquad m = \text{number of hidden films}. \tag{11.8} $$
 #
-# **Recall@k** counts hits, and divides by $\min(k, m)$. The library has both, and lets equal scores share their ranks.
+# **Recall@k** counts the hits among the first $k$, and divides by $\min(k, m)$. The library has both. Films with equal scores share their ranks there.
 #
-# The rivals first; each is a matrix $B$ of films by films, and the scores are $x B$:
+# We begin with the rivals of the RBM and the VAE. All but the first are a matrix $B$ of films by films, and the scores are $x B$:
 #
-# - **popularity**: how many training users watched it; the same for everybody;
-# - **item-kNN**: cosine similarities of films, the $k$ largest only;
-# - **truncated SVD**: the projection on the first singular vectors, PCA without the mean;
-# - **EASE** (Steck, 2019): predict each film from all others by ridge regression. With $P = (X^\top X + \lambda I)^{-1}$ it is $B_{ij} = -P_{ij} / P_{jj}$ and a diagonal of zeros.
+# - **popularity**: how many training users watched the film; the same for everybody;
+# - **item-kNN**: the cosine similarities between films, of which only the $k$ largest are kept;
+# - **truncated SVD**: the projection onto the first singular vectors, which is PCA without subtracting the mean;
+# - **EASE** (Steck, 2019): predict each film from all others by ridge regression. With $P = (X^\top X + \lambda I)^{-1}$ the solution is $B_{ij} = -P_{ij} / P_{jj}$ with zeros on the diagonal.
 #
 # Their sizes and $\lambda$ are chosen on *validation* users, never on test users.
 
@@ -671,8 +676,8 @@ for make, values in options.items():
     print(f"{make.__name__}: {values[best]} is best on validation users")
 
 # %% [markdown]
-# Then the RBM, by our own `train`, with 50 hidden units. And three VAEs: one trained for the bound itself, with Bernoulli likelihood; and the **Mult-VAE** of Liang et al. (2018), which changes three things. The likelihood is multinomial: a list is a handful of draws
-# from one pot, and films compete for them. $\beta$ is 0.2. And dropout hides half of each list from the encoder. The library has no multinomial, so we write a part of our own; with `total_count` 1 its log-probability
+# Next comes the RBM, trained by our own `train`, with 50 hidden units, and then three VAEs. The first is trained for the bound itself, with a Bernoulli likelihood. The second is the **Mult-VAE** of Liang et al. (2018), which changes three things. Its likelihood is multinomial: a list is a handful of draws
+# from a single distribution over all films, so the films compete for them. Its $\beta$ is 0.2. And dropout hides half of each list from the encoder. The third is a Mult-VAE without dropout. The library has no multinomial likelihood, so we write our own; with `total_count` 1 its log-probability
 # for a list is $\sum_i x_i \log \mathrm{softmax}_i$.
 
 # %%
@@ -698,7 +703,7 @@ def new_recommender(kind, seed, likelihood, beta, dropout):
 def fitted(kind, *options, epochs=25):
     """For each seed: (recommender, ELBO in the history, ELBO of validation users)."""
     model, found = new_recommender(kind, 0, *options), []
-    model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)  # dropout is slow in XLA
+    model.compile(keras.optimizers.Adam(1e-2))
     for seed in range(SEEDS):
         model.start_from(new_recommender(kind, seed, *options))
         history = model.fit(chosen, batch_size=100, epochs=epochs, verbose=0).history
@@ -724,9 +729,9 @@ bounds = {name: fitted(models.VAE, *recipe) for name, recipe in recipes.items()}
 recommenders |= {name: [seed[0] for seed in found] for name, found in bounds.items()}
 
 # %% [markdown]
-# Each recommender is a function for each seed, from seen films to scores. Each is scored on three draws of what is hidden; the error is that of the mean *difference* to EASE over the 500 test users.
+# For each seed, a recommender is a function from seen films to scores. We evaluate it on three random choices of the hidden films. The error in the output is that of the mean *difference* from EASE over the 500 test users.
 #
-# **Predict.** Put in order: EASE, RBM, Mult-VAE, Mult-VAE without dropout, and the plain VAE.
+# **Predict.** Put these in order, best first: EASE, RBM, Mult-VAE, Mult-VAE without dropout, and the plain VAE.
 
 # %%
 def of_users(functions, score=evaluation.ndcg):
@@ -756,21 +761,21 @@ assert abs(ahead["RBM"][0] - ahead["VAE, the bound"][0]) < 0.02, "RBM and VAE: a
 assert max(ahead.values()) == ahead["oracle"], "nobody beats the oracle"
 
 # %% [markdown]
-# RBM and plain VAE are on top, within a hundredth of each other; both beat EASE by three hundredths or more, eight standard errors, on every seed. The Mult-VAE comes next. Without dropout, and with $\beta = 0.2$, it falls below EASE, and training longer makes it worse. A KL at a fifth of its
-# price lets the code memorize lists; dropout mends that by never showing the whole list. The plain VAE needs neither: the full KL is its regularization. The oracle is still six hundredths away.
+# The RBM and the plain VAE come first, within a hundredth of each other. Both beat EASE by three hundredths or more, eight standard errors, on every seed. The Mult-VAE comes next. Without dropout, and with $\beta = 0.2$, it falls below EASE, and training longer makes it worse. When the KL counts only a fifth,
+# the code can memorize lists; dropout mends this by never showing the whole list. The plain VAE needs neither a small $\beta$ nor dropout: the full KL is its regularization. The oracle is still six hundredths away.
 #
-# Mind what has been shown. This law of genres is ours, and its AND-effect is what a linear model cannot have. On real ratings the order changes from one data set to the next: Steck (2019) reports NDCG@100 of 0.426 for the Mult-VAE against 0.420 for EASE on MovieLens-20M,
+# Keep in mind what has been shown and what has not. We made up this law of genres, and a linear model cannot express the extra that a film gets for two liked genres. On real ratings the order changes from one data set to the next: Steck (2019) reports an NDCG@100 of 0.426 for the Mult-VAE against 0.420 for EASE on MovieLens-20M,
 # but 0.386 against 0.393 on Netflix and 0.316 against 0.389 on the Million Song Data. Always run EASE first: it takes a second.
 #
-# ## 12. Three ways to fool such a table
+# ## 12. Three ways to get such a table wrong
 #
-# Each of these is easy to do:
+# Each of these mistakes is easy to make:
 #
 # 1. **The input holds the answer**: the model is shown the whole list, hidden films included.
-# 2. **Seen films stay in the ranking**, where a model that repeats its input puts them on top.
-# 3. **Sampled rivals**: a hidden film is ranked against 50 random films instead of all, and counts as found among the first ten of the 51.
+# 2. **Seen films stay in the ranking**, where a model that repeats its input puts them at the top.
+# 3. **Sampled rivals**: a hidden film is ranked against 50 random films instead of all films, and counts as found if it is among the first ten of the 51.
 #
-# **Predict.** Which of the three will make the numbers better, and which will change the order of models?
+# **Predict.** Which of the three will make the numbers better, and which will change the order of the models?
 
 # %% tags=["drift"]
 seen, hidden = splits[0]
@@ -799,15 +804,15 @@ assert np.all(unmasked[2:] < unmasked[1]), "most of all for those who were ahead
 assert np.all(sampled[1:] > 0.7) and np.ptp(sampled[1:]) < 0.06, "hit@10 flatters all"
 
 # %% [markdown]
-# The first and the third improve the numbers, and the second turns the order around. With the answer in the input, RBM and Mult-VAE gain about nine hundredths by copying; EASE cannot copy, because its diagonal is zero, and would look worse than it is. With seen films left in, those who
-# reconstruct best fall below EASE. The sampled list lifts the models to 0.8 and pushes them together: fifty random films are mostly unpopular ones, and easy to beat. `evaluation.ndcg` therefore insists on `seen`, and refuses a film that is both seen and hidden.
+# The first makes the numbers better for models that can copy and the third for all, and the second reverses the order. With the answer in the input, RBM and Mult-VAE gain about nine hundredths by copying. EASE cannot copy, because its diagonal is zero, so it would look worse than it is. With seen films left in the ranking, the models that
+# reconstruct best fall below EASE. The sampled list raises the models to 0.8 and brings them close together, because fifty random films are mostly unpopular and easy to beat. This is why `evaluation.ndcg` insists on `seen`, and refuses a film that is both seen and hidden.
 #
 # ## 13. A fault that rankings hardly show
 #
-# RecBole, a large library of recommenders, draws the codes of its three VAEs with noise of *a hundredth* of the posterior's standard deviation. The KL is taken for the full posterior. So what training maximizes is no bound on anything: the decoder is
-# promised codes much more precise than the rate that was paid for them. In our library the fault takes three lines.
+# RecBole, a large library of recommenders, draws the codes of its three VAEs with noise of *a hundredth* of the posterior's standard deviation, but computes the KL for the full posterior. So what training maximizes is not a bound on anything: the decoder gets
+# codes that are much more precise than the rate (the KL) has paid for. In our library the fault takes three lines.
 #
-# **Predict.** After training with this fault: what happens to NDCG, to the ELBO in the history, and to the true ELBO?
+# **Predict.** After training with this fault, what will have happened to NDCG, to the ELBO in the training history, and to the true ELBO?
 
 # %% tags=["drift"]
 class Quiet(models.VAE):
@@ -835,39 +840,39 @@ assert np.all(reported > 5), "the history says that the fault is an improvement"
 assert np.all(honest < -10), "the bound, taken as it should be, sees it in every seed"
 
 # %% [markdown]
-# NDCG falls by about two hundredths; the history *improves* by 13 nats; the true ELBO falls by 25. The paired difference of the rankings is several standard errors wide, so a test that has the right model beside the wrong one finds it. But those who make the mistake do not
-# have the right model at hand. They see a recommender that is level with EASE, and a training curve that is better than the right one. It is dropout that hides the fault, since it does the work of the missing noise: in one run without it, at $\beta = 1$, the same fault
+# NDCG falls by about two hundredths, the ELBO in the history *improves* by 13 nats, and the true ELBO ("honest" in the output) falls by 25. The paired difference in NDCG is several standard errors from zero, so a test that has the right model beside the wrong one finds the fault. But people who make the mistake do not
+# have the right model at hand. They see a recommender that is level with EASE, and a training curve that looks better than the right one. Dropout hides the fault, because it does the work of the missing noise: in one run without dropout, at $\beta = 1$, the same fault
 # cost seven hundredths of NDCG, and the model fell below EASE.
 #
-# The honest bound shows it, on each of the three seeds: `log_weights` asks the posterior, the prior and the likelihood, and not the training step. *Measure the bound by other code than that which trains on it.*
+# The true ELBO shows the fault on each of the three seeds, because `log_weights` computes it from the posterior, the prior and the likelihood, and not from the training step. *Measure the bound with other code than the code that trains on it.*
 #
 # ## Summary
 #
 # You have
-# - written a model as an energy, summed its hidden layer in one line, and computed its exact likelihood while 16 hidden units allow it;
-# - trained it by CD and PCD, a tie with falling steps, and seen a constant step hurt persistent chains most;
-# - watched a reconstruction error and a pseudo-log-likelihood improve for thousands of steps while the exact likelihood fell by a nat;
-# - centered the gradient, so that it does not matter what is called one;
-# - estimated $Z$ by AIS to a few hundredths, met an estimate that was five nats wrong with an error of 0.002, and exposed it by the walk back;
+# - written a model as an energy, summed out its hidden layer in one line, and computed its exact likelihood, which 16 hidden units still allow;
+# - trained it by CD and PCD, which tie when the step size falls, and seen that a constant step size hurts persistent chains most;
+# - watched a reconstruction error and a pseudo-log-likelihood improve for thousands of steps while the exact log-likelihood fell by almost a nat;
+# - centered the gradient, so that it does not matter which value of a pixel is called one;
+# - estimated $Z$ by AIS to a few hundredths of a nat, met an estimate that was five nats wrong with a standard error of 0.002, and exposed it by the walk back;
 # - found RBM features worth seven points of accuracy when labels are few;
-# - compared eight recommenders with an oracle: RBM and VAE tie and beat EASE, dropout and $\beta$ can undo it, and three mistakes turn the table around;
-# - found a fault of the noise by the bound, where the ranking moved by two hundredths and the training curve the wrong way.
+# - compared eight recommenders with an oracle: the RBM and the VAE tie and beat EASE, the choice of dropout and $\beta$ can undo this lead, and three mistakes can change what the table says;
+# - used the bound to find a fault in the noise, where the ranking moved by two hundredths and the training curve moved the wrong way.
 #
 # ## Common mistakes
 #
-# - Comparing free energies of two machines. Each has its own $Z$.
+# - Comparing the free energies of two machines. Each has its own $Z$.
 # - Trusting a reconstruction error, or any number that looks only near the data.
-# - PCD with a constant step, or with chains that are restarted each epoch.
+# - Training by PCD with a constant step size, or restarting its chains each epoch.
 # - Centering without correcting the biases: the model changes each time the means move.
-# - AIS from coin flips with few temperatures, and its spread as an error bar. Walk back as well, from samples of the *model*.
-# - A $\log Z$ that is too low is a log-likelihood that is too high.
+# - Running AIS from coin flips with few temperatures, and taking its spread for an error bar. Walk back as well, from samples of the *model*.
+# - Forgetting the sign: a $\log Z$ that is too low makes the log-likelihood too high.
 # - Choosing $\lambda$, sizes or epochs on test users.
-# - Hidden items in the input, seen items in the ranking, sampled rivals.
-# - An ideal DCG made from the hits that were found. It forgives all others; exercise 5 repairs it.
+# - Leaving hidden items in the input or seen items in the ranking, or ranking against sampled rivals.
+# - Computing the ideal DCG (the denominator of NDCG) from the hits that were found. Then missed films cost nothing; exercise 5 repairs this.
 #
 # ## Exercises
 #
-# [Exercises 11](../exercises/11_rbm/11_rbm.ipynb): the free energy, the exact gradient, one AIS step, EASE, a published NDCG to repair, an input that knew the answer, and a density on a budget.
+# [Exercises 11](../exercises/11_rbm/11_rbm.ipynb): the free energy, the exact gradient, one AIS step, EASE, a published NDCG to repair, an input that contained the answer, and a density on a budget.
 #
 # ## Further reading
 #

@@ -6,13 +6,13 @@
 # %% [markdown]
 # # 12. Which model is best, and by what?
 #
-# You put ten generative models and one cheat into a single table, under one rule, over three seeds, and find out what a row in such a table is worth.
+# You put ten generative models and one cheat into a single table, under one rule and over three seeds, and find out how much a row in such a table can tell you.
 #
 # **Goals.** After this chapter you can
 # - set up a fair trial: one data set, one rule for stopping, several seeds, a control that must win and one that must lose;
-# - say of every log-likelihood whether it is exact, a bound, or an estimate, and compare only what may be compared;
+# - say of every log-likelihood whether it is exact, a bound, or an estimate, and compare only numbers that may be compared;
 # - build a mixture by EM, a masked autoencoder, and a diffusion model on bits whose bound is in nats;
-# - show, with exact numbers, that likelihood and samples can disagree, and that a Parzen score can crown a set of blurry averages;
+# - show, with exact numbers, that likelihood and samples can disagree, and that a Parzen score can rank a set of blurry averages first;
 # - choose a model by purpose.
 #
 # **Before you start.** Chapter 04 (likelihoods with $k$ samples), chapter 09 (flow priors), chapter 10 (GANs, Fréchet distance, precision and recall) and chapter 11
@@ -59,21 +59,21 @@ plots.schematic(nodes, arrows, unit=0.62)
 plt.show()
 
 # %% [markdown]
-# A model is asked two questions. Above: how probable do you find test rows that you have never seen? Below: draw something, and a network that can read digits compares your draws with
-# real ones. Few models answer both, and the two answers need not agree.
+# We ask every model two questions. The upper path asks how probable the model finds test images that it has never seen (the code calls images *rows*). In the lower path the model draws images itself, and a network that can read digits compares them with
+# real ones. Few models answer both questions, and the two answers need not agree.
 #
-# ## 1. What must be fixed before anyone competes?
+# ## 1. What must be fixed before the models compete?
 #
-# The data are the $8 \times 8$ digits with each pixel set to 0 or 1, at one half. Every model sees the same 1197 training rows. The validation rows decide all choices; the
-# 300 test rows are used for the table only.
+# The data are the $8 \times 8$ digits, with each pixel set to 0 or 1 by a threshold of one half. Every model sees the same 1197 training images. All choices are made on the validation images; the
+# 300 test images are used for the table only.
 #
-# **The rule.** Each network has one hidden layer of 128 to 256 units (the masked autoencoder 200). Training stops by a **judge**: after each *round* of ten passes it looks at the validation rows, and the
-# model ends with the weights that it liked best. The judge is the log-likelihood, or its bound, where there is one, and the Fréchet distance where there is none. The RBM, whose likelihood cannot be followed, is the one exception.
+# **The rule.** Each network has one hidden layer of 128 to 256 units (the masked autoencoder 200, the RBM 64 hidden units in all). A **judge** decides when training stops: after each *round* of ten passes over the training images it scores the model on the validation images, and the
+# model ends with the weights that scored best. The judge is the log-likelihood, or a bound on it, where there is one, and the Fréchet distance where there is none. The RBM, whose likelihood cannot be followed during training, is the one exception.
 #
-# One thing is not as fair as it should be, and you will meet it in every published table: sizes, learning rates and numbers of rounds were settled by a few trials whose scores on the *test* rows we had seen as well, and the GAN took more of these trials than its rivals.
-# So read small leads with suspicion, and most of all a GAN's.
+# One thing is not as fair as it should be, and you will meet it in every published table. We settled sizes, learning rates and numbers of rounds by a few trials, and in these trials we also saw the scores on the *test* images. The GAN took more of these trials than its rivals.
+# So treat small leads with suspicion, and a GAN's most of all.
 #
-# Distances need features (chapter 10). Ours come from a small classifier of the training rows, the *reader*: its 64 hidden units.
+# Fréchet distances need features (chapter 10). Ours are the 64 hidden units of a small classifier, the *reader*, which is trained on the training images.
 
 # %% tags=["drift"]
 data = datasets.load(DATASET)
@@ -100,8 +100,8 @@ def features(x):
     return np.maximum(x.reshape(len(x), -1) @ kernel + bias, 0)
 
 # %% [markdown]
-# Four scores for a set of draws. All of them compare with *test* rows, except one. **Copies** counts the draws that are, pixel for pixel, a training row. Its own reference is the share of copies among
-# rows that nobody trained on: small binary digits repeat by themselves.
+# A set of draws gets four scores. Distance, precision and recall compare the draws with *test* images. The fourth score, **copies**, is the share of draws that equal some training image pixel for pixel. We read it against the share of copies among
+# images that nobody trained on, because small binary digits repeat by chance.
 
 # %% tags=["drift"]
 class Scores(NamedTuple):
@@ -131,10 +131,10 @@ show("coin flips", coins)
 assert real.distance < 0.1 * coins.distance, "the ruler tells digits from noise"
 
 # %% [markdown]
-# The distance between two sets of 300 *real* digits is not zero, because a Fréchet distance is biased upward in small samples. It is the zero of our ruler. And 4 % of the validation digits
+# The distance between two sets of 300 *real* digits is not zero, because a Fréchet distance is biased upward in small samples. We take this distance as the zero of our ruler. As for copies, 4 % of the validation digits
 # are exact copies of training digits, so a model with 2 % copies has memorized nothing that this column can show.
 #
-# One function enters a model in the table. It is given `fit(seed)`, which returns up to three functions: the log-likelihood of given rows, draws, and codes.
+# One function, `enter`, puts a model into the table. We give it `fit(seed)`, which returns up to three functions: for the log-likelihood of given images, for draws, and for codes.
 
 # %%
 class Fitted(NamedTuple):
@@ -174,23 +174,23 @@ def mean(name, column):
     return np.mean([row[column] for row in table[name]])
 
 # %% [markdown]
-# ## 2. What do the cheapest rivals reach?
+# ## 2. How well do the cheapest rivals do?
 #
-# Begin with what takes no training. **Independent pixels** know how often each pixel is on. **PCA** draws normal codes, decodes them, and cuts at one half; its components are chosen by distance on validation rows. The **training images** themselves are
-# the control that cheats.
+# We begin with what takes no training. **Independent pixels** is the model that knows only how often each pixel is on. **PCA** draws normal codes, decodes them, and cuts the result at one half to get bits; the number of components is chosen by the distance to the validation images.
+# The **training images** themselves are the control that cheats.
 #
-# And then a real model with an exact likelihood. A **mixture of Bernoullis** says that an image is one of $C$ prototypes, with noise:
+# Then comes a real model with an exact likelihood. A **mixture of Bernoullis** says that each image is a noisy version of one of $C$ prototypes:
 #
 # $$ p(x) = \sum_{c=1}^{C} w_c \prod_i \pi_{ci}^{x_i} (1 - \pi_{ci})^{1 - x_i}. \tag{12.1} $$
 #
-# It is a VAE whose latent is a single class. Its posterior $r_c(x) = p(c|x)$ is a softmax, so the ELBO can be made tight, and then maximized in the parameters, in turn. That is **EM**:
+# It is a VAE whose latent is a single class. Its posterior $r_c(x) = p(c|x)$ is a softmax, so we can make the ELBO tight, then maximize it in the parameters, and keep alternating. This is **EM** (expectation maximization):
 #
 # $$ r_{nc} \propto w_c\, p(x_n|c), \qquad w_c = \frac1N \sum_n r_{nc}, \qquad
 #    \pi_{ci} = \frac{\sum_n r_{nc} x_{ni} + \bar{x}_i}{\sum_n r_{nc} + 1}. \tag{12.2} $$
 #
-# The added $\bar{x}_i$ is one invented image, the mean of all, that each prototype has seen before it begins. Without it a prototype with few images becomes sure of pixels, and pays for it on new ones.
+# The added $\bar{x}_i$ is one invented image, the mean of all images, that each prototype has seen before it begins. Without it, a prototype with few images becomes too sure of its pixels, and loses nats on new images.
 #
-# **Predict.** How many prototypes will the validation rows ask for: ten, one for each digit, or more?
+# **Predict.** How many prototypes will be best on the validation images: ten, one for each digit, or more?
 
 # %%
 flat = x_train.reshape(len(x_train), -1)
@@ -272,22 +272,22 @@ if DATASET == "digits":
     assert min(chosen) >= 40, "far more prototypes than digits"
 
 # %% [markdown]
-# Far more than ten: the validation rows ask for the largest sizes on offer. A prototype is not a digit but a way of writing one. In a second or two of numpy the mixture gains seven nats on independent pixels. Remember
+# Far more than ten: the largest sizes on offer do best on the validation images. A prototype is not a digit but a way of writing one. In a second or two of NumPy the mixture gains seven nats over independent pixels. Remember
 # its log-likelihood, about $-17$: it is exact, and several networks will fail to beat it.
 #
 # ## 3. Can one network give all conditionals at once?
 #
-# Any distribution can be taken apart by the chain rule, pixel after pixel:
+# The chain rule takes any distribution apart, pixel by pixel:
 #
 # $$ \log p(x) = \sum_{i=1}^{d} \log p(x_i \,|\, x_1, \dots, x_{i-1}). \tag{12.3} $$
 #
-# So $d$ classifiers would do, each with one pixel more to look at. The **masked autoencoder** (MADE, Germain et al., 2015) makes them one network. Its output $i$ is the logit of pixel $i$; weights are
-# multiplied by masks of zeros and ones, so that no path leads from pixel $j$ to output $i$ unless $j < i$. Each unit gets a *degree*. The input pixel $j$ has degree $j$, a hidden unit any
+# So $d$ classifiers would do, each looking at one pixel more than the one before. The **masked autoencoder** (MADE, Germain et al., 2015) turns them into a single network. Its output $i$ is the logit of pixel $i$. The weights are
+# multiplied by masks of zeros and ones, so that no path leads from pixel $j$ to output $i$ unless $j < i$. To build the masks, we give each unit a *degree*. Input pixel $j$ has degree $j$, a hidden unit may have any
 # degree $m$, and
 #
 # $$ M^{\text{in}}_{jm} = [\,j \le m\,], \qquad M^{\text{out}}_{mi} = [\,m < i\,]. \tag{12.4} $$
 #
-# Along a path degrees cannot fall, and the last step must rise. The same masks stood in the autoregressive flow of chapter 09; there they made a Jacobian triangular, and here that is also the best test.
+# Along a path the degree cannot fall, and in the last step it must rise. The autoregressive flow of chapter 09 used the same masks, to make a Jacobian triangular. Here a triangular Jacobian is also the best test of the masks.
 
 # %%
 degrees, hidden_degrees = np.arange(6), np.arange(20) % 5
@@ -313,9 +313,9 @@ assert (heard[np.tril_indices(6, -1)] > 0).all(), "and each hears every pixel be
 assert np.isclose(np.exp(log_p).sum(), 1), "the probabilities of all images sum to one"
 
 # %% [markdown]
-# The sum of $p$ over all 64 images is the other test, and a mask that leaks does not pass it: an output that may look at its own pixel copies it, and "probabilities" add up to far more than one. From now on it is `models.MADE`.
+# The other test is the sum of $p$ over all 64 images. A mask that leaks does not pass it: an output that can look at its own pixel reproduces it, and the "probabilities" add up to far more than one. From now on we use the library's version, `models.MADE`.
 #
-# Every network of this chapter is trained by the two helpers below. `KeepBest` is the rule of section 1. (It can also average weights over rounds; section 6 needs that.) `learner` compiles a model once, and restarts it for each seed.
+# Every network in this chapter is trained with the two helpers below. `KeepBest` is the rule of section 1. (It can also average weights over rounds, which section 6 needs.) `learner` compiles a model once, and restarts it for each seed.
 
 # %%
 class KeepBest(keras.callbacks.Callback):
@@ -386,15 +386,15 @@ print(f"MADE, last seed: train {seen:.2f}, test {new:.2f} nats")
 assert seen > new + 0.5, "it knows its own rows better"
 
 # %% [markdown]
-# It has an exact likelihood, and it overfits: on its own training rows it is more than a nat better than on the test rows, although the judge stopped it in time. Drawing takes one pass of the network for each pixel.
+# MADE has an exact likelihood, and it overfits: on its own training images it is more than a nat better than on the test images, although the judge stopped it in time. To draw from it takes one pass of the network for each pixel.
 #
-# ## 4. What do the models with latents reach?
+# ## 4. How well do the models with latents do?
 #
-# Three of them enter, and each brings another *kind* of number.
+# Three of them enter, and with them come other *kinds* of numbers.
 #
-# - The **RBM** of chapter 11, 64 hidden units. $\log p(x) = -F(x) - \log Z$, with $\log Z$ *estimated* by annealed importance sampling. An AIS estimate of $\log Z$ tends to be too low, so the log-likelihood tends to be flattered.
-# - A **VAE** with 16 latents, and its *importance-sampled* log-likelihood with $k = 200$: a lower bound in expectation, nearly tight.
-# - The same VAE with a **flow prior**, two coupling steps, as in chapter 09.
+# - The **RBM** of chapter 11, with 64 hidden units. Its log-likelihood is $\log p(x) = -F(x) - \log Z$, where $\log Z$ is *estimated* by annealed importance sampling (AIS). Such an estimate of $\log Z$ tends to be too low, so the log-likelihood tends to come out too high.
+# - A **VAE** with 16 latents. Its log-likelihood is *importance-sampled* (IS) with $k = 200$, which makes it a lower bound in expectation, nearly tight.
+# - The same VAE with a **flow prior** of two coupling steps, as in chapter 09.
 #
 # **Predict.** Order these three by log-likelihood. Where will the mixture of section 2 stand among them?
 
@@ -425,9 +425,9 @@ if DATASET == "digits":
     assert np.abs(gaps).max() < 0.5, "both directions of AIS agree: the RBM's row may be read"
 
 # %% [markdown]
-# The RBM has no judge, since its own log-likelihood cannot be followed during training; its step size falls to a thirtieth instead. The two directions of AIS agree to a fraction of a nat, so its number can be trusted that far.
+# The RBM has no judge, because its own log-likelihood cannot be followed during training. Instead, its step size falls to a thirtieth. The two directions of AIS agree to a fraction of a nat, so its number can be trusted that far.
 #
-# In the judge of the VAEs the ELBO is averaged over four draws of each code, or else it would choose lucky noise.
+# The judge of the VAEs averages the ELBO over four draws of each code, because otherwise it would choose the weights with the luckiest noise.
 
 # %%
 def new_vae(cls=models.VAE, **options):
@@ -470,11 +470,11 @@ if DATASET == "digits":
     assert mean("VAE, flow prior", "log_p") > mean("mixture", "log_p"), "above all others"
 
 # %% [markdown]
-# The flow prior is clearly first. The mixture, which took a second of numpy, stands beside the plain VAE and above the RBM.
+# The VAE with the flow prior is clearly first. The mixture, which took a second of NumPy, is level with the plain VAE and above the RBM.
 #
 # ### A trap: which number was it?
 #
-# Had we written the VAE's ELBO into the table, the order would be another one.
+# If we had put the VAE's ELBO into the table, the order would be different.
 
 # %% tags=["drift"]
 flow_bound, flow_value = np.mean(elbos["VAE, flow prior"]), mean("VAE, flow prior", "log_p")
@@ -485,25 +485,25 @@ if DATASET == "digits":
     assert flow_bound + 0.3 < exact < flow_value, "the kind of number decides who wins"
 
 # %% [markdown]
-# By its ELBO the VAE loses to the mixture; by its log-likelihood it wins. Both numbers are right. A bound of one model says nothing against an exact value of another, except where the bound is the *larger* of the two. Many published tables
-# put an ELBO beside exact values; their losers may be winners.
+# By its ELBO this VAE loses to the mixture; by its log-likelihood it wins. Both numbers are right. A lower bound for one model tells us nothing when set against an exact value for another, unless the bound is the *larger* of the two. Many published tables
+# put an ELBO beside exact values, and a model that loses there may be the winner.
 #
-# ## 5. Can a diffusion model be put into the same currency?
+# ## 5. Can a diffusion model be scored in nats as well?
 #
-# Chapter 11's RBM draws by many small random steps, and so does a **diffusion model**. For yes-or-no pixels it can be built from flips (Sohl-Dickstein et al., 2015), and then everything in it is exact but for one inequality. Write pixels as
-# $s = \pm 1$. In $T$ steps the image dissolves into coin flips: after $t$ of them a pixel is remembered with strength $\bar a_t = 1 - t/T$,
+# The RBM of chapter 11 draws by many small random steps, and so does a **diffusion model**. For binary pixels it can be built from random flips (Sohl-Dickstein et al., 2015), and then everything in it is exact except for one inequality. Write the pixels as
+# $s = \pm 1$. In $T$ steps the image dissolves into coin flips: after $t$ steps a pixel is remembered with strength $\bar a_t = 1 - t/T$,
 #
 # $$ q(s_t | s_0) = \tfrac12 (1 + \bar a_t\, s_t s_0). \tag{12.5} $$
 #
-# Someone who knows the original and the state at $t$ can say by Bayes' rule where the pixel was one step earlier. With $a_t = \bar a_t / \bar a_{t-1}$ the log-odds of $s_{t-1} = 1$ are a sum,
+# If we know the original pixel $s_0$ and its state $s_t$, Bayes' rule tells us how probable each value was one step earlier. With $a_t = \bar a_t / \bar a_{t-1}$ the log-odds of $s_{t-1} = 1$ are a sum,
 #
 # $$ \log \frac{q(s_{t-1} = 1 | s_t, s_0)}{q(s_{t-1} = -1 | s_t, s_0)} = 2 \operatorname{artanh}(a_t s_t) + 2 \operatorname{artanh}(\bar a_{t-1} s_0). \tag{12.6} $$
 #
-# The model does not know $s_0$. It puts a guess $\hat s_0 = \tanh(\text{network}(s_t, t))$ in its place; call the result $p_\theta(s_{t-1}|s_t)$. This is a hierarchical VAE with $T$ layers of latents and a posterior that nobody has to learn, and its ELBO is
+# The model does not know $s_0$. It puts a guess $\hat s_0 = \tanh(\text{network}(s_t, t))$ in its place; call the result $p_\theta(s_{t-1}|s_t)$. This is a hierarchical VAE with $T$ layers of latents and a posterior that does not have to be learned. Its ELBO is
 #
 # $$ \log p_\theta(s_0) \ge -\sum_{t=1}^{T} \mathbb{E}_q\, \mathrm{KL}\big(q(s_{t-1}|s_t, s_0)\,\|\,p_\theta(s_{t-1}|s_t)\big). \tag{12.7} $$
 #
-# There is no other term: at $t = T$ nothing is remembered, so the prior is exact coin flips, and at $t = 1$ the KL is the reconstruction. Training picks one $t$ for each image, and counts it $T$ times.
+# There is no other term: at $t = T$ nothing is remembered, so coin flips are the exact prior, and at $t = 1$ the KL is the reconstruction term. Training picks one random $t$ for each image, and counts its KL $T$ times.
 
 # %%
 class Flips(models.ObjectiveModel):
@@ -532,7 +532,7 @@ class Flips(models.ObjectiveModel):
         return {"bound": one_step(self, x)}
 
 # %% [markdown]
-# The class says what the model is. Its objective needs the KL of one step, at a time $t$ that is drawn for each image, and counts it $T$ times. The whole bound sums all steps, and a draw walks them back, from coin flips to an image.
+# The class says what the model is. The functions below do the rest. The objective needs the KL of one step, at a time $t$ that is drawn at random for each image, and counts it $T$ times. The whole bound is the sum over all steps. A draw takes the steps backward, from coin flips to an image.
 
 # %%
 def guess(model, s_t, t):
@@ -607,20 +607,20 @@ print(f"diffusion: train {seen:.2f}, test {new:.2f} nats; precision {precision:.
 assert seen > new + 0.5, "it overfits, although the judge stopped it"
 
 # %% [markdown]
-# It can: the bound is in nats per image, and may be held against the RBM or the mixture as long as we say that it is a bound. Its value is modest on these 1197 rows, where it overfits like MADE: it prices training rows clearly better than test rows. How much of the rest is the slack of the bound, nobody can say from this number.
-# And its draws are better than the number suggests: their precision is among the higher ones of the table below.
+# It can: the bound is in nats per image, and may be set beside the RBM or the mixture as long as we say that it is a bound. Its value is modest on these 1197 images, on which the model overfits as MADE did: its bound is clearly better on training images than on test images. How much of the rest is slack in the bound, this number cannot tell us.
+# The draws are better than the number suggests: their precision is among the higher ones in the table below.
 #
 # ## 6. What does a GAN need to compete?
 #
-# A GAN has no likelihood. To be fair to it, three things were done.
+# A GAN has no likelihood. To be fair to it, we did three things.
 #
-# - **Gray is no bit.** A generator that puts out 0.3 where the data hold zeros and ones is found out at a glance, and the two players fight about grayness. So our generator rounds, and passes the gradient of the unrounded value on (a *straight-through* gradient).
-# - **Time.** It plays at two budgets, a short one of 10 rounds, and one that is three times as long.
-# - **Averaged weights.** Players who run in circles (chapter 10) are, on average, near the center. The row reads a running mean of the generator's weights over rounds, $0.7$ old and $0.3$ new.
+# - **Rounded outputs.** A generator that outputs 0.3 where the data hold zeros and ones is found out at a glance, and the two players fight about grayness. So our generator rounds its output, and passes on the gradient of the unrounded value (a *straight-through* gradient).
+# - **Time.** It gets two budgets, a short one of 10 rounds, and one that is three times as long.
+# - **Averaged weights.** Players that run in circles (chapter 10) are, on average, near the center. So the GAN is scored with a running mean of the generator's weights over rounds, $0.7$ old and $0.3$ new.
 #
-# The **VAE-GAN** of chapter 10 gets the VAE's networks, the same averaging, and 12 rounds. Its decoder puts out gray means, which we cut at one half.
+# The **VAE-GAN** of chapter 10 gets the VAE's networks, the same averaging, and 12 rounds. Its decoder outputs gray means, which we cut at one half.
 #
-# **Predict.** Will a GAN with three times the time be nearer to the real digits than the VAE is?
+# **Predict.** Will a GAN with three times the time be nearer to the real digits than the plain VAE is?
 
 # %%
 class Round(keras.layers.Layer):
@@ -684,14 +684,14 @@ plots.image_rows({**shown, "other real digits": x_valid[:12]})
 plt.show()
 
 # %% [markdown]
-# It is: at the short budget the GAN stays behind the plain VAE, and with three times the time it comes level with it, or passes it. A table with the short budget only would have ranked our patience, not the models. Nothing in its two losses
+# It is nearer, or at least level: at the short budget the GAN stays behind the plain VAE, and with three times the time it catches up with it or passes it. A table with only the short budget would have ranked our patience, not the models. Nothing in the GAN's two losses
 # said when to stop; the judge had to look at draws.
 #
-# The picture holds the first twelve draws of every row (first seed), and real digits last. Try to order the rows, then read the table below. At this size the eye cannot do it, and with a choice of draws any row could be made to look well.
+# The picture holds the first twelve draws of every model (first seed), with real digits last. Try to rank the models by eye, then read the table below. At this size the eye cannot do it, and by picking the draws one could make any model look good.
 #
-# ## 7. Who has won?
+# ## 7. Which model has won?
 #
-# The whole table. Means over three seeds; behind the distance stands its range over seeds. Seconds are CPU seconds, of the fastest of three fits (one whose program was compiled already) and of 300 draws.
+# Here is the whole table. The numbers are means over three seeds; the range of the distance over seeds is in parentheses. Times are in CPU seconds, for the fastest of three fits (one whose program was already compiled) and for 300 draws.
 
 # %% tags=["drift"]
 def line(name, rows):
@@ -757,30 +757,30 @@ axes[1].xaxis.set_minor_formatter("")
 plt.show()
 
 # %% [markdown]
-# No row wins every column. In *nats* the VAE with a flow prior is first, by about a quarter of a nat, several standard errors of a paired difference. Behind it the mixture and the plain VAE cannot be told apart, and some tenths of a nat below them, again as a pair, stand MADE and the RBM.
-# Nobody may say where the diffusion model stands, since its number is a bound. Independent pixels are last, by six nats.
+# No model wins every column. In *nats* the VAE with a flow prior is first, by about a quarter of a nat, which is several standard errors of the paired difference. Behind it, the mixture and the plain VAE cannot be told apart. Some tenths of a nat below them come MADE and the RBM, which cannot be told apart either.
+# Where the diffusion model belongs we cannot say, because its number is a bound. Independent pixels are last, by six nats.
 #
-# In *distance* the ranges of most neighbors overlap. Three seeds that do not overlap with three others are no proof either: by chance alone that happens once in ten pairs. What can be said is said of groups. Independent pixels and thresholded PCA are far off.
-# All trained models lie in one band, whose width is not much more than what one model does from seed to seed. At its good end stand three very different ones: the VAE with a flow prior, the GAN with time, and the mixture of a second's numpy. That is a verdict on small images. On 5000 binarized images
-# of MNIST, with one seed of this very notebook, the mixture falls to -138 nats, 40 below the plain VAE (-98) and its flow prior (-96): no 160 prototypes cover so many ways of writing.
+# In *distance*, the ranges of most neighbors overlap. Even where three seeds of one model do not overlap with three of another, that is no proof: by chance alone it happens once in ten pairs. So we can speak only of groups. Independent pixels and thresholded PCA are far off.
+# All trained models lie in one band, which is not much wider than the range of a single model from seed to seed. At its good end are three very different models: the VAE with a flow prior, the GAN with the longer budget, and the mixture, which took a second of NumPy. This is a result about small images. On 5000 binarized images
+# of MNIST, with one seed of this same notebook, the mixture falls to -138 nats, 40 below the plain VAE (-98) and the VAE with a flow prior (-96): no 160 prototypes cover so many ways of writing.
 #
-# The training images, our cheat, are nearer to the test rows than any model, and a hundred percent copies. The distance alone praises a memory; that is what the copies column is for. No model copies more than unseen digits do by accident.
+# The training images, our cheat, are nearer to the test images than any model, and one hundred percent of them are copies. Distance alone rewards pure memorizing; this is what the copies column is for. No model produces more copies than occur by accident among unseen digits.
 #
-# Read the times with care, too. They are those of small programs on one core, after the program was compiled (some ten seconds more for the networks), judge included. What will hold elsewhere is their pattern: one pass to draw for a VAE or a GAN, one pass for each pixel for MADE, hundreds of steps for an RBM.
+# Read the times with care, too. They are for small programs on one core, with the judge included, after the program was compiled (which takes some ten seconds more for the networks). What will hold elsewhere is the pattern: a draw takes one pass for a VAE or a GAN, one pass for each pixel for MADE, and hundreds of steps for an RBM.
 #
 # ## 8. Does a good likelihood mean good samples?
 #
-# No, and no experiment is needed for that (Theis et al., 2016). Let $p$ be the mixture of section 2 and mix it with coin flips:
+# No, and we need no experiment to see it (Theis et al., 2016). Let $p$ be the mixture of section 2 and mix it with coin flips:
 #
 # $$ p'(x) = \tfrac{1}{100}\, p(x) + \tfrac{99}{100}\, 2^{-d} \;\ge\; \tfrac{1}{100}\, p(x)
 #    \quad\Rightarrow\quad \log p'(x) \ge \log p(x) - \log 100. \tag{12.8} $$
 #
-# Of a hundred draws ninety-nine are noise. The price is at most $\log 100 = 4.6$ nats, whatever the model, and however large the image. On an image of a thousand pixels, models differ by hundreds of nats.
+# Of a hundred draws, ninety-nine are noise. Yet this costs at most $\log 100 = 4.6$ nats, whatever the model, and however large the image. On an image of a thousand pixels, models differ by hundreds of nats.
 #
-# The other way round: take training images and flip each pixel with probability $\epsilon$,
-# $p_\epsilon(x) = \frac1N \sum_n \epsilon^{D_n} (1 - \epsilon)^{d - D_n}$ with $D_n$ pixels different. With a tiny $\epsilon$ every draw is a perfect digit.
+# For the opposite case, take a *memory*: a model that draws a training image and flips each pixel with probability $\epsilon$. It gives an image $x$ the probability
+# $p_\epsilon(x) = \frac1N \sum_n \epsilon^{D_n} (1 - \epsilon)^{d - D_n}$, where $D_n$ is the number of pixels in which $x$ differs from training image $n$. With a tiny $\epsilon$ nearly every draw is a perfect digit.
 #
-# **Predict.** Will the 99 % noise beat independent pixels in log-likelihood? And what will a memory with $\epsilon = 0.001$ get?
+# **Predict.** Will the model that is 99 % noise beat independent pixels in log-likelihood? And how well will a memory with $\epsilon = 0.001$ do?
 
 # %%
 def flipped_log_p(x, epsilon):
@@ -814,15 +814,15 @@ if DATASET == "digits":
     assert memory < mostly_noise.mean() - 5, "and perfect draws lose to noise"
 
 # %% [markdown]
-# The noise wins: it is more than two nats *above* independent pixels, though ninety-nine of a hundred draws are coin flips. The memory, all of whose draws are perfect digits, is below both. With the $\epsilon$ that the validation rows choose, it prices test
-# rows decently; its draws are then speckled. So neither column of the table implies the other, and a claim about one needs that one measured.
+# The noise does beat them: it is more than two nats *above* independent pixels, though ninety-nine of a hundred draws are coin flips. The memory with $\epsilon = 0.001$, all of whose draws are perfect digits, is below both. With the $\epsilon$ that is best on validation images, a memory gives the test
+# images a decent log-likelihood, but then its draws are speckled. So neither of the two columns, likelihood and distance, implies the other, and to claim something about one you have to measure that one.
 #
 # ## 9. The Parzen trap
 #
-# For models without a likelihood a substitute was popular for years, from the first GAN paper (Goodfellow et al., 2014) on: draw samples $\hat x_m$, put a small bump on each, and price the test rows under the sum of bumps. On bits the
-# bump is a flip, so the score is the last equation with draws in the place of training images; the width $\epsilon$ is chosen on validation rows.
+# For models without a likelihood a substitute, the **Parzen score**, was popular for years, starting with the first GAN paper (Goodfellow et al., 2014): draw samples $\hat x_m$, put a small bump of probability on each, and take the log-likelihood of the test images under the sum of the bumps. On bits the
+# bump consists of flips, so the score is $\log p_\epsilon$ of section 8 with draws in the place of training images; the width $\epsilon$ is chosen on validation images.
 #
-# **Predict.** Who will win: the best model, 300 real training images, or the 300 cluster centers of k-means, which are blurred averages of digits?
+# **Predict.** Which will score highest: the best model, 300 real training images, or the 300 cluster centers of k-means, which are blurred averages of digits?
 
 # %%
 def parzen(draws, x=x_test):
@@ -847,14 +847,14 @@ for name, value in sorted(scores.items(), key=lambda pair: -pair[1]):
 assert max(scores, key=scores.get) == "k-means centers", "averages win the Parzen score"
 
 # %% [markdown]
-# The averages win, far ahead of 300 real digits and of every model's draws. A blurred average is a good *center* for a bump, and that is all the score asks for. The gray means of a VAE profit in the same way. Among the bits, the order has little to do with
-# the exact column beside it, and all scores are far below it: with 300 bumps in 64 dimensions, coverage is everything. A Parzen score ranks samples by how well they serve as cluster centers.
+# The averages win, far ahead of 300 real digits and of every model's draws. A blurred average is a good *center* for a bump, and that is all the score asks for. The gray means of a VAE benefit in the same way. Among the binary draws, the order has little to do with
+# the column of log-likelihoods beside it, and all scores are far below that column: with 300 bumps in 64 dimensions, what counts is how well the bumps cover the space. A Parzen score ranks samples by how well they serve as cluster centers.
 #
 # ## 10. Draws or means?
 #
-# A VAE can show two pictures for one code: a *draw* from $p(x|z)$, with pixel noise, or its *mean*. Papers often show means. Here the means are cut at one half, so that both are bits.
+# A VAE can show two pictures for one code: a *draw* from $p(x|z)$, with pixel noise, or the *mean* of $p(x|z)$. Papers often show means. Here we cut the means at one half, so that both pictures consist of bits.
 #
-# **Predict.** Which of precision and recall will the means improve, and what will it cost?
+# **Predict.** Will the means improve precision or recall, and at what cost?
 
 # %% tags=["drift"]
 vae = trained["VAE, flow prior"]
@@ -870,11 +870,11 @@ if DATASET == "digits":
     assert pairs["means, cut"].recall < pairs["draws"].recall, "and less varied"
 
 # %% [markdown]
-# Means raise the precision and lower the recall, for one and the same model, here from the last of its three seeds and with three sets of codes. Say which of the two you show. A table that takes means from a VAE and draws from its rivals compares nothing.
+# The means raise the precision and lower the recall, for one and the same model, here from the last of its three seeds and with three sets of codes. Always say which of the two you show. A table that takes means from a VAE and draws from its rivals compares nothing.
 #
 # ## 11. What are the codes good for?
 #
-# Some rows have codes: $\mathbb{E}[z|x]$ of the VAEs, $p(h|x)$ of the RBM, the components of PCA. How well does a logistic regression read the digit's class off them, from 100 labels?
+# Some models in the table have codes: $\mathbb{E}[z|x]$ of the VAEs, $p(h|x)$ of the RBM, the components of PCA. How well can a logistic regression that is trained on 100 labels tell the digit's class from them?
 #
 # **Predict.** Will any code beat the pixels?
 
@@ -889,59 +889,59 @@ best = max(np.mean(found) for found in probes.values())
 assert best < np.mean(probes["pixels"]) + 0.05, "no code is far better than the pixels"
 
 # %% [markdown]
-# Not clearly. The RBM's 64 hidden units come out a little ahead of the pixels, with ranges that overlap; the VAEs' 16 means, trained to rebuild the whole image, come out a little behind. That holds for these digits, a linear reader, and 100 labels. Codes earn their keep elsewhere: they are short, they
-# can be interpolated and changed (chapter 05), and there is a way back. MADE, diffusion and GAN rows have no code at all, at least none that comes with the model.
+# Not clearly. The RBM's 64 hidden units come out a little ahead of the pixels, with ranges that overlap. The VAEs' 16 means, trained to rebuild the whole image, come out a little behind. That holds for these digits, a linear classifier, and 100 labels. Codes are useful in other ways: they are short, they
+# can be interpolated and changed (chapter 05), and there is a way back to an image. MADE, the diffusion model and the GAN have no code at all, at least none that comes with the model.
 #
 # ## 12. Which model for which purpose?
 #
-# | you want | read | take, by this table |
+# | you want | look at | choose, by this table |
 # |---|---|---|
-# | the probability of given data: compression, comparison, oddness | exact log-likelihood, or a tight estimate | a VAE with a learned prior; a mixture or MADE where it must be exact |
-# | a result in a minute | time to fit | the mixture: numpy, exact, and level with the plain VAE |
+# | the probability of given data, for compression, for comparison, or to find odd images | exact log-likelihood, or a tight estimate | a VAE with a learned prior; a mixture or MADE where it must be exact |
+# | a result in a minute | time to fit | the mixture: it runs in NumPy, is exact, and is level with the plain VAE |
 # | varied draws, fast | recall, seconds to draw | a VAE: one pass |
-# | clean draws | precision | the cut means of a VAE; on these digits as well the mixture, diffusion, a GAN with time |
-# | codes for new data, and a way back | codes at all | VAE, VAE-GAN, RBM, PCA |
-# | training that ends by itself | a bound to watch | anything but a GAN |
+# | clean draws | precision | the means of a VAE, cut at one half; on these digits also the mixture, diffusion, or a GAN with the longer budget |
+# | codes for new data, and a way back to the data | whether there are codes at all | VAE, VAE-GAN, RBM, PCA |
+# | training that ends by itself | a bound or a likelihood to watch | the VAEs, MADE, diffusion, the mixture; not the GAN, the VAE-GAN or the RBM |
 #
-# And the sentences that textbooks repeat, each held against a row. The scope is this chapter's: binarized digits, small networks, three seeds.
+# The next table takes sentences that textbooks repeat, and holds each against our rows. The scope is that of this chapter: binarized digits, small networks, three seeds.
 #
 # | claim | measured |
 # |---|---|
 # | A VAE is easier to train than a GAN | confirmed: its bound says when to stop; the GAN needed the longer budget, averaged weights and rounded outputs to come level |
-# | A VAE is more diverse | in this direction, by some hundredths of recall; MADE and the mixture are as diverse |
-# | A GAN is sharper | half: with time it is more precise than the plain VAE's draws, and not more than the cut means of the VAE with a learned prior |
-# | A VAE generates better than an RBM | in nats yes; in distance the plain VAE and the RBM overlap |
-# | A VAE trains by backpropagation through one bound | confirmed: the RBM needs chains to train, and AIS even to be priced |
-# | An RBM is cheaper | to fit about as cheap as the VAE, with nothing to compile; to draw, with 500 Gibbs steps, among the dearest |
-# | An RBM is good for features, limited in generation | the first in this direction: its codes came out ahead of the VAEs', and level with the pixels; its draws are in the middle of the band |
+# | A VAE is more diverse | our numbers point this way, by some hundredths of recall; MADE and the mixture are as diverse |
+# | A GAN is sharper | half true: with the longer budget it is more precise than the plain VAE's draws, but not more precise than the cut means of the VAE with a learned prior |
+# | A VAE generates better than an RBM | in nats, yes; in distance, the plain VAE and the RBM overlap |
+# | A VAE trains by backpropagation through one bound | confirmed: the RBM needs chains to train, and AIS even to get a log-likelihood |
+# | An RBM is cheaper | to fit, it is about as cheap as the VAE; to draw from, with 500 Gibbs steps, it is among the most expensive |
+# | An RBM is good for features, limited in generation | our numbers point to the first: its codes came out ahead of the VAEs', and level with the pixels; its draws are in the middle of the band |
 #
 # ## Summary
 #
 # You have
-# - fixed a rule, a control that must win (other real digits), one that must lose (independent pixels) and one that cheats (the training images), before anyone competed;
-# - fitted a mixture by EM in a second, whose exact likelihood the plain VAE does not clearly beat;
-# - checked MADE's masks by a Jacobian, and a diffusion on bits by Bayes' rule, and priced both in nats;
-# - seen a bound below and an estimate above the same exact value, for one and the same VAE;
+# - fixed a rule, a control that must win (other real digits), one that must lose (independent pixels) and one that cheats (the training images), before any model competed;
+# - fitted, by EM and in a second, a mixture whose exact likelihood the plain VAE does not clearly beat;
+# - checked MADE's masks by a Jacobian, and a diffusion model on bits by Bayes' rule, and scored both in nats;
+# - seen the bound of one VAE below the exact value of a mixture, and the estimate for the same VAE above it;
 # - proved that 99 % noise costs at most $\log 100$ nats, and watched averages win the Parzen score;
 # - read a table by groups: which rows three seeds separate, and which they do not.
 #
-# These are $8 \times 8$ digits and small networks. The *order* of the rows will not survive a change of data; set `DATASET = "mnist"` and see. The method should.
+# These are $8 \times 8$ digits and small networks. The *order* of the rows will not survive a change of data (set `DATASET = "mnist"` and see), but the method should.
 #
 # ## Common mistakes
 #
-# - An ELBO in the same column as exact values, without its name.
-# - A ranking over one seed, or of neighbors whose seeds overlap.
-# - Fréchet distances from different numbers of samples, or read against 0 and not against another set of real data.
-# - Distances to *training* images, which reward copies.
-# - Gray outputs of one model against the bits of another; means of one against draws of another.
-# - Sizes, widths or stopping chosen on test rows.
-# - A rival that was trained for seconds and called weak.
-# - Parzen scores.
+# - Putting an ELBO in the same column as exact values without saying that it is one.
+# - Ranking models by one seed, or ranking neighbors whose seeds overlap.
+# - Comparing Fréchet distances from different numbers of samples, or reading them against 0 and not against another set of real data.
+# - Measuring distances to *training* images, which rewards copies.
+# - Comparing gray outputs of one model with the bits of another, or means of one with draws of another.
+# - Choosing sizes, widths or the time to stop on test images.
+# - Training a rival for seconds and calling it weak.
+# - Using Parzen scores.
 # - Believing an AIS estimate without its reverse.
 #
 # ## Exercises
 #
-# [Exercises 12](../exercises/12_comparison/12_comparison.ipynb): EM and its monotone likelihood, a mask that leaks, the price of noise, a Parzen ranking and a mixed table to repair, two customers, and
+# [Exercises 12](../exercises/12_comparison/12_comparison.ipynb): EM and its monotone likelihood, a mask that leaks, the cost of noise, a Parzen ranking and a mixed table to repair, two customers, and
 # a mixture to beat.
 #
 # ## Further reading

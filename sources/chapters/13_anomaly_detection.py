@@ -6,17 +6,17 @@
 # %% [markdown]
 # # 13. Anomaly detection: fraud, intrusion, maintenance
 #
-# You turn a VAE into a detector that is trained on normal data only, hold every score that it offers against a ruler, a neighbor, a tree and a PCA, and set a threshold that
-# keeps its promise without a single label.
+# You turn a VAE into a detector that is trained on normal data only. You compare every score that it offers with a ruler (the plain distance to the mean), with nearest neighbors, random trees and a PCA,
+# and you set a threshold that keeps its promise without a single label.
 #
 # **Goals.** After this chapter you can
 # - compute the scores of a VAE by hand, and say which kind of oddness each of them sees;
 # - find the simple control that explains a win, and tell what is left for the network;
 # - set a threshold at a stated rate of false alarms, and say for how many normal examples that promise holds;
 # - translate an AUC into precision at the base rate of daily life;
-# - name four ways to fool a detector or its judge: dirt in the training data, a density without mass, a component count chosen afterwards, adjusted events.
+# - name four ways to fool a detector or its judge: dirt in the training data, a high density where no data lie, a number of components chosen afterwards, adjusted events.
 #
-# **Before you start.** Chapter 04 (likelihoods with a scale, the effective beta), section 7 of chapter 05 (a fooled alarm) and section 3 of chapter 06 (the rate).
+# **Before you start.** Chapter 04 (likelihoods with a scale, the effective beta), section 7 of chapter 05 (an alarm that is fooled) and section 3 of chapter 06 (the rate).
 #
 # **Level:** intermediate · **Time:** 70 minutes reading, 3 minutes computing
 
@@ -62,15 +62,15 @@ ax = plots.schematic(nodes, arrows, unit=0.55)
 plt.show()
 
 # %% [markdown]
-# A detector of anomalies learns from normal examples and gives each new one a number, its **score**: higher means odder. A VAE has two places where an odd example can show. The
-# decoder may fail to rebuild it (the error), or its code may lie where codes of normal examples do not (the KL). A threshold makes an alarm of the number.
+# An anomaly detector learns from normal examples and gives each new one a number, its **score**: the higher, the odder. An odd example can show itself in two places of a VAE. The
+# decoder may fail to rebuild it (the error), or its code may lie where the codes of normal examples do not (the KL). A threshold turns the score into an alarm.
 #
-# Call an example *odd* or an *anomaly* if it is not normal; the *recall* is the share of anomalies that raise an alarm, and *false alarms* are the share of normal examples that do.
+# An example that is not normal is called *odd*, or an *anomaly*. The *recall* is the share of anomalies that raise an alarm, the rate of *false alarms* is the share of normal examples that do, and the *precision* is the share of alarms that are true.
 #
 # ## 1. What is inside a detector that thousands install?
 #
-# PyOD is the most installed library of anomaly detectors, and it holds a VAE. In June 2024 it was ported to PyTorch. Since then its loss has had a line that was meant to give the KL a target, its
-# *capacity*. Rewritten by us:
+# PyOD is the most installed library of anomaly detectors, and it contains a VAE. In June 2024 that VAE was ported to PyTorch. Since then its loss has had a line that was meant to give the KL a target, called its
+# *capacity*. Here is the loss, rewritten by us, and after it a mended version:
 
 # %%
 def clamped_loss(x, output, mean, log_var, capacity=0.0):
@@ -87,7 +87,7 @@ def mended_loss(x, output, mean, log_var, capacity=0.0):
 # %% [markdown]
 # `clip_by_value(kl, 0, capacity)` keeps the KL between 0 and the capacity, and the default capacity is 0.
 #
-# **Predict.** What is the effective beta of the first loss (chapter 04), and of the second?
+# **Predict.** What is the effective beta of the first loss (the weight it really gives to the KL, chapter 04), and of the second?
 
 # %%
 losses = (clamped_loss, mended_loss)
@@ -97,18 +97,18 @@ assert clamped == 0, "the KL is clamped to 0 and has no gradient"
 assert np.isclose(mended, 1, atol=0.02), "the distance of the KL from capacity 0 is the KL"
 
 # %% [markdown]
-# Zero: a number between 0 and 0 has no gradient, whatever beta a user sets. Since then this "VAE" has been an autoencoder with noise. No crash told anybody, and no test of accuracy did: section 4 measures why.
-# The mended line, after Burgess et al. (2018), asks for the *distance* between KL and capacity.
+# Zero for the first loss, one for the second. A number that is clipped to lie between 0 and 0 has no gradient, whatever beta a user sets. Since the port, this "VAE" has been an autoencoder with noise. It never crashed, and no test of accuracy gave it away: section 4 measures why.
+# The mended line, after Burgess et al. (2018), asks for the *distance* between the KL and the capacity.
 #
 # ## 2. How hard is the task?
 #
-# Before any network, find out what a ruler says. Here are six rivals, all of them fitted to normal examples only:
+# Before you train any network, find out how far a simple distance gets you. Here are six rivals, all of them fitted to normal examples only:
 #
-# - the squared distance to the mean of the training data;
-# - a **Gaussian**: the same distance, in units of the covariance matrix (Mahalanobis);
-# - **PCA**: the squared error after going through $k$ components; **factor analysis**: PCA with a noise scale for each entry, scored by $-\log p(x)$;
+# - the squared **distance** to the mean of the training data, which we call the *ruler*;
+# - a **Gaussian**: the same distance, measured in units of the covariance matrix (Mahalanobis);
+# - **PCA**: the squared error of a round trip through $k$ components; **factor analysis**: PCA with a noise scale for each entry, scored by $-\log p(x)$;
 # - **kNN**: the mean distance to the five nearest training examples;
-# - an **Isolation Forest**: how few random cuts isolate an example.
+# - an **Isolation Forest**: how few random cuts it takes to isolate an example.
 
 # %%
 def flat(x):
@@ -162,9 +162,10 @@ def auc(normal, odd):
     return roc_auc_score(labels, np.concatenate([normal, odd]))
 
 # %% [markdown]
-# Handwritten digits, 8 by 8 pixels, give two tasks. The popular one trains on a single digit and calls the nine others odd. The other one trains on nine digits and asks for the tenth. Both have ten variants, and we average over them.
+# Handwritten digits, 8 by 8 pixels, give us two tasks. The popular one trains on a single digit and calls the other nine odd. The second one trains on nine digits and calls the tenth odd. Each task has ten variants, and we average over them.
+# We compare the scores by their **AUC**, the probability that an odd example scores higher than a normal one. Chance gives a half.
 #
-# **Predict.** Which rival wins the first task, which the second? Does a rival fall to chance?
+# **Predict.** Which rival wins the first task, and which the second? Does any rival fall to chance?
 
 # %% tags=["drift"]
 digits = datasets.load("digits")
@@ -185,22 +186,22 @@ assert nine[0] < 0.75 < 0.95 < nine[1], "with nine it is not, and neighbors are"
 assert nine[4] < nine[3] < nine[1], "more components make it worse"
 
 # %% [markdown]
-# The first task hardly separates anybody: the distance to one average image is nearly perfect, so a network that reports .99 there has shown nothing. On the second the same ruler falls to .65, PCA gets *worse* with more
+# On the first task nearly every rival wins; the second goes to the neighbors, and there the ruler comes closest to chance. With one normal digit, the distance to one average image is nearly perfect, so a network that reports .99 there has shown nothing. With nine, the same ruler falls to .65, PCA gets *worse* with more
 # components (24 of them can draw the tenth digit, too), and the neighbors stay ahead.
 #
-# Public benchmarks have the same trouble. In the "http" table of ADBench (`"adbench_http"`) one of three columns alone reaches an AUC of .998, and in NASA's engines (`"cmapss"`), first flights against last, the mean of $|z|$
-# reaches .999. Run the ruler first; if it wins, choose another task, or the ruler.
+# Public benchmarks have the same trouble. In the "http" table of ADBench (`"adbench_http"`), one of the three columns reaches an AUC of .998 all by itself. In NASA's engines (`"cmapss"`), with first flights against last, the mean absolute value of the standardized sensors
+# reaches .999. So try the ruler first. If it wins, choose another task, or choose the ruler.
 #
 # ## 3. Which scores does a VAE offer?
 #
-# Our main data are windows of three signals of a machine (chapter 02). Normal ones train; tests hold four kinds of faults: a spike, an overheating drift, a stuck sensor, a damaged bearing. With
-# $\hat x$ the decoder's mean at the mean code, the scores are
+# Our main data are windows of three signals of a machine (chapter 02). We train on normal windows. The test set also holds four kinds of faults: a spike, an overheating drift, a stuck sensor, and a damaged bearing. Let
+# $\hat x$ be the decoder's mean at the mean code. The scores are
 #
 # $$ s_{\text{error}}(x) = |x - \hat x|^2, \qquad s_{\text{rec}}(x) = -\mathbb{E}_{q_\phi(z|x)}[\log p_\theta(x|z)], \tag{13.1} $$
 #
 # $$ s_{\mathrm{KL}}(x) = \mathrm{KL}(q_\phi(z|x)\,\|\,p(z)), \qquad s_{\text{ELBO}}(x) = s_{\text{rec}}(x) + s_{\mathrm{KL}}(x). \tag{13.2} $$
 #
-# An and Cho (2015) named $s_{\text{rec}}$ the *reconstruction probability*. It differs from the error by the noise scale: with one learned scale $\sigma_i$ for each entry, an error counts in units of what is usual *there*.
+# An and Cho (2015) named $s_{\text{rec}}$ the *reconstruction probability*. What sets it apart from the error is the noise scale: with one learned scale $\sigma_i$ for each entry, an error is measured in units of what is usual *at that entry*.
 
 # %%
 def load(name):
@@ -226,7 +227,7 @@ def new_vae(shape, latent_size, seed, beta=1.0):
     noise = likelihoods.Gaussian("per_feature")  # one scale for each entry, learned
     return models.VAE(encoder, decoder, likelihood=noise, beta=beta)
 
-
+# %%
 compiled = {}
 
 
@@ -254,10 +255,12 @@ again = evaluation.anomaly_scores(vae, some, draws=500)
 assert all(np.array_equal(again[name], by_library[name]) for name in again), "twice the same"
 
 # %% [markdown]
-# In the library it is one call, `evaluation.anomaly_scores(vae, x)`, and it is deterministic: asked twice, it gives the same numbers, and the score of an example does not depend on the others in the batch. A score that
-# changes when you ask again lets an operator roll the dice; the one-draw ELBO of `predict` depends on the order of the rows. It has a fifth score, `"code"`: the squared distance of the mean code from 0.
+# In the library all of this is one call, `evaluation.anomaly_scores(vae, x)`. It returns a fifth score as well, `"code"`: the squared distance of the mean code from 0. The call is deterministic: asked twice, it gives the same numbers, and the score of an example does not depend on the others in the batch. A score that
+# changes when you ask again lets an operator roll the dice, and the one-draw ELBO of `predict` depends on the order of the rows.
 #
-# **Predict.** Rank the error, the reconstruction probability and the KL by AUC. Will the best beat PCA?
+# The next table also gives an *average precision*: the precision, averaged over all values of the recall, in a world where the share of anomalies is `BASE_RATE` (section 6).
+#
+# **Predict.** Rank the error, the reconstruction probability and the KL by AUC. Will the best of them beat PCA?
 
 # %%
 rivals = {"distance": distance, "forest": forest, "kNN": neighbors, "Gaussian": gaussian}
@@ -283,7 +286,7 @@ def row(runs):
     precisions = [evaluation.average_precision(odd, run, BASE_RATE) for run in runs]
     return np.array(areas), np.array(precisions)
 
-
+# %%
 def show(scores):
     print(f"{'':42s}{'AUC':17s}average precision at {BASE_RATE:.1%}")
     for name, runs in scores.items():
@@ -307,20 +310,20 @@ if DATASET == "sensors":
     assert abs(gap) < 0.015, "and its error ties PCA"
 
 # %% [markdown]
-# The reconstruction probability comes first, the error second, and the KL is nearly blind to these faults. Against PCA the error is a tie; with its scales the VAE has the best AUC and the best average precision of the table, at each of three seeds.
-# Isolation Forest and the distance to the mean, fine on many tables, see next to nothing here: every value of a faulty window is plausible by itself, and what is wrong is how the values go together.
+# The reconstruction probability comes first, the error second, and the KL is nearly blind to these faults. The error only ties with PCA. With its noise scales, however, the VAE has the best AUC and the best average precision of the table, at each of three seeds.
+# Isolation Forest and the distance to the mean do well on many tables and see next to nothing here. Every value of a faulty window is plausible by itself; what is wrong is how the values go together.
 #
-# A win for deep learning? Not yet.
+# Is that a win for deep learning? Before we say so, we need a control.
 #
 # ### The control: what does the scaling do without the network?
 #
-# The reconstruction probability differs from the error in one respect, $\sigma_i$. So give PCA the same: divide each residual by its own standard deviation on the training data,
+# The reconstruction probability differs from the error in one respect, the scales $\sigma_i$. So give PCA scales as well: divide each residual by its own standard deviation on the training data,
 #
 # $$ s_{\text{scaled}}(x) = \sum_i \Big(\frac{x_i - \hat x_i}{\sigma_i}\Big)^2, \qquad \sigma_i^2 = \frac1N \sum_n (x_{ni} - \hat x_{ni})^2. \tag{13.3} $$
 #
-# A factor analysis does the same inside a density. And since somebody must choose the number of components, we try many, and three code sizes for the VAE.
+# A factor analysis does the same as part of a density model. Somebody must choose the number of components, so we try many numbers, and three code sizes for the VAE.
 #
-# **Predict.** How much of the VAE's lead is left? Which method minds a wrong number most?
+# **Predict.** How much of the VAE's lead is left? Which method suffers most from a wrong number?
 
 # %%
 def scaled_pca(x, k):
@@ -329,7 +332,7 @@ def scaled_pca(x, k):
     scale = rest(x).std(axis=0) + 1e-6
     return lambda new: ((rest(new) / scale) ** 2).sum(axis=1)
 
-
+# %%
 largest = min(flat(x_train).shape[1] - 1, 48)
 counts = [k for k in (2, 4, 6, 8, 12, 16, 24, 32, 48) if k <= largest]
 families = {"PCA": pca, "PCA, scaled": scaled_pca, "factor analysis": factors}
@@ -352,6 +355,22 @@ for place, size in enumerate(sizes):
         by_size[place, column] = row([score])[0].item()
 
 # %% tags=["drift"]
+for name, values in curves.items():
+    at = counts[np.argmax(values)]
+    print(f"{name:24s} best {max(values):.3f} at {at:2d}, worst {min(values):.3f}")
+print(f"{'VAE':24s} best {by_size.max():.3f}, worst {by_size.min():.3f}")
+variance = PCA(svd_solver="full").fit(flat(x_train)).explained_variance_ratio_.cumsum()
+rules = {share: np.searchsorted(variance, share) + 1 for share in (0.9, 0.95, 0.98, 0.99)}
+kept = (f"{share:.0%}: {k}" for share, k in rules.items())
+print("components that keep", *kept, "of the variance")
+if DATASET == "sensors":
+    control = curves["PCA, scaled"]
+    assert max(control) > max(curves["PCA"]), "the scaling helps PCA, too"
+    assert by_size.max() - max(control) < 0.01, "a well chosen, scaled PCA is level"
+    assert min(control[1:]) < 0.9 < 0.94 < by_size.min(), "but the VAE minds the size less"
+    assert rules[0.9] < 6 and rules[0.99] > 20, "and the usual rules disagree"
+
+# %% tags=["drift"]
 figure, ax = plt.subplots(figsize=(7, 3.6))
 for number, (name, values) in enumerate(curves.items(), start=1):
     look = {"marker": plots.MARKERS[number], "color": plots.COLORS[number]}
@@ -364,29 +383,20 @@ ax.set_xticks(counts, counts, minor=False)
 ax.minorticks_off()
 ax.legend(fontsize=9)
 plt.show()
-for name, values in curves.items():
-    at = counts[np.argmax(values)]
-    print(f"{name:24s} best {max(values):.3f} at {at:2d}, worst {min(values):.3f}")
-print(f"{'VAE':24s} best {by_size.max():.3f}, worst {by_size.min():.3f}")
-if DATASET == "sensors":
-    control = curves["PCA, scaled"]
-    assert max(control) > max(curves["PCA"]), "the scaling helps PCA, too"
-    assert by_size.max() - max(control) < 0.01, "a well chosen, scaled PCA is level"
-    assert min(control[1:]) < 0.9 < 0.94 < by_size.min(), "but the VAE minds the size less"
 
 # %% [markdown]
-# Nearly all of the lead was the scaling. PCA with 12 components and equation 13.3 reaches .995, and so does a factor analysis, both in a fraction of a second; the VAE with 8 latents is ahead of them by some thousandths.
+# Little is left: nearly all of the lead was the scaling. And a wrong number hurts PCA much more than the VAE. PCA with 12 components and equation 13.3 reaches .995, and a factor analysis .994, both in a fraction of a second; the VAE with 8 latents is ahead of them by some thousandths.
 # A paper that showed the reconstruction probability beside plain PCA would have credited the network with what a division did.
 #
-# What is left to the network is the horizontal axis. PCA must be told how many components, and between 4 and 48 its AUC wanders between about .80 and .99; too many let the faults through. The VAE is trained with 4, 8 and 32 latents, and at none of the nine
-# fits is it poor: the KL charges for every latent, so a larger code does not simply copy more. *Nobody could have chosen 12 without labels.* The usual rules, such as 95 or 99 % of the variance, land on 7 or 30 here. So fix such a rule before you look, and report the curve: a score at
-# the best count is a score on the test set.
+# The horizontal axis shows what is left to the network. PCA must be told how many components to use, and between 4 and 48 its AUC wanders between about .80 and .99; too many let the faults through. The VAE is trained with 4, 8 and 32 latents, and none of the nine
+# fits is poor: the KL charges for every latent, so a larger code does not simply copy more. *Without labels nobody knows that 12 is the right number.* The usual rules keep 90, 95, 98 or 99 % of the variance and give 5, 7, 12 or 28 components here: one of them hits, and nothing says which. So fix such a rule before you look at the results, and report the whole curve: a score at
+# the best count has been chosen on the test set.
 #
 # ## 4. What does the KL see, then?
 #
-# So far the KL looks useless, and the loss of section 1 seems to have lost nothing. But all four faults *leave* the surface of normal windows. Now take a machine that carries more load than any in training. Each of its signals is where physics puts it; the window lies on the continuation of the surface.
+# So far the KL looks useless, and the loss of section 1 seems to have lost nothing by ignoring it. But all four faults *leave* the surface of normal windows, the set of windows that a healthy machine can produce. Now take a machine that carries more load than any in training. Each of its signals is still where physics puts it, and the window lies on the continuation of that surface.
 #
-# **Predict.** Which scores will see the overload? And what becomes of them in a VAE whose KL has weight 0, as in section 1?
+# **Predict.** Which scores will see the overload? And what happens to the scores in a VAE whose KL has weight 0, as in section 1?
 
 # %%
 if DATASET == "sensors":
@@ -406,6 +416,16 @@ if DATASET == "sensors":
 
 # %% tags=["drift"]
 if DATASET == "sensors":
+    at = dict(zip(scores, table, strict=True))
+    error, kl, bound = (at[f"VAE {name}"] for name in ("error", "KL", "-ELBO"))
+    assert kl[-1] > 0.93 > error[-1], "the KL sees the overload, the error sees less"
+    assert kl[2] < 0.6 < 0.9 < error[2], "and the other way round for a stuck sensor"
+    assert error[-1] < bound[-1] < kl[-1], "the bound has both halves"
+    simple = min(at["distance"][-1], at["forest"][-1])
+    assert simple > 0.95, "it is extreme: simple scores see it as well"
+
+# %% tags=["drift"]
+if DATASET == "sensors":
     figure, ax = plt.subplots(figsize=(7, 4.6))
     ax.imshow(table, vmin=0.4, vmax=1, cmap="viridis", aspect="auto")
     for (place, column), value in np.ndenumerate(table):
@@ -415,21 +435,14 @@ if DATASET == "sensors":
     ax.set_yticks(range(len(scores)), list(scores))
     ax.set_xlabel("AUC against normal windows")
     plt.show()
-    at = dict(zip(scores, table, strict=True))
-    error, kl, bound = (at[f"VAE {name}"] for name in ("error", "KL", "-ELBO"))
-    assert kl[-1] > 0.93 > error[-1], "the KL sees the overload, the error sees less"
-    assert kl[2] < 0.6 < 0.9 < error[2], "and the other way round for a stuck sensor"
-    assert error[-1] < bound[-1] < kl[-1], "the bound has both halves"
-    simple = min(at["distance"][-1], at["forest"][-1])
-    assert simple > 0.95, "it is extreme: simple scores see it as well"
 
 # %% [markdown]
-# The KL sees the overload, with an AUC near .98, and the error sees much less of it: the decoder has learned the direction "more load" and follows it beyond the training data. The error finds what leaves the surface of normal data, the KL what runs along it too far.
-# The bound is their sum, and lies between. The scores that were blind in the main table, the distance to the mean and the forest, are the best here, and no row of the figure is bright everywhere. Two detectors with two thresholds beat the search for one number.
+# The KL sees the overload, with an AUC near .98, and the error sees much less of it: the decoder has learned the direction "more load" and follows it beyond the training data. The error finds windows that leave the surface of normal data, and the KL finds windows that lie too far along it.
+# The bound is the sum of the two, and its AUC lies between theirs. The scores that were blind in the main table, the distance to the mean and the forest, are the best here. No row of the figure is bright everywhere. Two detectors with two thresholds serve you better than the search for one number.
 #
-# The pooled AUC hides this, as it hides that only "stuck" separates the good rows: drifts and bearings are found by all of them. Report a column for each kind.
+# One AUC over all faults hides this. It also hides that only "stuck" separates the good rows: all of them find drifts and bearings. So report a column for each kind of anomaly.
 #
-# And a VAE without a KL? One beta decides it:
+# To see what happens without a KL, set beta to 0:
 
 # %% tags=["drift"]
 free = {"error": [], "reconstruction": [], "elbo": []}
@@ -449,12 +462,12 @@ if DATASET == "sensors":
     assert bound < areas["VAE -ELBO"].mean() + 0.002, "its bound is no better for it"
 
 # %% [markdown]
-# The error hardly notices, which is how the fault of section 1 could live for so long: an AUC on faults that leave the surface cannot tell a VAE from an autoencoder. The reconstruction probability keeps its mean within a few thousandths, though its average precision scatters more from seed to seed. What is lost is everything that has the KL in it. A normal example now costs about four times as many nats, the
-# bound is a worse detector than the reconstruction alone, and codes from the prior decode to no windows of the data. The effective beta sees in a second what no table of AUCs does.
+# The error hardly changes, which is how the mistake of section 1 could survive for so long: an AUC on faults that leave the surface cannot tell a VAE from an autoencoder. The reconstruction probability keeps its mean AUC within a few thousandths, though its average precision varies more from seed to seed. What is lost is everything that contains the KL. A normal example now costs about four times as many nats, the
+# bound is a worse detector than the reconstruction alone, and codes drawn from the prior do not decode to windows like those in the data. The effective beta shows in a second what no table of AUCs does.
 #
 # ### Which entry is odd?
 #
-# An operator wants to know *where*. With `per_feature=True` the error and the reconstruction probability come for each entry, and add up to the score. The columns have different noise, so we count deviations from what is usual on normal validation windows.
+# (Optional on a first reading.) An operator wants to know *where* a window is odd. With `per_feature=True` the error and the reconstruction probability come separately for each entry, and these parts add up to the score. The channels differ in how noisy they are, so we measure how far each one lies from what is usual on normal validation windows, in standard deviations.
 
 # %% tags=["drift"]
 if DATASET == "sensors":
@@ -472,19 +485,19 @@ if DATASET == "sensors":
     assert np.mean(blamed[kind == 3] == 1) < 0.1, "and the temperature never sticks"
 
 # %% [markdown]
-# It blames the right channel: drift is always in the temperature, the bearing in the vibration, and spikes and stuck sensors fall on the channels as the data were made. For long recordings, `evaluation.sliding_windows` cuts a series into
-# windows, and `evaluation.scores_of_steps` brings scores back to time steps. Cut the series into training and test *before* you cut windows: neighbors share most of their steps.
+# The reconstruction probability blames the right channel. It always finds the drift in the temperature and the bearing in the vibration, and it spreads spikes and stuck sensors over the channels as the data do. For long recordings, `evaluation.sliding_windows` cuts a series into
+# windows, and `evaluation.scores_of_steps` turns the windows' scores back into scores of time steps. Split the series into training and test *before* you cut windows, because neighboring windows share most of their steps.
 #
 # ## 5. Where does the threshold come from?
 #
-# Not from labels: there are none on the day the detector starts. Not from the test set either. What you do have is normal data that took no part in training. Let $s_1, \dots, s_n$ be their scores, and take as threshold the $k$-th smallest,
+# It cannot come from labels, because there are none on the day the detector starts. It must not come from the test set either. What you do have is normal data that took no part in training. Let $s_1, \dots, s_n$ be the scores of these examples, and take the $k$-th smallest as the threshold,
 #
 # $$ t = s_{(k)}, \qquad k = \lceil (n + 1)(1 - \alpha) \rceil. \tag{13.4} $$
 #
-# If the next normal example comes from the same source, its rank among all $n + 1$ scores is equally likely to be any, so $P(s > t) \le \alpha$. No assumption about the distribution of scores enters. This is the idea of *conformal* prediction, and it has a price: below
-# $n = 1/\alpha - 1$ there is no such $k$. And it is an average over sets of $n$ scores; the rate at *your* threshold has a beta distribution, $\mathrm{Beta}(n + 1 - k,\, k)$.
+# If the next normal example comes from the same source, its rank among all $n + 1$ scores is equally likely to be any, so $P(s > t) \le \alpha$. We need no assumption about how the scores are distributed. This is the idea of *conformal* prediction, and it has two limits. For
+# $n$ below $1/\alpha - 1$ there is no such $k$. And the promise is an average over sets of $n$ scores; the rate of false alarms at *your* threshold has a beta distribution, $\mathrm{Beta}(n + 1 - k,\, k)$.
 #
-# **Predict.** With 1 % wished for, and the normal validation examples that we have, between which bounds will the rate on the normal test examples lie?
+# **Predict.** We ask for 1 %, and have the normal validation examples to set the threshold. Between which bounds will its true rate lie?
 
 # %% tags=["drift"]
 alpha, n = 0.01, len(x_valid)
@@ -507,18 +520,18 @@ if DATASET in ("sensors", "payments"):
     assert low - slack < np.mean(held_out) < high + slack, "the promise is kept"
 
 # %% [markdown]
-# The rates are near 1 %, within the exact bounds, and nearly all of the faults are found at that threshold. A threshold from the *training* rows comes out somewhat low, since the model knows those: in these three fits it let through up to twice as many false alarms, and that grows with the model.
-# Of four hundred scores only the four highest decide, which is why the bounds are as wide as they are. Who wants to know a rate of a tenth of a percent to one digit needs tens of thousands of normal examples.
+# All three rates are near 1 %, within the exact bounds of the first line, and nearly all of the faults are found at that threshold. A threshold from the *training* rows comes out somewhat low, since the model knows those rows. In these three fits it let through up to twice as many false alarms.
+# Only the four highest of the four hundred scores decide, which is why the bounds are so wide. To know a rate of a tenth of a percent to one digit, you need tens of thousands of normal examples.
 #
-# The promise ends where the source changes: new machines, new customers, a new season. On the jet engines of section 7, where other engines were tested than those that set the threshold, the distance to the mean raised 3 % false alarms instead of 1 %. Count them again every month.
+# The promise ends where the source changes: new machines, new customers, a new season. For the jet engines of section 7, the threshold was set on some engines and tested on others, and the distance to the mean raised 3 % false alarms instead of 1 %. So count the false alarms again every month.
 #
 # ## 6. How many alarms are true?
 #
-# An AUC does not know how rare anomalies are; whoever answers the alarms does. With base rate $\pi$, recall $r$ and false alarms $f$,
+# An AUC does not depend on how rare anomalies are, but the work of those who answer the alarms does. With base rate $\pi$ (the share of anomalies in daily life), recall $r$ and rate of false alarms $f$,
 #
 # $$ \text{precision} = \frac{\pi r}{\pi r + (1 - \pi) f}. \tag{13.5} $$
 #
-# Test sets often hold half anomalies. The remedy is a weight on each group: `evaluation.average_precision(labels, scores, base_rate)` gives the average precision that the same scores would have at any base rate.
+# In many test sets half of the examples are anomalies. The remedy is to give each of the two groups a weight: `evaluation.average_precision(labels, scores, base_rate)` gives the average precision that the same scores would have at any base rate.
 #
 # **Predict.** A detector finds 90 % of the anomalies at 1 % false alarms. Of a thousand examples one is odd. How many of its alarms are true?
 
@@ -536,13 +549,14 @@ if DATASET == "sensors":
     assert values[0] - values[-1] > 0.2, "PCA, with an AUC of .99, falls with the base rate"
 
 # %% [markdown]
-# One in twelve. The detector did not change between the columns, only the world did. Of methods with nearly equal AUC some fall much faster than others, because at low base rates only the highest scores of normal examples count.
+# One in twelve. From column to column the detector stays the same and the world changes. Of several methods with nearly equal AUC, some lose precision much faster than others as anomalies become rarer, because at low base rates only the highest scores of normal examples count.
 # So state the base rate with every precision, or give the recall at a fixed rate of false alarms.
 #
 # ## 7. Does the ranking hold on other data?
 #
-# The second data set is a generated table of card payments, nine columns, four ways of life. Three frauds: *loot* (extreme values), *testing* (many small payments that look alike), *copy* (each column plausible, not together). Since we generate it, we know the truth: the exact $-\log p(x)$ of a normal payment is that of a mixture of
-# four normal distributions, and a mixture fitted to 20000 fresh rows comes as close to it as can be seen. It gives an upper row, the **oracle**; the control is the same mixture fitted to the training rows.
+# The second data set is a generated table of card payments. It has nine columns, and the normal payments come from four ways of life. There are three frauds: *loot* (extreme values), *testing* (many small payments that look alike), and *copy* (each column is plausible by itself, but not together with the others).
+# Since we generate the data, we know the truth: the exact $-\log p(x)$ of a normal payment is that of a mixture of
+# four Gaussians, and a mixture fitted to 20000 fresh rows comes as close to it as can be seen. The first row of the table is that mixture, the **oracle**: a detector that in effect knows the truth. The control is the same mixture fitted to the training rows.
 #
 # **Predict.** On sensors kNN lost. Will it lose here?
 
@@ -551,7 +565,7 @@ def mixture(x):
     model = GaussianMixture(4, n_init=2, random_state=0).fit(flat(x))
     return lambda new: -model.score_samples(flat(new))
 
-
+# %%
 pay_train, _, pay_test, pay_kind, pay_kinds = load("payments")
 truth = datasets.draw("payments", [0] * 20_000, seed=7)
 others = {"oracle": lambda x: mixture(truth), "mixture of 4": mixture, "kNN": neighbors}
@@ -581,12 +595,12 @@ ahead = by_precision["Gaussian"] - by_precision["PCA-3"]
 assert ahead > 0.05, "nearly equal areas, unequal precisions"
 
 # %% [markdown]
-# No: on payments the neighbors beat PCA, the Gaussian and the forest. Where normal data fall into groups, a single plane or ellipse must cover the gaps between them, and the frauds sit in the gaps. The VAE is nonlinear and does not mind; by average precision it is ahead of kNN in this table. But a mixture with the right number of groups is ahead of the VAE,
+# No: on payments the neighbors beat PCA, the Gaussian and the forest. Where normal data fall into groups, a single plane or ellipse must cover the gaps between them, and the frauds sit in the gaps. The VAE is nonlinear and does not have this problem; by average precision it is ahead of kNN in this table. But a mixture with the right number of groups is ahead of the VAE,
 # and within a hundredth or so of the oracle. If you know the form of your data, write it down; the VAE is for when you do not.
 #
-# PCA and the Gaussian differ by a hundredth in AUC and by more than a tenth in average precision: at 0.5 % fraud the area hides what counts. And these payments are invented: their ranking proves nothing about banks.
+# PCA and the Gaussian differ by a hundredth in AUC and by more than a tenth in average precision: at 0.5 % fraud the AUC hides what counts. And these payments are invented, so their ranking proves nothing about banks.
 #
-# With `DATASET` at another name the main table runs on real data. Ours, AUC and, in brackets, recall at a threshold for 1 % false alarms from held-out normal rows; for the VAE the mean of three seeds:
+# With `DATASET` set to another name, the main table runs on real data. Here are our results for two such tables: the AUC and, in brackets, the recall at a threshold for 1 % false alarms, set on held-out normal rows. The numbers for the VAE are means of three seeds.
 #
 # | | C-MAPSS: worn engines | ADBench: cardio |
 # |---|---|---|
@@ -598,13 +612,13 @@ assert ahead > 0.05, "nearly equal areas, unequal precisions"
 # | VAE KL | 1.000 (1.00) | .962 (.50) |
 # | VAE -ELBO | .993 (.90) | .938 (.48) |
 #
-# Real wear runs *along* the surface of normal flights, as the overload did: PCA's error and the VAE's error miss most of it, and the KL finds it all, but so does the distance to the mean. The false alarms of that distance were three times the planned 1 %,
-# because the engines of the test are others than those of the threshold. On cardio the sizes matter again: with 4, 8 and 32 latents the reconstruction probability had AUCs from .80 to .94. What held on sensors need not hold on your table.
+# Real wear runs *along* the surface of normal flights, as the overload did. PCA's error and the VAE's error miss most of it. The KL finds it all, but so does the distance to the mean. The false alarms of that distance were three times the planned 1 %,
+# because the engines of the test are not the ones that set the threshold. On cardio the sizes matter again: with 4, 8 and 32 latents the reconstruction probability had AUCs from .80 to .94. What held on sensors need not hold on your table.
 #
 #
 # ## 8. What if the training data are dirty?
 #
-# "Normal only" is a wish. Let some percent of the training rows be odd, and watch the scores. Two kinds of dirt: windows with assorted faults among the sensors, and one dense cluster of *testing* frauds among the payments.
+# Training data that are all normal are something to wish for, not to count on. Let a small percentage of the training rows be odd, and watch the scores. We try two kinds of dirt: windows with assorted faults among the sensors, and one dense cluster of *testing* frauds among the payments.
 #
 # **Predict.** Which method will suffer from the cluster, and which from the assorted faults?
 
@@ -616,7 +630,7 @@ def soiled(name, x, share, labels, seed):
     rows = np.concatenate([x[: len(x) - count], dirt]) if count else x
     return rows[np.random.default_rng(0).permutation(len(x))]
 
-
+# %%
 makers = {"kNN-5": neighbors, "kNN-50": lambda x: neighbors(x, 50), "Gaussian": gaussian}
 makers |= {"PCA-3": lambda x: pca(x, 3), "forest": forest}
 dirty = {name: np.zeros([3, 3]) for name in [*makers, "VAE error", "VAE KL"]}
@@ -642,10 +656,10 @@ assert dirty["Gaussian"][1].min() > 0.94, "an ellipse gives in more slowly"
 assert dirty["Gaussian"][2].max() < 0.85, "but gives in"
 
 # %% [markdown]
-# The cluster ruins the neighbors, at once and totally: with 40 such rows among 4000 an AUC of 1.00 becomes 0.00, since every fraud now has five near relatives, nearer than any normal payment has. The VAE's error goes the same way, because the cluster is easy to rebuild. Its KL, close to chance before, now finds
-# the cluster: forty rows in a corner of the code space cannot move the prior. That is luck to be used, not a rule; at 5 % it declines.
+# The cluster ruins the neighbors, at once and completely, and the assorted faults hurt PCA. Take the cluster first. With 40 such rows among 4000, the neighbors' AUC of 1.00 becomes 0.00, since every fraud now has five near relatives, nearer than those of any normal payment. The VAE's error goes the same way, because the cluster is easy to rebuild. Its KL, close to chance before, now finds
+# the cluster: forty rows in a corner of the code space cannot move the prior. This is luck that you can use, not a rule, and at 5 % dirt the AUC declines.
 #
-# Assorted faults do the reverse. Trained with 10 % of them, kNN keeps its AUC on sensors within a hundredth, while a PCA with 16 components spends some of them on the drifts, the most extreme kind, and then finds drifts no more: AUC 1.00 without dirt, about .65 with. Clusters hurt neighbors, extremes hurt least squares, and the next cell checks the second half.
+# Assorted faults do the reverse. Trained with 10 % of them, kNN keeps its AUC on sensors within a hundredth. A PCA with 16 components spends some of its components on the drifts, the most extreme kind, and then no longer finds drifts: its AUC on them is 1.00 without dirt and about .65 with it. Clusters hurt neighbors, and extremes hurt least squares. The next cell checks the second half.
 
 # %% tags=["drift"]
 if DATASET == "sensors":
@@ -667,15 +681,15 @@ if DATASET == "sensors":
     assert kept["VAE"][1] > kept["PCA-16"][1] + 0.03, "a VAE of 30 epochs spends little on them"
 
 # %% [markdown]
-# It holds. The VAE loses little here, at 30 epochs and over three seeds; with many more epochs it may learn the dirt as well.
+# The check confirms it. The VAE loses little here, after 30 epochs and over three seeds; with many more epochs it may learn the dirt as well.
 #
 # ## 9. Why does a low density not mean odd?
 #
-# Section 7 of chapter 05 had an alarm that called the mean image the most normal of all. In a model where all is known the reason takes two lines. Let normal data be $N(0, I)$ in $d$ dimensions, and odd data the same, shrunk by $c = 0.8$. Then $-\log p(x)$ is $|x|^2/2$ plus a constant, and with $A, B \sim \chi^2_d$
+# In section 7 of chapter 05, an alarm took the mean image for the most normal of all. In a model where everything is known, the reason takes two lines. Let normal data be $N(0, I)$ in $d$ dimensions, and let odd data be the same, shrunk by $c = 0.8$. Then $-\log p(x)$ is $|x|^2/2$ plus a constant, and with independent $A, B \sim \chi^2_d$
 #
 # $$ \mathrm{AUC} = P(c^2 A > B) = P\big(F_{d,d} > 1/c^2\big), \tag{13.6} $$
 #
-# where $F_{d,d}$ is the ratio of two independent $\chi^2_d$. A remedy that is often proposed asks for **typicality** instead: is the log-density *as far from its usual value* as it should be, in either direction?
+# where $F_{d,d}$ is the ratio of two independent $\chi^2_d$. A remedy that is often proposed asks for **typicality** instead: how far is the log-density from its usual value, in either direction?
 #
 # $$ s_{\text{typical}}(x) = \big|-\log p(x) - \mathbb{E}_{p}[-\log p]\big|. \tag{13.7} $$
 #
@@ -698,8 +712,8 @@ assert exact[0] > 0.3 and exact[-1] < 0.01, "the more dimensions, the surer the 
 assert typical[0] < 0.6 and typical[-1] > 0.98, "typicality works, in many dimensions"
 
 # %% [markdown]
-# Far below a half, and the more dimensions the worse: in 192, the size of our windows, nearly *every* shrunken example gets a higher density than nearly every normal one. The model is exact, so no training, no architecture and no tighter bound can help. Density is high in the middle of the shell, where no data lie.
-# Typicality mends this case. Does it mend ours?
+# No, it is below a half, and the more dimensions, the worse: in 192 dimensions, the size of our windows, nearly *every* shrunken example gets a higher density than nearly every normal one. The model is exact, so no training, no architecture and no tighter bound can help. The draws fill a shell (chapter 05), and the density is high in the middle of that shell, where no data lie.
+# Typicality repairs this case. Does it repair ours?
 
 # %% tags=["drift"]
 if DATASET == "sensors":
@@ -716,16 +730,17 @@ if DATASET == "sensors":
                 assert both > plain + 0.2, "a two-sided score notices"
 
 # %% [markdown]
-# Partly. Windows shrunk to 0.8, as from a badly calibrated amplifier, look *more* normal than normal ones to every score of the VAE; two-sided, they are found more often than not. At half their size the errors come back, from the other side, and typicality of the bound sees next to nothing: the reconstruction has risen as the KL has fallen, and their sum
-# passes through its usual value. No cure is free: a typical density is necessary, and many odd things have one. So write down which oddities you must not miss, make some, and test for them by name.
+# Partly. Windows shrunk to 0.8, as by a badly calibrated amplifier, look *more* normal than normal ones to every score of the VAE. The two-sided scores rank a shrunken window above a normal one more often than not.
+# In windows at half their size the reconstruction score is large again, now above its usual value, and typicality of the bound sees next to nothing: it has risen while the KL has fallen, and their sum
+# passes through its usual value. So typicality is no complete cure: a typical density is necessary, but many odd things have one. Write down which oddities you must not miss, make some, and test for them by name.
 #
 # ## 10. Who adjusted the points?
 #
-# In monitored series anomalies come as *events* of many steps. Many published tables use **point adjustment**: if one step of an event raises an alarm, all its steps count as found. A human would indeed look after the first alarm. But the F1 then counts the whole event as recall, while false alarms count as single steps.
+# In monitored series, anomalies come as *events* of many steps. Many published tables use **point adjustment**: if one step of an event raises an alarm, all its steps count as found. A person would indeed look after the first alarm. But the F1, the harmonic mean of precision and recall, then counts the whole event as recall, while false alarms count as single steps.
 #
-# Test it with a detector that cannot be worse: random numbers. Our series has 20000 steps and 20 events of 50 to 300 steps, and we take the best F1 over all thresholds, as those tables do.
+# Test this with a detector that cannot be worse: random numbers. Our series has 20000 steps and 20 events of 50 to 300 steps, and we take the best F1 over all thresholds, as those tables do.
 #
-# **Predict.** What is its F1 without adjustment, and what with it?
+# **Predict.** What is its F1 without adjustment, and what is it with adjustment?
 
 # %%
 def random_detector(seed, shortest, longest, steps=20_000, events=20):
@@ -741,7 +756,7 @@ def random_detector(seed, shortest, longest, steps=20_000, events=20):
         best = np.maximum(best, [f1_score(labels, alarms), f1_score(labels, adjusted)])
     return [*best, roc_auc_score(labels, score)]
 
-
+# %%
 for lengths in ((50, 300), (5, 15)):
     results = np.array([random_detector(seed, *lengths) for seed in SEEDS])
     plain, adjusted, area = np.round(results.T, 2)
@@ -753,43 +768,43 @@ for lengths in ((50, 300), (5, 15)):
         assert results[:, 1].max() < 0.4, "the shorter the events, the smaller the gift"
 
 # %% [markdown]
-# Above .9, with no information whatever. A long event is hit by chance as soon as a few percent of all steps raise alarms, and then all its steps count. Published detectors report adjusted values between .93 and .97 on such series, and unadjusted ones that are a small fraction of that.
-# The library has `point_adjusted` to recompute published numbers; put random scores beside them. Better: the share of events found, at a stated number of false alarms a day, and the delay until the first alarm.
+# Low without adjustment, above .9 with it, although the scores carry no information whatever. A long event is hit by chance as soon as a few percent of all steps raise alarms, and then all its steps count. Published detectors report adjusted values between .93 and .97 on such series, and unadjusted ones that are a small fraction of that.
+# The library has `point_adjusted` so that you can recompute published numbers; put random scores beside them. It is better to report the share of events found at a stated number of false alarms a day, and the delay until the first alarm.
 #
 # ## 11. A checklist
 #
-# 1. *Ruler first.* Distance to the mean, one column, kNN. If one of them is enough, stop.
-# 2. *Name the oddities* that must be found, make examples, and report each in a column of its own.
-# 3. *Measure the loss*: an effective beta of 0 means that you run an autoencoder.
-# 4. *Two scores, two thresholds*: reconstruction probability for what leaves the surface, KL for what runs along it.
-# 5. *A control for each win*: scale the residuals of a PCA; fit a small mixture.
-# 6. *Fix sizes by a rule* before you look at a label, and show the curve.
-# 7. *Threshold from held-out normal examples*, with its $n$ and its rate; count false alarms again next month.
+# 1. *Ruler first.* Try the distance to the mean, one column, kNN. If one of them is enough, stop.
+# 2. *Name the oddities* that must be found, make examples of them, and report each in a column of its own.
+# 3. *Measure the loss*: an effective beta of 0 means that you are running an autoencoder.
+# 4. *Use two scores and two thresholds*: the reconstruction probability for what leaves the surface, the KL for what runs along it.
+# 5. *Find a control for each win*: scale the residuals of a PCA; fit a small mixture.
+# 6. *Fix sizes by a rule* before you look at a label, and show the whole curve.
+# 7. *Set the threshold on held-out normal examples*, and state their number $n$ and the rate; count false alarms again next month.
 # 8. *State the base rate* with every precision.
 # 9. *Ask what the training data hold*: try dense and extreme dirt on purpose.
-# 10. *For series*: split before windowing, split by machine, put random scores beside adjusted numbers.
+# 10. *For series*, split before you cut windows, split by machine, and put random scores beside adjusted numbers.
 #
 # ## Summary
 #
 # You have
 # - found a published VAE whose KL weighs nothing, by its effective beta, and seen why AUCs did not show it;
 # - computed the scores of a VAE by hand, ranked them on four faults over three seeds, and traced most of a win to a division by $\sigma_i$;
-# - seen what remains for the network: it needs no choice of $k$, and follows groups that a plane cannot;
-# - separated errors (off the surface) from KL (along it), by an overload;
+# - seen what remains for the network: it needs no choice of $k$, and it follows groups that a plane cannot;
+# - separated what the error sees (off the surface) from what the KL sees (along it), by an overload;
 # - set a threshold with an exact promise, and computed how far the rate at one threshold may wander;
 # - turned an AUC into precision at a base rate, and met an oracle on payments;
-# - fooled detectors with dirt, with shrunken data and with adjusted events, each beside an exact value or chance.
+# - fooled detectors with dirt, with shrunken data and with adjusted events, and compared each result with an exact value or with chance.
 #
 # ## Common mistakes
 #
-# - Fault labels for early stopping, for $k$ or for the threshold.
-# - A threshold that is a percentile of the test scores: the number of alarms is then fixed before anything happens.
-# - Standardizing before splitting; one machine, user or engine in both parts; windows that overlap across the cut.
-# - One random draw of the ELBO as a score.
-# - One AUC over all kinds, in which the easy ones hide the hard one.
-# - A plain PCA as the only rival of a model that learns a scale.
-# - Precision from a test set with half anomalies.
-# - Point adjustment without random scores beside it.
+# - Using fault labels for early stopping, for $k$ or for the threshold.
+# - Setting the threshold at a percentile of the test scores: the number of alarms is then fixed before anything happens.
+# - Standardizing before splitting; having one machine, user or engine in both parts; cutting windows that overlap across the split.
+# - Taking one random draw of the ELBO as a score.
+# - Giving one AUC over all kinds of anomaly, in which the easy ones hide the hard one.
+# - Choosing a plain PCA as the only rival of a model that learns a scale.
+# - Computing precision on a test set in which half of the examples are anomalies.
+# - Using point adjustment without random scores beside it.
 #
 # ## Exercises
 #
@@ -800,6 +815,6 @@ for lengths in ((50, 300), (5, 15)):
 # - An and Cho (2015), "Variational autoencoder based anomaly detection using reconstruction probability": the score.
 # - Nalisnick et al. (2019), "Do deep generative models know what they don't know?": densities that prefer other data.
 # - Kim et al. (2022), "Towards a rigorous evaluation of time-series anomaly detection": point adjustment and random scores.
-# - Han et al. (2022), "ADBench: anomaly detection benchmark": many tables, and no winner on all.
+# - Han et al. (2022), "ADBench: anomaly detection benchmark": many tables, and no single winner.
 # - Xu et al. (2018), "Unsupervised anomaly detection via variational auto-encoder for seasonal KPIs in web applications": a VAE in operation, and where point adjustment comes from.
 # - Angelopoulos and Bates (2023), "Conformal prediction: a gentle introduction": thresholds with a promise.

@@ -190,19 +190,19 @@ assert np.isclose(far, -250), "a confident mistake costs its logits, not infinit
 # %% [markdown]
 # ## Exercise 4. Purity above chance (3 points, 8 minutes)
 #
-# Write the test of section 8: the share of an example's `neighbors` nearest other examples that have its label, averaged over all examples, *minus* what chance would give, the sum of squared shares of the
-# classes. The matrix of squared distances is given. An example is not its own neighbor. Examples may occur twice; then the copy is a
+# Write the test of section 8, equation 14.4: the share of an example's `neighbors` nearest other examples that have its label, averaged over all examples, less what chance would give (the sum of squared shares of the classes), and divided by what chance leaves, so that 1 is the most.
+# The matrix of squared distances is given. An example is not its own neighbor. Examples may occur twice; then the copy is a
 # neighbor, but the example itself still is none.
 
 # %% nbgrader={"grade_id": "purity-answer", "solution": true}
 def excess_purity(x, y, neighbors):
-    """Purity of the nearest neighbors minus chance: x [n, d], y [n] of whole numbers >= 0."""
+    """Equation 14.4: purity of the nearest neighbors above chance; x [n, d], y [n], whole numbers >= 0."""
     distances = np.sum((x[:, None, :] - x[None, :, :]) ** 2, axis=-1)  # [n, n]
     ### BEGIN SOLUTION
     np.fill_diagonal(distances, np.inf)
     near = np.argsort(distances, axis=1)[:, :neighbors]
     chance = np.sum((np.bincount(y) / len(y)) ** 2)
-    return np.mean(y[near] == y[:, None]) - chance
+    return (np.mean(y[near] == y[:, None]) - chance) / (1 - chance)
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "purity-check", "grade": true, "points": 3}
@@ -214,32 +214,31 @@ assert np.array_equal(line, kept[0]) and np.array_equal(halves, kept[1]), (
     "your function changes the arrays that it is given"
 )
 assert np.shape(value) == (), "one number for the whole data set"
-assert np.isclose(value, 0.5), (
-    f"two pure groups: purity 1, chance 1/2, so 0.5; yours {value:.2f}. "
-    "1 has no chance subtracted"
+assert np.isclose(value, 1), (
+    f"two pure groups: purity 1, chance 1/2, so (1 - 1/2) / (1 - 1/2) = 1; yours {value:.2f}. "
+    "0.5 is not yet divided by what chance leaves"
 )
 value = excess_purity(line, np.array([0, 1, 0, 1, 0, 1]), 1)
-assert np.isclose(value, -0.5), (
-    f"alternating labels, one neighbor: purity 0, so -0.5; yours {value:.2f}: "
-    "is an example its own neighbor?"
+assert np.isclose(value, -1), (
+    f"alternating labels, one neighbor: purity 0, so -1; yours {value:.2f}: is an example its "
+    "own neighbor (then 1)? is chance subtracted (else 0)?"
 )
 value = excess_purity(line, np.array([0, 0, 0, 0, 0, 1]), 2)
-assert np.isclose(value, (3 + 2 * 0.5 + 0) / 6 - (25 + 1) / 36), (
-    "unequal classes: chance is the sum of squared shares, here 26/36"
+assert np.isclose(value, ((3 + 2 * 0.5 + 0) / 6 - 26 / 36) / (10 / 36)), (
+    "unequal classes: chance is the sum of squared shares, here 26/36; "
+    f"(24/36 - 26/36) / (10/36) = -0.2; yours {value:.2f}"
 )
 twice = np.array([[0.0], [0.0], [5.0], [5.0]])
-assert np.isclose(excess_purity(twice, np.array([0, 1, 0, 1]), 1), -0.5), (
+assert np.isclose(excess_purity(twice, np.array([0, 1, 0, 1]), 1), -1), (
     "copies with other labels: leave out the example itself, not whatever comes first"
 )
 ### BEGIN HIDDEN TESTS
 x, y = random.normal(size=(400, 3)), random.integers(0, 4, size=400)
 before = x.copy()
-assert abs(excess_purity(x, y, 7)) < 0.06, "labels without any meaning: about 0"
+assert abs(excess_purity(x, y, 7)) < 0.08, "labels without any meaning: about 0"
 assert np.array_equal(x, before), "the input array should not be changed in place"
 x[:, 0] += 30 * y
-assert np.isclose(excess_purity(x, y, 5), 1 - np.sum((np.bincount(y) / 400) ** 2)), (
-    "classes far apart: purity 1"
-)
+assert np.isclose(excess_purity(x, y, 5), 1), "classes far apart: purity 1"
 ### END HIDDEN TESTS
 
 # %% [markdown]
