@@ -13,9 +13,11 @@ from vae_course.models import (
     TCVAE,
     VAE,
     VAEGAN,
+    VQVAE,
     Autoencoder,
     ConditionalVAE,
     DenoisingAutoencoder,
+    Diffusion,
     FreeBitsVAE,
     HierarchicalVAE,
 )
@@ -24,7 +26,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
-from short_models import VQVAE, Diffusion
 
 tfd = tfp.distributions
 
@@ -188,16 +189,16 @@ def coder(cls=Autoencoder, **options):
     return cls(encoder, networks.mlp_decoder(LATENT_SIZE, SHAPE, hidden=(16,), activation="tanh"), **options)
 
 
-def vq():
+def vq(**options):
     encoder = networks.mlp_encoder(SHAPE, 4 * 2, hidden=(16,), activation="tanh")
     encoder = keras.Model(encoder.inputs, keras.layers.Reshape((4, 2))(encoder.output))
     codes = keras.Input((4, 2))
     x = keras.layers.Dense(64)(keras.layers.Dense(16, activation="tanh")(keras.layers.Flatten()(codes)))
-    return VQVAE(encoder, keras.Model(codes, keras.layers.Reshape(SHAPE)(x)), entries=8)
+    return VQVAE(encoder, keras.Model(codes, keras.layers.Reshape(SHAPE)(x)), **{"entries": 8, **options})
 
 
 def diffusion(shape=SHAPE, **options):
-    return Diffusion(denoiser(shape), **options)
+    return Diffusion(denoiser(shape), shape, **options)
 
 
 def denoiser(shape, units=32):
@@ -259,9 +260,10 @@ ADVERSARIAL = {
     "gan": gan,
     "vaegan": lambda: vae(VAEGAN, discriminator=discriminator(), r1=0.1),
 }
-DISCRETE = {"vq": vq}
+DISCRETE = {"vq": vq, "vq_prior": lambda: vq(prior=priors.CodeMap(4, 8, kind="independent"))}
 DIFFUSION = {  # which have no codes that are decoded
     "diffusion": diffusion,
+    "diffusion_simple": lambda: diffusion(schedule="cosine", weighting="simple", scale=0.1),
     "made": lambda: MADE(SHAPE, hidden=(32,)),
     "rbm": lambda: RBM(SHAPE, 6, chains=20),
     "rbm_plain": lambda: RBM(SHAPE, 6, persistent=False, centered=False),

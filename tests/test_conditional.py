@@ -15,7 +15,7 @@ from models_under_test import (
     LATENT_SIZE,
     SHAPE,
     conditional,
-    diffusion,
+    denoiser,
     exposed,
     images,
     labels,
@@ -257,7 +257,7 @@ def test_the_bound_of_a_diffusion_model_reaches_the_evidence_from_below():
     exact = tfd.Normal(0.0, width).log_prob(x).numpy().mean()
     bounds = []
     for steps in (10, 1000):
-        model = diffusion(shape=(1,), steps=steps)
+        model = Diffusion(denoiser((1,)), steps=steps)
         noisy, t = keras.Input((1,)), keras.Input((1,))
         model = Diffusion(keras.Model([noisy, t], Optimal(width, model.powers)([noisy, t])), steps=steps)
         elbo = model(x)["elbo"].numpy()

@@ -183,7 +183,10 @@ def test_codes_and_pictures_have_the_shapes_promised(fitted):
     if name != "gan":
         assert view.reconstruct(found).shape == (5, *shape)
     if name in DISCRETE:
-        assert not hasattr(model, "sample") and not hasattr(model, "log_weights"), "there is no p(z) to sample yet"
+        assert model.encode(found).dtype == np.int32
+    if name == "vq":
+        with pytest.raises(ValueError, match=r"no fitted prior .* priors.CodeMap\(4, 8\).*Received: prior None"):
+            model.sample(6)
         return
     if hasattr(view, "sample"):
         assert view.sample(6, seed=0).shape == (6, *shape)

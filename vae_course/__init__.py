@@ -6,6 +6,7 @@ floors only:
 
     floor  module
     4      evaluation       what is measured on a trained model, one file a question
+    4      compression      images under a VAE -> a file of about -ELBO bits, and back
     3      models           VAE and its variants, autoencoders, GANs: each a keras.Model
     2      priors           p(z), p(z|c): a part that gives a distribution over codes
     2      posteriors       q(z|x): a part that gives one from the encoder's output
@@ -36,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "bounds",
     "callbacks",
+    "compression",
     "datasets",
     "evaluation",
     "flows",

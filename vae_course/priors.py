@@ -5,6 +5,7 @@ GaussianMixture   a mixture of normals that learns
 FlowPrior         N(0, I) sent through flows
 VampPrior         the model's own posterior at invented examples
 Conditional       a normal whose mean and scale a network reads off a condition c
+CodeMap           for a VQVAE, over maps of whole numbers: a model of its own, fitted to codes
 """
 
 from vae_course import flows, parts
@@ -183,6 +184,122 @@ class Conditional(Prior):
             raise ValueError("p(z|c) needs a condition: give this prior to a ConditionalVAE. Received: None")
         flat = tf.cast(self.network(tf.reshape(c, [-1, c.shape[-1]])), tf.float32)  # c may be one condition [C]
         return parts.gaussian(tf.reshape(flat, tf.concat([tf.shape(c)[:-1], [flat.shape[-1]]], axis=0)))
+
+
+@keras.saving.register_keras_serializable("vae_course.priors")
+class CodeMap(keras.Model):
+    """p(codes) = prod_i p(code_i | code_1 .. code_(i-1)) over maps of whole numbers [places]. Built in chapter 17.
+
+    The prior of a `models.VQVAE`, fitted once its codes stand: a model of its own, exact, in nats per code map.
+    places, entries: how many codes a map has, and how many values each may take, 0 to entries - 1.
+    units: of the GRU that reads the codes before place i.
+    kind: "autoregressive", or "independent", p(codes) = prod_i p(code_i), which is counted and needs no epochs.
+
+    `fit(codes, epochs=20, validation_data=valid_codes)` on whole numbers [n, places]; `loss` and `val_loss` are the
+    mean of -log p(codes). It is compiled with Adam(0.003); `compile` it yourself for another optimizer. Each fit counts
+    the base rates of every place first, with one more for each entry, and the GRU learns what they miss. It overfits
+    small data: stop by validation rows, `keras.callbacks.EarlyStopping("val_loss", restore_best_weights=True)`.
+    Source: van den Oord, Vinyals & Kavukcuoglu (2017), "Neural discrete representation learning", section 3.3, with a
+    GRU in place of the PixelCNN.
+    """
+
+    def __init__(self, places, entries, units=64, kind="autoregressive", **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        for name, value in {"places": places, "entries": entries, "units": units}.items():
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number, at least 1. Received: {value!r}")
+        if kind not in ("autoregressive", "independent"):
+            raise ValueError(f"A CodeMap is of kind 'autoregressive' or 'independent'. Received: kind={kind!r}")
+        self.places, self.entries, self.units, self.kind = int(places), int(entries), int(units), kind
+        even = keras.initializers.Constant(-np.log(self.entries))
+        shape = (self.places, self.entries)
+        self.log_rates = self.add_weight(name="log_rates", shape=shape, initializer=even, trainable=False)
+        if kind == "autoregressive":
+            self.embedding = keras.layers.Embedding(self.entries + 1, self.units, dtype="float32")  # 1 for "none yet"
+            self.gru = keras.layers.GRU(self.units, return_sequences=True, use_cudnn=False, dtype="float32")
+            self.head = keras.layers.Dense(self.entries, kernel_initializer="zeros", dtype="float32")
+        self(np.zeros([1, self.places], "int32"))
+        self.compile()
+
+    def call(self, codes):
+        """Logits of p(code_i | the codes before i) for each place i: [batch, places] -> [batch, places, entries]."""
+        logits = tf.repeat(tf.convert_to_tensor(self.log_rates)[None], tf.shape(codes)[0], axis=0)
+        if self.kind == "independent":
+            return logits
+        before = tf.pad(tf.cast(codes, tf.int32)[:, :-1], [[0, 0], [1, 0]], constant_values=self.entries)
+        return logits + self.head(self.gru(self.embedding(before)))
+
+    def compile(self, optimizer=None, *, jit_compile=False, **kwargs):
+        """Keras's compile, with Adam(0.003) unless said otherwise; XLA takes longer to compile a GRU than it saves."""
+        optimizer = keras.optimizers.Adam(0.003) if optimizer is None else optimizer
+        super().compile(optimizer, jit_compile=jit_compile, **kwargs)
+        self.optimizer.build(self.trainable_variables)  # as that of a loaded one is
+
+    def get_compile_config(self):
+        return keras.saving.serialize_keras_object({"optimizer": self.optimizer, "jit_compile": self.jit_compile})
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    def log_prob_of(self, codes):
+        """log p(codes), in nats, of a tensor [..., places], inside a program too: [...]."""
+        codes = tf.cast(codes, tf.int32)
+        flat = tf.reshape(codes, [-1, self.places])
+        return tf.reshape(tf.reduce_sum(tfd.Categorical(self(flat)).log_prob(flat), axis=-1), tf.shape(codes)[:-1])
+
+    def log_prob(self, codes):
+        """log p(codes), exact, in nats: whole numbers [n, places] -> numpy [n]."""
+        codes = self.check(codes)
+        return np.concatenate([self.log_prob_of(codes[i : i + 1024]) for i in range(0, len(codes), 1024)])
+
+    def sample(self, n, seed=None):
+        """n code maps, one place after the other: numpy int32 [n, places]. The same seed draws the same."""
+        seed = int(keras.random.randint([], 0, 2**31 - 1)) if seed is None else seed
+        codes, last = [], tf.fill([n], self.entries)
+        state = tf.zeros([n, self.units])
+        for i in range(self.places):
+            logits = tf.repeat(self.log_rates[i][None], n, axis=0)
+            if self.kind == "autoregressive":
+                state, _ = self.gru.cell(self.embedding(last), state)
+                logits += self.head(state)
+            last = tf.random.stateless_categorical(logits, 1, [seed, i], tf.int32)[:, 0]
+            codes.append(last)
+        return tf.stack(codes, axis=1).numpy()
+
+    def fit(self, codes, *args, validation_data=None, **kwargs):
+        """Keras's fit, on whole numbers [n, places]; validation_data: such codes as well. See the class."""
+        codes = self.check(codes)
+        if validation_data is not None:
+            validation_data = (self.check(validation_data, "validation codes"),)
+        counts = 1.0 + np.stack([np.bincount(column, minlength=self.entries) for column in codes.T])
+        self.log_rates.assign(np.log(counts / counts.sum(axis=1, keepdims=True)))
+        if self.kind == "independent":  # which is all there is to it
+            kwargs["epochs"] = 0
+        return super().fit(codes, *args, validation_data=validation_data, **kwargs)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The mean of -log p(codes), in nats."""
+        return -tf.reduce_mean(tf.reduce_sum(tfd.Categorical(y_pred).log_prob(tf.cast(x, tf.int32)), axis=-1))
+
+    def check(self, codes, name="codes"):
+        """Codes as int32 [n, places]; ValueError unless they are whole numbers from 0 to entries - 1."""
+        return checked_codes(codes, self.places, self.entries, name)
+
+    def get_config(self):
+        own = {"places": self.places, "entries": self.entries, "units": self.units, "kind": self.kind}
+        return {"name": self.name, "trainable": self.trainable, **own}
+
+
+def checked_codes(codes, places, entries, name="codes"):
+    """Codes as int32 [n, places]; ValueError unless they are whole numbers from 0 to entries - 1."""
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be whole numbers, as VQVAE.encode gives. Received: dtype {codes.dtype}")
+    if codes.ndim != 2 or codes.shape[1] != places or not len(codes):
+        raise ValueError(f"{name} must have shape [n, {places}]. Received: {list(codes.shape)}")
+    if codes.min() < 0 or codes.max() >= entries:
+        raise ValueError(f"{name} must lie in 0 to {entries - 1}. Received: values from {codes.min()} to {codes.max()}")
+    return codes.astype("int32")
 
 
 PRIORS = {"standard_normal": StandardNormal, "gaussian_mixture": GaussianMixture}

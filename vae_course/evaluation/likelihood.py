@@ -59,7 +59,10 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     if not hasattr(model, "log_weights"):
         raise ValueError(f"log p(x) is defined for VAEs and their kin only. Received: {type(model).__name__}")
     data = checks.collected(x)
-    view, x = parts_of(model, data)
+    if hasattr(model, "posterior"):
+        x = parts_of(model, data)[1]
+    else:  # a VQVAE, whose q(z|x) is certain
+        model.check(x := data)
     n = len(x)
     batch_size, chunk = min(batch_size, n), min(k, 50)
 

@@ -10,12 +10,14 @@ autoencoder   Autoencoder, DenoisingAutoencoder
 adversarial   GAN, VAEGAN
 rbm           RBM
 made          MADE
+vqvae         VQVAE; diffusion: Diffusion
 """
 
 from vae_course.models.adversarial import GAN, VAEGAN
 from vae_course.models.autoencoder import Autoencoder, DenoisingAutoencoder
 from vae_course.models.base import CourseModel
 from vae_course.models.conditional import ConditionalVAE
+from vae_course.models.diffusion import Diffusion
 from vae_course.models.hierarchical import HierarchicalVAE
 from vae_course.models.latent import LatentModel
 from vae_course.models.made import MADE
@@ -24,6 +26,7 @@ from vae_course.models.rbm import RBM
 from vae_course.models.semi_supervised import M2
 from vae_course.models.vae import VAE
 from vae_course.models.variants import IWAE, TCVAE, FreeBitsVAE
+from vae_course.models.vqvae import VQVAE
 
 __all__ = [
     "GAN",
@@ -34,10 +37,12 @@ __all__ = [
     "TCVAE",
     "VAE",
     "VAEGAN",
+    "VQVAE",
     "Autoencoder",
     "ConditionalVAE",
     "CourseModel",
     "DenoisingAutoencoder",
+    "Diffusion",
     "FreeBitsVAE",
     "HierarchicalVAE",
     "LatentModel",
