@@ -16,7 +16,8 @@ import numpy as np
 class Dataset:
     """A data set in three disjoint parts; every array is the caller's own. Built by `load`.
 
-    x_...: images [n, height, width, channels] in [0, 1], signals [n, length, channels], tables [n, features]
+    x_...: images [n, height, width, channels] in [0, 1], signals [n, length, channels], tables [n, features],
+        tokens [n, length], whole numbers of which 0 is padding
     y_...: class labels [n], whose names are label_names; or None
     factors_...: what the examples were made from, [n, factors], columns as in factor_names; or None
     factor_values: name -> every value the factor takes, or (lowest, highest) for a continuous one
@@ -52,9 +53,9 @@ def load(name, dtype="float32"):
     """The data set called `name`, split into train, valid and test; the same at each call. For every chapter.
 
     Embedded: "digits", "sprites", "colored_sprites", "faces", "photos", "sensors", "vowels", "breast_cancer", "films",
-    "payments". Full size, from $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist",
+    "payments", "sentences". Full size, from $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist",
     "fashion_mnist", "dsprites", "nsl_kdd", "cmapss", and twenty tables of ADBench, such as "adbench_cardio".
-    dtype: "float32", or for images "uint8", 0..255. data/README.md describes each data set.
+    dtype: "float32", or for images "uint8", 0..255; tokens are int32. data/README.md describes each data set.
     Raises ValueError for an unknown name or dtype, RuntimeError if files cannot be had or are damaged.
     """
     if not isinstance(name, str) or name not in BUILDERS:
@@ -64,9 +65,9 @@ def load(name, dtype="float32"):
     if dtype not in ("float32", "uint8"):
         raise ValueError(f'dtype must be "float32" or "uint8". Received: {dtype!r}')
     if dtype == "uint8" and name not in IMAGES:
-        raise ValueError(f'{name!r} holds no images, so its dtype is "float32". Received: {dtype!r}')
+        raise ValueError(f"{name!r} holds no images, so leave out dtype. Received: {dtype!r}")
     content = BUILDERS[name]()
-    for key in [key for key in content if key.startswith("x_")]:
+    for key in [key for key in content if key.startswith("x_") and name not in TOKENS]:
         content[key] = _converted(content[key], dtype)
     return Dataset(name, **content)
 
@@ -124,6 +125,7 @@ CLOTHES = (
     "bag",
     "ankle boot",
 )
+TOKENS = ("sentences",)
 IMAGES = (
     "digits",
     "sprites",

@@ -2,7 +2,7 @@
 
 import functools
 
-from vae_course.datasets import drawings, signals, speech, tables
+from vae_course.datasets import drawings, sentences, signals, speech, tables
 
 import numpy as np
 
@@ -172,6 +172,15 @@ def vowels():
     return parts | {"factor_names": speech.FACTORS, "factor_values": values, "label_names": tuple(speech.AVERAGES)}
 
 
+def sentence_tokens():
+    x, factors = sentences.draw(8000, SEED)
+    ends = {"train": slice(6000), "valid": slice(6000, 7000), "test": slice(7000, 8000)}
+    parts = {f"x_{split}": x[rows].copy() for split, rows in ends.items()}
+    parts |= {f"factors_{split}": factors[rows].astype(np.float32) for split, rows in ends.items()}
+    values = {name: np.arange(float(len(kinds))) for name, kinds in sentences.FACTORS.items()}
+    return parts | {"factor_names": tuple(values), "factor_values": values}
+
+
 def _payments():
     """The rows of "payments" in their units. Training has normal ones only; valid and test have 60 of each fraud.
 
@@ -233,4 +242,5 @@ BUILDERS = {
     "payments": payments,
     "colored_sprites": colored_sprites,
     "vowels": vowels,
+    "sentences": sentence_tokens,
 }
