@@ -24,7 +24,7 @@ help:
 	@echo "make quick      three minutes: the theorems, for whoever changes a line of the library"
 	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
-	@echo "make slides     the chapters as slides, in .build/slides/"
+	@echo "make slides     the chapters as slides, in .build/slides/, which play without a network"
 	@echo "make bench      under 20 minutes: some published results, and speed beside PyTorch (in .venv-bench)"
 	@echo "make bench-full all of them, about two hours, and how cost grows; goes on where it was interrupted"
 
@@ -52,7 +52,9 @@ notebooks: $(INSTALLED)
 	$(ACTIVATE) python sources/build.py --jobs $(WORKERS)
 
 slides: $(INSTALLED)
-	$(ACTIVATE) jupyter nbconvert --to slides --output-dir .build/slides chapters/*.ipynb
+	@$(fetch_player) || { echo "The slides need reveal.js and MathJax, which could not be fetched (see above)."; \
+	    echo "Run make slides once with a network: from then on it needs none."; exit 1; }
+	@.venv/bin/python classroom/slides.py
 
 # The later programs run even if an earlier one has failed; any failure fails the whole.
 bench: .venv-bench/.installed
@@ -110,6 +112,12 @@ $1/bin/python -m pip install --disable-pip-version-check --no-build-isolation -c
 $1/bin/python -c "import os; open('$1/.installed', 'w').write(os.getcwd())"
 endef
 
+# The player of the slides is two wheels that are not installed, only read: fetched once, and again for another version.
+PLAYER := .venv/share/slides
+fetch_wheels := .venv/bin/python -m pip download --disable-pip-version-check -q --no-deps -c constraints.txt \
+  --find-links $(PLAYER) -d $(PLAYER) sphinx-revealjs sphinx-mathjax-offline
+fetch_player := mkdir -p $(PLAYER); $(fetch_wheels) --no-index 2>/dev/null || { rm -f $(PLAYER)/*.whl; $(fetch_wheels); }
+
 # An environment that was moved, or whose Python is gone, is made anew whatever the dates of its files.
 ifneq ($(shell .venv/bin/python -c "import os; print(open('.venv/.installed').read() == os.getcwd())" 2>/dev/null),True)
 .PHONY: $(INSTALLED)
@@ -119,6 +127,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(call install,.venv,course$(comma)test,about 800 MB and takes one to ten minutes; on disk it is 3 GB)
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '$(NO_QUESTIONS)' > .venv/share/jupyter/lab/settings/overrides.json
+	@$(fetch_player) || echo "The player of the slides could not be fetched: make slides will try again."
 
 .venv-bench/.installed: pyproject.toml constraints.txt
 	$(call install,.venv-bench,bench,PyTorch too$(comma) 1 to 4 GB in all$(comma) and takes two to twenty minutes)

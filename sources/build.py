@@ -113,10 +113,11 @@ def described(nb):
 
 
 def code(nb):
-    """What decides whether the stored outputs still hold; that they may drift is no part of it."""
+    """What decides whether the stored outputs still hold; that they may drift, or what slides show, does not."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-    tags = [set(cell.metadata.get("tags", [])) - {"nbval-ignore-output"} for cell in cells]
-    return [(cell.source, {**cell.metadata, "tags": own}) for cell, own in zip(cells, tags)]
+    no_part = ("nbval-ignore-output", "slide-")
+    tags = [{tag for tag in cell.metadata.get("tags", []) if not tag.startswith(no_part)} for cell in cells]
+    return [(cell.source, {**cell.metadata, "tags": own, "slideshow": {}}) for cell, own in zip(cells, tags)]
 
 
 def text(nb):

@@ -127,6 +127,17 @@ def test_that_an_output_may_drift_is_not_executed_again(course, monkeypatch):
     assert build.main([], course) == 1, "a cell that was to raise, and does not, is executed and refused"
 
 
+def test_a_mark_for_the_slides_is_not_executed_again(course, monkeypatch):
+    source = course / "sources/chapters/01_fixture.py"
+    mark = '# %% tags=["drift", "slide-code"] slideshow={"slide_type": "skip"}'
+    source.write_text(source.read_text().replace('# %% tags=["drift"]', mark))
+    assert build.check(course) == [f"{CHAPTER}: stale"]
+    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("executed for a mark that only the slides read"))
+    assert build.main([], course) == 0 and build.check(course) == []
+    metadata = nbformat.read(course / CHAPTER, as_version=4).cells[2].metadata
+    assert metadata == {"tags": ["nbval-ignore-output", "slide-code"], "slideshow": {"slide_type": "skip"}}
+
+
 def test_changed_code_is_executed_again(course):
     source = course / "sources/chapters/01_fixture.py"
     source.write_text(source.read_text().replace('print("the sum is 3")', 'print("three")'))
