@@ -68,7 +68,7 @@ assert np.array_equal(x, kept), "your function changes the array x that it is gi
 zero = 0 * W
 assert np.allclose(free_energy(x, zero, 0 * b, 0 * c), -3 * np.log(2)), (
     "with W = b = c = 0 all 8 states of h have energy 0, so F = -log 8: are the hidden units "
-    "summed, with a minus sign?"
+    "summed (and not the images), with a minus sign?"
 )
 assert np.allclose(free_energy(x, zero, b, 0 * c), -x @ b - 3 * np.log(2)), (
     "with W = c = 0: F(x) = -x.b - log 8: the sign of b, or a missing term"
@@ -86,12 +86,12 @@ for pixels, hidden in ((3, 6), (7, 1), (4, 4)):
     x, parts = states(pixels), machine(pixels, hidden, 2.0)
     before = [part.copy() for part in (x, *parts)]
     expected = -np.logaddexp.reduce(-energies(x, *parts), axis=1)
-    assert np.allclose(free_energy(x, *parts), expected), f"{pixels} pixels, {hidden} units"
-    assert np.allclose(free_energy(x[2:3], *parts), expected[2:3]), "a batch of one"
+    assert np.allclose(free_energy(x, *parts), expected, atol=1e-4), f"{pixels} pixels"
+    assert np.allclose(free_energy(x[2:3], *parts), expected[2:3], atol=1e-4), "a batch of one"
     now = (x, *parts)
     assert all(np.array_equal(a, b) for a, b in zip(now, before)), "arguments were changed"
 wide = machine(20, 500)
-assert free_energy(np.ones((2, 20)), *wide).shape == (2,), "500 hidden units are no problem"
+assert np.shape(free_energy(np.ones((2, 20)), *wide)) == (2,), "500 hidden units are no problem"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -149,13 +149,13 @@ plain = images.T @ sigmoid(images @ parts[0] + parts[2]) / len(images)
 assert not np.allclose(answer, of_data / len(data) - plain), (
     "the average over the model weighs each image by its p, it is not the mean over all images"
 )
-assert np.allclose(answer, expected), (
+assert np.allclose(answer, expected, atol=1e-6), (
     "it should be the slope of the log-likelihood: is c inside both sigmoids? p sums to 1 "
     "already, so the second average is not divided again"
 )
 once = np.repeat(images, np.arange(1, 17), axis=0)
 answer = gradient(once, images, p, *parts)
-assert np.allclose(answer, numerical_gradient(once, *parts)), (
+assert np.allclose(answer, numerical_gradient(once, *parts), atol=1e-6), (
     "other data: is the number of data taken from `data`?"
 )
 ### BEGIN HIDDEN TESTS
@@ -215,19 +215,19 @@ parts = machine(5, 3)
 x = states(5)
 kept = x.copy()
 answer = ais_step(x, 0.2, 0.7, *parts, np.random.default_rng(1))
-assert isinstance(answer, tuple) and len(answer) == 2, "return two things: x, and the increment"
+assert isinstance(answer, (tuple, list)) and len(answer) == 2, "two things: x, the increment"
 new, increment = answer
 assert np.array_equal(x, kept), "your function changes the array x that it is given"
 assert np.shape(new) == (32, 5) and set(np.unique(new)) <= {0, 1}, "x holds zeros and ones"
 assert np.shape(increment) == (32,), "one increment for each chain"
 expected = log_p(x, 0.7, *parts) - log_p(x, 0.2, *parts)
 assert not np.allclose(increment, -expected), "the sign: new temperature minus old"
+assert not np.array_equal(new, x), "x should move: one Gibbs step"
 late = log_p(np.asarray(new, float), 0.7, *parts) - log_p(np.asarray(new, float), 0.2, *parts)
 assert not np.allclose(increment, late), "the increment is taken at the old x, before it moves"
 assert np.allclose(increment, expected), "log p_new(x) - log p_old(x), at the old x"
 start = draws(40_000, 0.7, parts, seed=2)
 moved = ais_step(start, 0.2, 0.7, *parts, np.random.default_rng(3))[0]
-assert not np.array_equal(moved, start), "x should move: one Gibbs step"
 code = (np.asarray(moved) @ 2 ** np.arange(5)).astype(int)  # each image's row in states(5)
 exact = np.exp(log_p(states(5), 0.7, *parts))
 error = np.abs(np.bincount(code, minlength=32) / len(code) - exact / exact.sum()).max()
@@ -235,12 +235,12 @@ assert error < 0.012, (
     "samples of the new temperature should stay samples of it: is the Gibbs step taken with "
     "beta W, beta b and beta c, of the new beta?"
 )
-strong = np.array([[4.0]]), np.array([-3.0]), np.array([0.0])  # one pixel, one unit
-start = draws(40_000, 1.0, strong, seed=6)
-moved = ais_step(start, 0.9, 1.0, *strong, np.random.default_rng(7))[0]
+strong = np.array([[8.0]]), np.array([-6.0]), np.array([-2.0])  # one pixel, one unit
+start = draws(40_000, 0.5, strong, seed=6)
+moved = ais_step(start, 0.4, 0.5, *strong, np.random.default_rng(7))[0]
 assert np.abs(np.mean(moved) - np.mean(start)) < 0.015, (
     "with a strong hidden unit the pixel is no longer as often on: is h drawn, 0 or 1, and "
-    "not replaced by its probability?"
+    "not replaced by its probability? and is c multiplied by beta, too?"
 )
 betas = np.linspace(0, 1, 51)
 truth = true_log_z(*parts) - 8 * np.log(2)
@@ -296,10 +296,10 @@ assert not np.allclose(B[off], (-P / np.diag(P)[:, None])[off]), (
     "B_ij is divided by P_jj, the diagonal entry of its column"
 )
 assert not np.allclose(B[off], (P / np.diag(P))[off]), "the minus sign"
-assert np.allclose(slope(x, B, 5.0)[off], 0, atol=1e-8), (
+assert np.allclose(slope(x, B, 5.0)[off], 0, atol=1e-4), (
     "off the diagonal the slope of the objective should be zero"
 )
-assert np.allclose(slope(x, ease(x, 80.0), 80.0)[off], 0, atol=1e-8), (
+assert np.allclose(slope(x, ease(x, 80.0), 80.0)[off], 0, atol=1e-4), (
     "another penalty: does lambda reach the diagonal of X'X?"
 )
 ### BEGIN HIDDEN TESTS
@@ -308,7 +308,7 @@ for users, items, penalty in ((10, 4, 1.0), (30, 9, 20.0), (5, 8, 2.0)):
     kept, B = x.copy(), ease(x, penalty)
     assert np.allclose(np.diag(B), 0) and np.array_equal(x, kept), "diagonal, and x as it was"
     off = ~np.eye(items, dtype=bool)
-    assert np.allclose(slope(x, B, penalty)[off], 0, atol=1e-8), f"{users} users, {items} films"
+    assert np.allclose(slope(x, B, penalty)[off], 0, atol=1e-4), f"{users} users, {items} films"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -341,7 +341,9 @@ def repaired_ndcg(hits, hidden, k):
 
 # %% nbgrader={"grade_id": "ndcg-check", "grade": true, "points": 3}
 value = repaired_ndcg(one_of_ten, 10, 10)
-assert not np.isclose(value, 1), "the ideal still comes from the films that were found"
+assert not np.isclose(value, 1), (
+    "1 of 10 is not perfect: the ideal is missing, or comes from the films that were found"
+)
 assert not np.isclose(value, 0.1), "NDCG is no share of hits: rank r is worth 1 / log2(1 + r)"
 expected = 1 / (1 / np.log2(np.arange(2, 12))).sum()
 assert np.isclose(value, expected), f"1 of 10, in the first place: {expected:.3f}"
@@ -356,6 +358,7 @@ long = np.array([0, 1, 0, 0, 1, 1])
 assert np.isclose(repaired_ndcg(long, 2, 3), (1 / np.log2(3)) / (1 + 1 / np.log2(3))), (
     "k = 3 of 6 places: only the first k count"
 )
+assert np.isclose(repaired_ndcg(np.ones(6), 5, 3), 1), "5 hidden, 3 places: the ideal has 3 hits"
 assert repaired_ndcg(np.zeros(5), 4, 5) == 0, "nothing found: 0, without a division by zero"
 ### BEGIN HIDDEN TESTS
 for k in (1, 4, 20):
@@ -396,7 +399,7 @@ for name, scores in (("popularity", popularity), ("EASE", seen @ ease(films.x_tr
 
 # %% [markdown] nbgrader={"grade_id": "why-numbers", "grade": true, "points": 3, "solution": true}
 # (a) Nobody knows. The error compares an image with where a single step of the chain takes it, so it shows that the data sit in wells of the energy. It cannot see how much mass the model puts far from the data, where CD's chains never come; on bars and stripes
-# the error fell to a tenth while the exact log-likelihood lost a nat. (1 point) Instead: let the step size fall; look at samples of long chains that start from coin flips; train a machine with few hidden units and compute $Z$ exactly; estimate $Z$ by AIS
+# the error fell to a sixth while the exact log-likelihood lost almost a nat. (1 point) Instead: let the step size fall; persistent chains with a falling step; look at samples of long chains that start from coin flips; train a machine with few hidden units and compute $Z$ exactly; estimate $Z$ by AIS
 # in both directions. Any two. (1 point)
 #
 # (b) The RBM scores films by reconstructing its input, and a good reconstruction puts the input's ones on top: it was told the answer and repeated it. EASE predicts each film from all others, its diagonal is zero, so an input of 1 adds nothing to its own score. It can still be helped a

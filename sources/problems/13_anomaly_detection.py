@@ -92,7 +92,8 @@ assert np.isclose(average_precision(labels, labels + scores / 100, 0.4), 1), (
     "if all anomalies come first it is 1: sort from the highest score downward"
 )
 assert np.isclose(value, (1 + 2 / 3) / 2), (
-    "at the set's own base rate, 2 of 5, the precision is 1 at the first and 2/3 at the second"
+    "at the set's own base rate, 2 of 5, the precision is 1 at the first and 2/3 at the second: "
+    "all anomalies *together* weigh base_rate"
 )
 value = average_precision(labels, scores, 0.1)
 second = 0.1 / (0.1 + 0.9 / 3)
@@ -142,7 +143,7 @@ def recalls(d, c, alpha):
 
 # %% nbgrader={"grade_id": "shrunken-check", "grade": true, "points": 3}
 answer = recalls(10, 1.0, 0.05)
-assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two numbers"
+assert np.shape(answer) == (2,), "return two numbers"
 assert np.isclose(answer[0], 0.05), (
     "at c = 1 odd data are normal data, so the recall is the rate of false alarms: did you "
     "take the upper tail?"
@@ -155,7 +156,8 @@ assert not np.isclose(one, np.mean(0.8 * draws > limit), atol=1e-3), (
     "|c z|^2 is c^2 |z|^2: the scale is squared"
 )
 assert np.isclose(one, np.mean(0.64 * draws > limit), atol=2e-3), (
-    "low density: the probability that c^2 times a chi-square draw is above the quantile"
+    "low density (the first number): the probability that c^2 times a chi-square draw is above "
+    "the quantile"
 )
 inside = (0.64 * draws > stats.chi2(10).ppf(0.025)) & (0.64 * draws < stats.chi2(10).isf(0.025))
 assert np.isclose(two, 1 - np.mean(inside), atol=4e-3), (
@@ -214,7 +216,8 @@ assert not np.allclose(scores / plain, np.mean(scores / plain), rtol=1e-3), (
 own = np.asarray(scaled_residuals(train, train, 12)).mean()
 assert np.isclose(own, 192, rtol=0.01), (
     f"on the training data each of 192 entries has a mean square of 1, so the mean score is "
-    f"192; yours is {own:.4g}. Was a residual left unsquared, or divided by a variance?"
+    f"192; yours is {own:.4g}. Was a residual left unsquared, or divided by a variance, or by "
+    "the deviation of the data in place of that of the residuals?"
 )
 assert area > 0.99, f"AUC on sensors with k = 12: it should be above .99, yours is {area:.3f}"
 ### BEGIN HIDDEN TESTS
@@ -223,7 +226,7 @@ units = random.normal(size=(50, 6)) * [1, 1, 1, 5, 5, 0.1] + 3
 model = PCA(2).fit(x)
 rest = [part - model.inverse_transform(model.transform(part)) for part in (x, units)]
 expected = np.sum((rest[1] / (rest[0].std(axis=0) + 1e-6)) ** 2, axis=1)
-assert np.allclose(scaled_residuals(x, units, 2), expected, rtol=1e-6), (
+assert np.allclose(scaled_residuals(x, units, 2), expected, rtol=1e-4), (
     "another table: its mean is not zero, and its columns have different units"
 )
 assert np.isclose(np.mean(scaled_residuals(train, train, 8)), 192, rtol=0.01), "any k"
@@ -232,7 +235,7 @@ assert np.isclose(np.mean(scaled_residuals(train, train, 8)), 192, rtol=0.01), "
 # %% [markdown]
 # ## Exercise 5. Repair this: a threshold that looks ahead (4 points, 14 minutes)
 #
-# Anomaly-Transformer is a widely used detector for series. Its public code (issues 4, 14 and 34 of the project discuss it) sets the threshold at a percentile of the *training and test scores together*, and then adjusts the points, as in section 10.
+# Anomaly-Transformer is a widely used detector for series. Its public code (issues 4, 14, 32 and 39 of the project discuss it) sets the threshold at a percentile of the *training and test scores together*, and then adjusts the points, as in section 10.
 # Here are the two steps, rewritten, on 20 events in 20000 steps. The detector is worthless: its scores are random numbers. Run the cell.
 
 # %%
@@ -257,7 +260,7 @@ for seed in range(3):
     print(f"F1 as published, of random numbers: {value:.2f}")
 
 # %% [markdown]
-# Mend both steps. `alarms` takes the scores of *normal, held-out* steps and a wished rate of false alarms; the threshold has finite-sample meaning (equation 13.4; the library may be used). No test score may influence the alarm of another.
+# Mend both steps. `alarms` takes the scores of *normal, held-out* steps and a wished rate of false alarms; the threshold is that of equation 13.4 (the library may be used). No test score may influence the alarm of another.
 # `report` gives two honest numbers without adjustment: the share of events with at least one alarm, and the number of false alarms in a thousand normal steps.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
@@ -283,28 +286,37 @@ normal_scores = np.arange(1.0, 200.0)  # 1 to 199
 raised = np.asarray(alarms(normal_scores, np.array([150.0, 197.5, 198.0, 198.5, 250.0]), 0.01))
 assert set(np.unique(raised)) <= {0, 1}, "alarms are ones and zeros"
 assert raised[-1] == 1 and raised[0] == 0, "higher scores are odder"
-assert np.all(alarms(normal_scores, np.full(400, 250.0), 0.01) == 1), (
+assert np.all(np.asarray(alarms(normal_scores, np.full(400, 250.0), 0.01)) == 1), (
     "400 test scores above every normal one are 400 alarms: they move no threshold"
 )
 assert raised.tolist() == [0, 0, 0, 1, 1], (
     "199 scores, 1 %: rank 198 of 199 is the threshold, and an alarm lies above it"
 )
+shuffled = np.random.default_rng(0).permutation(np.arange(1.0, 151.0))
+assert np.asarray(alarms(shuffled, np.array([149.5, 150.5]), 0.01)).tolist() == [0, 1], (
+    "150 scores, 1 %: the rank is 151 * .99, rounded up: 150. Is it n + 1, and are they sorted?"
+)
 labels, train_scores, held_out, test_scores = series(5)
+before = held_out.copy()
 alone = [int(alarms(held_out, test_scores[[i]], 0.01)[0]) for i in range(300)]
 assert np.array_equal(alone, alarms(held_out, test_scores, 0.01)[:300]), (
     "the alarm of a step depends on the other test scores: leave them out of the threshold"
 )
-small = np.array([0, 1, 1, 0, 0, 0, 1, 1, 1, 0])
-marks = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+assert np.array_equal(held_out, before), "your function changes the scores that it is given"
+small = np.array([0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 1, 1, 0])
+marks = np.array([0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0])
 kept = small.copy(), marks.copy()
 answer = report(small, marks)
 assert np.array_equal(kept[0], small) and np.array_equal(kept[1], marks), (
     "your function changes an array that it is given"
 )
 assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two numbers"
-assert np.isclose(answer[0], 0.5), "one of two events has an alarm"
-assert np.isclose(answer[1], 200), (
-    "one of five normal steps raised an alarm: 200 in 1000 *normal* steps, unadjusted"
+assert np.isclose(answer[0], 2 / 3), (
+    "two of three events have an alarm, on their last and on their first step; the middle one "
+    "only just before and just after it"
+)
+assert np.isclose(answer[1], 1000 / 3), (
+    "two of six normal steps raised an alarm: 333 in 1000 *normal* steps, unadjusted"
 )
 found, false = report(labels, alarms(held_out, test_scores, 0.01))
 assert 5 < false < 16, f"1 % of random scores are 10 in 1000 normal steps, not {false:.3g}"
@@ -332,7 +344,7 @@ assert np.isclose(report(np.array([1, 1, 0, 0]), np.array([1, 1, 0, 1]))[1], 500
 #
 # ## Exercise 6. Why the top 20 percent? (3 points, 6 minutes)
 #
-# A public implementation of a GAN-based detector (Efficient-GAN-Anomaly-Detection; its issue 6 asks about this) is tested on network connections of which 20 % are attacks. It calls the 20 % of test examples with the highest scores anomalies, and reports precision, recall and F1.
+# A public implementation of a GAN-based detector (Efficient-GAN-Anomaly-Detection; its issue 6 asks about this) is tested on network connections of which 20 % count as anomalies (in its data those are the ordinary connections, since attacks are the majority; think of them as attacks here). It calls the 20 % of test examples with the highest scores anomalies, and reports precision, recall and F1.
 #
 # In about five sentences: which information does this threshold use that nobody has in operation? Why are precision and recall then nearly equal, whatever the detector? What happens on a day without any attack? And what would you do instead, with what data?
 

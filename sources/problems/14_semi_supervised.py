@@ -113,9 +113,10 @@ assert np.allclose(weighted(bounds, q, 1.0), logsumexp(bounds, axis=0)), (
 )
 for tau in (0.3, 4.0):
     q = best_classifier(bounds, tau)
+    assert np.allclose(np.sum(q, axis=1), 1), f"tau = {tau}: the probabilities add up to one"
     for _ in range(20):
         rival = softmax(np.log(q + 1e-12) + 0.3 * random.normal(size=q.shape), axis=1)
-        assert np.all(weighted(bounds, rival, tau) <= weighted(bounds, q, tau) + 1e-6), (
+        assert np.all(weighted(bounds, rival, tau) <= weighted(bounds, q, tau) + 1e-4), (
             f"tau = {tau}: another q is better than yours. A larger tau means more doubt"
         )
 with np.errstate(all="ignore"):
@@ -124,7 +125,7 @@ assert np.allclose(low, [[1, 0]]), "bounds of some hundreds of nats are usual: n
 ### BEGIN HIDDEN TESTS
 bounds = random.normal(-90, 5, size=(6, 8))
 assert np.allclose(best_classifier(bounds, 1e6), 1 / 6, atol=1e-3), "a huge tau: no opinion"
-assert np.allclose(best_classifier(bounds, 1e-3).max(axis=1), 1), "a tiny tau: no doubt"
+assert np.allclose(np.max(best_classifier(bounds, 1e-3), axis=1), 1), "a tiny tau: no doubt"
 assert np.allclose(best_classifier(bounds, 2.5), softmax(bounds.T / 2.5, axis=1)), (
     "q(y|x) is proportional to exp(L / tau)"
 )
@@ -165,7 +166,7 @@ assert value == 0, f"no label, no lesson: 0, yours {value:.3f}. Does -1 pick the
 assert np.all(gradient == 0), "without labels the gradient is 0, and not NaN"
 value, _ = with_gradient(logits, [2, 0, 1, 1, 0], 1.0)
 assert value < 0 and np.isclose(value, log_q[range(5), [2, 0, 1, 1, 0]].mean(), atol=1e-5), (
-    "all labels known, alpha = 1: the mean of log q(y|x)"
+    "all labels known, alpha = 1: the mean of log q(y|x), a negative number; not the sum"
 )
 value, gradient = with_gradient(logits, [-1, 1, -1, -1, -1], 1.0)
 assert np.isclose(value, log_q[1, 1] / 5, atol=1e-5), (
@@ -196,7 +197,7 @@ assert np.isclose(far, -250), "a confident mistake costs its logits, not infinit
 
 # %% nbgrader={"grade_id": "purity-answer", "solution": true}
 def excess_purity(x, y, neighbors):
-    """Equation 14.4: purity of the nearest neighbors above chance; x [n, d], y [n], whole numbers >= 0."""
+    """Equation 14.4: purity above chance; x [n, d], y [n] of whole numbers >= 0."""
     distances = np.sum((x[:, None, :] - x[None, :, :]) ** 2, axis=-1)  # [n, n]
     ### BEGIN SOLUTION
     np.fill_diagonal(distances, np.inf)
@@ -321,8 +322,10 @@ assert np.array_equal(x, kept[0]) and np.array_equal(q, kept[1]), "your function
 assert np.shape(value) == (6,), "one number for each example"
 sure = np.eye(3)[[0, 1, 2, 2, 1, 0]]
 value = summed_bound(x, sure, heard)
+assert np.all(np.isfinite(value)), "0 times log 0 is NaN: a class with q = 0 contributes 0"
 assert np.allclose(value, blended_bound(x, sure, decoder(centers, scale))), (
-    "a sure classifier blends nothing: there both agree. Is log(1 / classes) counted once?"
+    "a sure classifier blends nothing: there both agree. Is each class weighted by its q, "
+    "and log(1 / classes) counted once?"
 )
 assert np.all(summed_bound(x, q, heard) <= log_evidence(x, centers, scale) + 1e-9), (
     "a lower bound lies below log p(x): the sum over classes is weighted by q"
@@ -331,8 +334,9 @@ exact = softmax(norm.logpdf(x[:, None], centers, scale), axis=1)
 assert np.allclose(summed_bound(x, exact, heard), log_evidence(x, centers, scale)), (
     "for the true p(y|x) the bound is log p(x): is the entropy there, with a plus?"
 )
-never = summed_bound(np.array([1e3]), np.array([[0.0, 0.0, 1.0]]), heard)
-assert np.allclose(never, norm.logpdf(1e3, 3, 0.3) - np.log(3)), (
+narrow = only_classes(decoder(centers, 0.002))
+never = summed_bound(np.array([3.0]), np.array([[0.0, 0.0, 1.0]]), narrow)
+assert np.allclose(never, norm.logpdf(3.0, 3, 0.002) - np.log(3)), (
     "a class with q = 0 contributes nothing"
 )
 ### BEGIN HIDDEN TESTS
@@ -351,7 +355,7 @@ for classes in (2, 5):
 # ## Open challenge: thirty labels to spend (1 point, as long as you like)
 #
 # In the chapter, chance chose which pictures were labeled. Choose them yourself! `choose` sees the digits without labels and returns the numbers of thirty rows; only these are labeled, and label spreading does the rest. The baseline is thirty rows at random, over ten draws. The point is given for
-# a choice that beats the mean of the baseline by a point of balanced accuracy. Say in a comment how many things you tried, because every try on the same pictures makes the score a little more flattering.
+# a choice that beats the best of the ten draws. Say in a comment how many things you tried, because every try on the same pictures makes the score a little more flattering.
 
 # %% tags=["drift"]
 data = datasets.load("digits")
@@ -368,7 +372,8 @@ def score(rows):
 
 
 draws = [np.random.default_rng(i).choice(len(pictures), 30, replace=False) for i in range(10)]
-baseline = np.mean([score(rows) for rows in draws])
+by_chance = [score(rows) for rows in draws]
+baseline = np.mean(by_chance)
 print(f"thirty at random: {baseline:.1f} %, the mean of {len(draws)} draws")
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
@@ -386,4 +391,4 @@ assert rows.ndim == 1 and rows.dtype.kind in "iu", "whole numbers of rows, [30]"
 assert len(rows) <= 30, "the budget is thirty labels"
 chosen = score(rows)
 print(f"yours: {chosen:.1f} %; at random: {baseline:.1f} %")
-assert chosen > baseline + 1, "your choice should beat the mean of random ones by a point"
+assert chosen > max(by_chance), "your choice should beat the best of ten random ones"
