@@ -17,7 +17,7 @@
 #
 # **Before you start.** Chapter 03 (the ELBO), chapter 04 (likelihoods with a scale), chapter 06 (the price of the KL).
 #
-# **Level:** intermediate · **Time:** 65 minutes reading, 4 minutes computing
+# **Level:** intermediate · **Time:** 65 minutes reading, 3 minutes computing
 
 # %%
 import functools

@@ -678,7 +678,7 @@ axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Too narrow for vibration and current, too wide for the temperature at 50 %. The last row says where the fault is: with codes that have seen the future the intervals are nearly right, so the noise is. What is wrong are the codes. Forecasts draw them from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that. More data is not the answer: on the training windows the intervals are just as narrow.
+# Too narrow for vibration and current, too wide for the temperature at 50 %. The last row says where the fault is: with codes that have seen the future the intervals are nearly right, so the noise is. What is wrong are the codes. Forecasts draw them from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that.
 #
 # Against repeating the last value, the mean forecast halves the error of vibration and current; the temperature hardly moves in 32 milliseconds, and there is little to gain. Do not trust three plausible curves: count.
 #

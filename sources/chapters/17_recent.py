@@ -189,7 +189,11 @@ assert not moves[unused].any(), "an entry that nobody chooses receives no gradie
 #
 # an exact number, the same for each image. It is a constant, and that is why it is missing from equation 17.2. Papers train on a loss without it, *then* fit a prior to the codes of the training images, and from then on the KL is $-\log p(c(x))$ under that prior.
 #
-# The bound, for this is one, needs all of it. We begin with two priors: uniform, and a table of counts for each place, as if places were independent.
+# The bound, for this is one, needs all of it:
+#
+# $$ \log p(x) \;\geq\; \log p(x|c(x)) + \log p(c(x)). \tag{17.4} $$
+#
+# We begin with two priors: uniform, and a table of counts for each place, as if places were independent.
 #
 # **Predict.** With $m = 8$ places and $K = 16$ entries the uniform KL is $8 \log 16 = 22.2$ nats. The VAE above spends about 6. Which of the two reconstructs better, and which has the better bound?
 
@@ -854,7 +858,7 @@ if DATASET == "digits":
     assert bits["bits back, whole file"] < bits["zlib, level 9"] - 4, "far below zlib"
 
 # %% [markdown]
-# The whole file takes 27.5 bits an image, where `zlib` takes 37.5 and a PNG 57: 1030 bytes for 300 pictures, and every pixel comes back. Without the header and the bits that the first code had to be read from (they are needed once, however long the file), it is 26.56 bits, and the ELBO had promised 26.51. The small difference is the chance in the codes that were popped. **A bound of the ELBO is a length that you can write down.**
+# The whole file takes 27.5 bits an image, where `zlib` takes 37.5 and a PNG 57: 1030 bytes for 300 pictures, and every pixel comes back. Without the header and the bits that the first code had to be read from (they are needed once, however long the file), it is 26.56 bits, and the ELBO had promised 26.51. The small difference is the chance in the codes that were popped. **A bound is a length that you can write down.**
 #
 # This also closes what chapter 01 began. There a code of 4 numbers was quantized, the picture was only *similar*, and nobody could say how many bits were enough. Here nothing is lost, and the number of bits comes out of the bound.
 #
