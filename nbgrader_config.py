@@ -58,6 +58,11 @@ c.CourseDirectory.feedback_directory = ".nbgrader/feedback"
 c.CourseDirectory.solution_directory = ".nbgrader/solution"
 c.CourseDirectory.source_with_tests_directory = ".nbgrader/source_with_tests"
 c.CourseDirectory.db_url = f"sqlite:///{PRIVATE / 'gradebook.db'}"
+# `nbgrader zip_collect NN_slug` takes what an LMS packed, in .nbgrader/downloaded/NN_slug/archive/. A file's name, or
+# that of its folder, begins with the learner and ends with the notebook: ada_04_likelihoods_and_bounds.ipynb.
+learner, notebook = r"(?P<student_id>[^/_]+)", r"(?P<file_id>\d\d_[a-z_]+)"
+c.ZipCollectApp.downloaded_directory = ".nbgrader/downloaded"
+c.FileNameCollectorPlugin.named_regexp = rf".*/extracted/(?:.*/)?{learner}_(?:.*[_/])?{notebook}\b"
 # Every other file of a solution's folder is copied to the learners, unless it is named here.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints", ".DS_Store", "__pycache__", "feedback",
