@@ -166,7 +166,7 @@ if DATASET == "digits":
     assert gain > np.log(CLASSES) + 0.3, "the gain is more than the class is worth"
 
 # %% [markdown]
-# More: about 3.1 nats on the digits, for every seed. A true $p(x)$ and a true $p(x|c)$ cannot differ so much, so the two models do not describe the same $p(x)$. The plain VAE has to discover the classes within eight continuous latents, and in 40 epochs it does not manage all of it. The conditional model is told. It even is the better model of digits *without* labels, since the classes can be summed out:
+# More: about 3.2 nats on the digits, for every seed. A true $p(x)$ and a true $p(x|c)$ cannot differ so much, so the two models do not describe the same $p(x)$. The plain VAE has to discover the classes within eight continuous latents, and in 40 epochs it does not manage all of it. The conditional model is told. It even is the better model of digits *without* labels, since the classes can be summed out:
 #
 # $$ \log p(x) = \log \sum_c p(c)\, p(x|c), \qquad p(c|x) = \frac{p(c)\, p(x|c)}{p(x)}. \tag{15.2} $$
 #
@@ -352,7 +352,7 @@ axes[0].set_yticks(range(SHAPES), drawings.SPRITE_SHAPES)
 plt.show()
 
 # %% [markdown]
-# No, and the coverage does not complain. Bars are true hues of new sprites, dots are draws. Under $N(0, I)$ about two draws in three for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the model answers too vaguely**: it has hardly listened. The mechanism: $z$ has to bring the hue, and under $N(0, I)$ it brings the hues of *all* shapes. Only the decoder could undo that, by bending $z$ differently for each shape.
+# No, and the coverage does not complain. Bars are true hues of new sprites, dots are draws. Under $N(0, I)$ about seven of ten draws for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the model answers too vaguely**: it has hardly listened. The mechanism: $z$ has to bring the hue, and under $N(0, I)$ it brings the hues of *all* shapes. Only the decoder could undo that, by bending $z$ differently for each shape.
 #
 # The listening prior mends it. It knows which hues a shape has before anything is drawn, and nearly all draws are possible colors. What it breaks is subtler: the intervals hold a little over 80 % where they promise 90. After 22 epochs the answers are **overconfident**. One number, the spread or the coverage, would have missed one of the two faults. Report both.
 #
@@ -758,7 +758,7 @@ for name, scores in table.items():
 assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 
 # %% [markdown]
-# Not in these experiments. Trained on drawn rows alone, the classifier loses two to four points on the digits and on breast cancer, and more on the vowels. Added to the real rows, the draws change nothing or cost a point, and with ten labeled digits a class they lose on average over four draws of the labels. There is a reason to expect that: the model has seen these examples and nothing else. What draws can add is an *assumption* that the classifier lacks, such as
+# Not in these experiments. Trained on drawn rows alone, the classifier loses two to four points on the digits and on breast cancer, and more on the vowels. Added to the real rows, the draws change nothing or cost one to two points, and with ten labeled digits a class they lose on average over four draws of the labels. There is a reason to expect that: the model has seen these examples and nothing else. What draws can add is an *assumption* that the classifier lacks, such as
 # smoothness. A known symmetry adds more, if it is true of the data. Synthetic rows are worth having where real ones cannot be shared, and then the loss in the second column is the price to report. They are no guarantee of privacy: look for copies first (`evaluation.copies`, [chapter 10](10_vae_gan.ipynb)).
 #
 # ## 11. Medical image analysis
@@ -805,7 +805,7 @@ assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 #
 # ## Exercises
 #
-# [Exercises 15](../exercises/15_conditional/15_conditional.ipynb): Bayes' rule from conditional bounds, the best of many answers, coverage, a product of two normals, a published conditional VAE to repair, a question about coverage, and an edit to improve.
+# [Exercises 15](../exercises/15_conditional/15_conditional.ipynb): Bayes' rule from conditional bounds, the best of many answers, coverage, a product of two normals, a published conditional VAE to repair, a question about coverage, and many answers without a network.
 #
 # ## Further reading
 #

@@ -358,7 +358,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Free bits, by far; and the plain model, which has none. Free bits end where they were told to, near eight nats, and pay about a nat of likelihood. Annealing keeps between a few tenths of a nat and one nat, and that comes nearly free. Word dropout keeps about one and costs half a nat: the reader is never trained on whole sentences, though it is tested on them. In these five epochs no cure has bought likelihood.
+# Free bits, by far; and the plain model, which has none. Free bits end where they were told to, near eight nats, and pay about a nat of likelihood. Annealing keeps between a few tenths of a nat and one nat, and that comes nearly free. Word dropout keeps about one and costs a quarter to half a nat: the reader is never trained on whole sentences, though it is tested on them. In these five epochs no cure has bought likelihood.
 #
 # Read the last column with care: $-\log p(x)$ of a VAE is an estimate from above, by 20 samples, while the language models of section 2 gave theirs exactly. Comparing a language model's exact score with an ELBO would add the whole gap of the bound to the VAE's account.
 #
@@ -678,7 +678,7 @@ axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Too narrow for vibration and current, too wide for the temperature at 50 %. The last row says where the fault is: with codes that have seen the future the intervals are nearly right, so the noise is. What is wrong are the codes. Forecasts draw them from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that.
+# Too narrow for vibration and current, too wide for the temperature at 50 %. The third row says where the fault is: with codes that have seen the future the intervals are nearly right, so the noise is. What is wrong are the codes. Forecasts draw them from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that.
 #
 # Against repeating the last value, the mean forecast halves the error of vibration and current; the temperature hardly moves in 32 milliseconds, and there is little to gain. Do not trust three plausible curves: count.
 #

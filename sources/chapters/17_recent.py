@@ -113,7 +113,7 @@ for name, values in zip(("reconstruction", "KL", "ELBO"), plain.T, strict=True):
     print(f"{name:15s}{spread_of(values)} nats, mean (lowest to highest of {len(SEEDS)} seeds)")
 
 # %% [markdown]
-# Keep the last line in mind: about $-18.5$ nats per image on the digits.
+# Keep the last line in mind: about $-18.4$ nats per image on the digits.
 #
 # ## 2. Vector quantization by hand
 #
@@ -655,7 +655,7 @@ if DATASET == "digits":
 # %% [markdown]
 # In eight dimensions the **mixture** wins, for both first stages and in every seed: half a nat over $N(0, I)$ for $\beta = 1$, and more than two nats for $\beta = 0.1$, whose codes have never been pulled toward $N(0, I)$ with any force. The diffusion comes second for one first stage and last for the other. It repairs the second first stage by more than a nat, but a few seconds of expectation maximization do better. Diffusion is the tool for codes with thousands of entries, where mixtures fail, and nothing in eight dimensions speaks for it.
 #
-# Beware also of its steps, here 500: by the arithmetic of section 4, a bound with 50 steps would lie some three nats lower in eight dimensions, and a reader would blame the network.
+# Beware also of its steps, here 500: by the arithmetic of section 4, a bound with 50 steps would lie more than two nats lower in eight dimensions, and a reader would blame the network.
 #
 # The bound also says what the recipe gives away. The first stage with $\beta = 0.1$ reconstructs four nats better, and its repaired bound is still six nats *worse* than that of the plain VAE. Such a model is built for pictures.
 #
@@ -745,7 +745,7 @@ assert 1000 < betas["a mean, scale 1"] / betas["a sum, scale 1"] < 10000, "3072 
 #
 # ## 9. Compression by bits back: a bound that you can weigh
 #
-# Throughout this book we have said that an ELBO of $-18.5$ nats is a number of bits: 26.7 per image. Is that so? Could you write the images to a file of that size? If you could, and got every pixel back, then even somebody who has never heard of a likelihood would have to believe the bound.
+# Throughout this book we have said that an ELBO of $-18.4$ nats is a number of bits: 26.5 per image. Is that so? Could you write the images to a file of that size? If you could, and got every pixel back, then even somebody who has never heard of a likelihood would have to believe the bound.
 #
 # An **entropy coder** turns probabilities into bits: a symbol of probability $p$ costs $-\log_2 p$. The modern one, **rANS** (Duda, 2013), keeps everything in one whole number, the *state*. Probabilities are whole numbers too, widths $w$ that add up to $2^r$, so symbol $s$ owns the interval from $c_s$ to $c_s + w_s$. To push $s$,
 #

@@ -283,7 +283,7 @@ print(f"a point between two classes: log p(x) = {log_evidence(x, centers, 0.1)[0
 print(f"and the 'lower bound' on it: {blend[0]:.2f}")
 
 # %% [markdown]
-# The "bound" promises thirteen nats that nobody has: no class ever makes such an $x$, but a blend of two classes does. A model trained for it is rewarded for *not* deciding. Write the bound with the sum. The classes have equal prior probability, and a class with $q = 0$ contributes 0 even
+# The "bound" promises more than twelve nats that nobody has: no class ever makes such an $x$, but a blend of two classes does. A model trained for it is rewarded for *not* deciding. Write the bound with the sum. The classes have equal prior probability, and a class with $q = 0$ contributes 0 even
 # where its $\log p(x|y)$ is as low as $-10^6$.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}

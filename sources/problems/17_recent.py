@@ -293,7 +293,7 @@ found = as_published(*terms(x, s, v), np.full((500, 2), v))
 print(f"bits per dimension: exact {truth(x, s):.2f}, as published {found:.2f}")
 
 # %% [markdown]
-# A bound that is better than the exact value. Repair it: the entropy of $q(z|x)$, a normal distribution with deviations `q_stddev` [n, d], belongs into the sum.
+# A bound that is better than the exact value. Repair it: the entropy of $q(z|x)$, a normal distribution with deviations `q_stddev` [n, d], belongs in the sum.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def bits_per_dimension(reconstruction, log_p_z, q_stddev):
