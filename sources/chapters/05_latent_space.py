@@ -765,7 +765,7 @@ assert mouth["pseudo-Gibbs"] < 0.9 * mouth["encoder, once"], "repeating the enco
 assert mouth["mean image"] > 3 * mouth["latent search"], "the mouth can be guessed well"
 
 # %% [markdown]
-# Very close. Latent search has the smallest error for both masks, or nearly so. Using the encoder once is poor: it never saw a
+# Very close for the mouth, less so for the hair. Latent search has the smallest error for both masks, or nearly so. Using the encoder once is poor: it never saw a
 # face with an average mouth pasted in. Repeating it helps, most of all with the mouth. The nearest training image is hard to
 # beat because these faces come from a full grid of factors, so there is nearly always a close relative among the training
 # images. With fewer or more varied data it does worse. Always show it; otherwise nobody can tell what a model contributed.

@@ -772,7 +772,7 @@ plt.show()
 # high: twice the allowance brings nearly twice the rate.
 #
 # The limited view works differently: the code comes back without any treatment, because the decoder has to ask for what it no
-# longer sees. Its code is at the top of the table (accuracy 0.88, which the seeds do not separate from 0.86 and 0.85 above), and it costs more than a nat of likelihood.
+# longer sees. Its code has the highest accuracy in the table (0.88, which the seeds do not separate from the 0.86 of beta 0.5 and the 0.85 of free bits 0.5), and it costs more than a nat of likelihood.
 #
 # So which one is best? It depends on what the model is for. For a *density*, the untreated model is as good as any. For a *code*,
 # look at the last column: from the untreated model's codes, five neighbors read the right digit in about 0.55 of the cases, and
