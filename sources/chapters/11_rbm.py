@@ -473,7 +473,7 @@ for one, other in zip(walks["coin flips"], walks["in reverse"], strict=True):
 # It can: from coin flips the estimate is five nats too low in each of three repeats, with a standard error of two thousandths. All hundred chains agree because they all ended up in the same wide valley, the images that look like coin flips. None of them has
 # seen the small, deep hole of $h = 1$, which opens only when $\beta$ is nearly 1, too late for a chain to find it by chance.
 #
-# What raises the alarm is a walk in the other direction. **Reverse AIS** (Burda et al., 2015) starts at samples from the machine and walks back to $A$. On average it errs upward, so on average the two estimates enclose the truth. Here they differ by 4 to 15 nats.
+# What raises the alarm is a walk in the other direction. **Reverse AIS** (Burda et al., 2015) starts at samples from the machine and walks back to $A$. On average it errs upward, so on average the two estimates enclose the truth. Here they differ by 4 to 14 nats.
 # In this case it would also have helped to start at the base rates. *Take the gap between the two directions as the alarm, not the spread of either.*
 #
 # Reverse AIS needs samples from the *model*. A popular shortcut uses data instead, which is right only if the model is good. Our worst machine, trained by PCD with a constant step size on bars and stripes, is not: it puts nearly all of its probability elsewhere.

@@ -814,7 +814,7 @@ if DATASET == "digits":
     assert memory < mostly_noise.mean() - 5, "and perfect draws lose to noise"
 
 # %% [markdown]
-# The noise does beat them: it is more than two nats *above* independent pixels, though ninety-nine of a hundred draws are coin flips. The memory with $\epsilon = 0.001$, all of whose draws are perfect digits, is below both. With the $\epsilon$ that is best on validation images, a memory gives the test
+# The noise does beat them: it is more than two nats *above* independent pixels, though ninety-nine of a hundred draws are coin flips. The memory with $\epsilon = 0.001$, nearly all of whose draws are perfect digits, is below both. With the $\epsilon$ that is best on validation images, a memory gives the test
 # images a decent log-likelihood, but then its draws are speckled. So neither of the two columns, likelihood and distance, implies the other, and to claim something about one you have to measure that one.
 #
 # ## 9. The Parzen trap

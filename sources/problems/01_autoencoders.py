@@ -230,7 +230,7 @@ assert np.isclose(compression_ratio(10**9, 64, 4, 8, 60_000), 16, rtol=1e-4), "m
 # apply the inverse of M first: every reconstruction stays the same, so the loss does too. A whole family of axes is thus
 # equally good, and which of them is reached depends on the starting weights. Only the space that the axes span is fixed. (1 point)
 # To get PCA's axes one has to ask for more: for instance perpendicular decoder columns of length 1 with uncorrelated codes, ordered by
-# variance. Or apply PCA to the codes' reconstructions afterwards, which only rotates and orders axes inside the space found. (1 point for either)
+# variance. Or apply PCA to the reconstructions afterwards, which only rotates and orders axes inside the space found. (1 point for either)
 
 # %% [markdown]
 # **4b.** Somebody sets `LATENT_SIZE = 64` for the digits, which have 64 pixels, and reports a reconstruction error of almost

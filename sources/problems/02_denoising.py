@@ -124,7 +124,7 @@ assert np.allclose(psnr(a, b, 255.0), tf.image.psnr(a, b, max_val=255.0), atol=1
 ### END HIDDEN TESTS
 # %% [markdown]
 # You read in a report: "the denoised images reach a PSNR of 26 dB" (pixels in [0, 1]). What is the root of the mean
-# squared error of such an image? Turn equation (2.4) round.
+# squared error of such an image? Solve equation (2.4) for the root of the mean squared error.
 # %% nbgrader={"grade": false, "grade_id": "inverse-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def root_mean_squared_error(decibels, max_val=1.0):
     """The root of the mean squared error of an image whose PSNR is `decibels`."""
