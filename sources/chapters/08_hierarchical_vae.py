@@ -261,7 +261,7 @@ print(f"gain {gain:.1f} +- {error:.1f} nats a patch")
 #
 # One normal has the wrong *shape* for photographs, and a top latent corrects the shape with two parameters. A scale
 # cannot describe what else is in a patch, such as edges that continue in one direction; an autoregressive flow reaches
-# 120.8 nats on the same patches ([chapter 09](09_flows.ipynb)).
+# about 120 nats on the same patches ([chapter 09](09_flows.ipynb)).
 #
 # This is what layers *could* do. Whether training makes use of them is another question, and the first attempt fails.
 #

@@ -920,7 +920,7 @@ if DATASET == "digits":
 #
 # - Dinh, Krueger and Bengio (2014), "NICE", and Dinh, Sohl-Dickstein and Bengio (2017), "Density estimation using Real NVP": coupling layers, without and with a scale.
 # - Rezende and Mohamed (2015), "Variational inference with normalizing flows": planar flows as posteriors.
-# - Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow": IAF, in a large VAE.
+# - Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow": IAF, in a large VAE.
 # - Papamakarios, Pavlakou and Murray (2017), "Masked autoregressive flow for density estimation": the other direction, and BSDS300.
 # - Cremer, Li and Duvenaud (2018), "Inference suboptimality in variational autoencoders": the two parts of the gap.
 # - Papamakarios et al. (2021), "Normalizing flows for probabilistic modeling and inference": a survey to go on with.

@@ -718,7 +718,7 @@ plt.show()
 # ## Further reading
 #
 # - Bowman et al. (2016), "Generating sentences from a continuous space": the sequence VAE, its collapse, annealing and word dropout.
-# - Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow": free bits.
+# - Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow": free bits.
 # - Vaswani et al. (2017), "Attention is all you need": the transformer.
 # - He et al. (2019), "Lagging inference networks and posterior collapse in variational autoencoders": trains the encoder more often; another cure to try.
 # - Zhao, Zhao and Eskenazi (2017), "Learning discourse-level diversity for neural dialog models using conditional variational autoencoders": the code of a reply.

@@ -244,7 +244,7 @@ plt.show()
 # No function of x̃ can be better on average over fresh noise than the posterior mean. With stored noise each noisy copy
 # is always the same, so it works as a name tag: the network learns by heart which clean image belongs to which noise
 # pattern. (1 point) A new image comes with a pattern that it has never seen, so there is nothing to look up, and what was learned
-# about the stored patterns disturbs. Fresh noise in every step makes a pattern never come twice. (1 point)
+# about the stored patterns only gets in the way. With fresh noise in every step, no pattern comes twice. (1 point)
 # %% [markdown]
 # ## Exercise 5. Repair this (5 points, 12 minutes)
 #

@@ -261,7 +261,7 @@ for seed in (1, 2):
 # In about five sentences: why does neither conclusion follow? What probably happened in this model, and why? Name two measurements that
 # would decide it.
 #
-# Then read a table like the last figure of section 5. It belongs to *another* model, top-down with three groups. An entry says how far a factor moves
+# Then read a table like the colored tables of section 5. It belongs to *another* model, top-down with three groups. An entry says how far a factor moves
 # when groups are drawn anew; 1 is the difference to another image. What decides the pose, and what the hair? What does the 1.31 mean?
 #
 # | drawn anew | pose | hair |
