@@ -1,4 +1,4 @@
-# make lab | test | quick | check | notebooks | slides | bench | bench-full. The first run makes the environment .venv; later runs work offline.
+# make lab | test | quick | check | notebooks | slides | learner | site | bench | bench-full. The first run makes the environment .venv; later runs work offline.
 
 # The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -16,7 +16,7 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: help lab test quick check notebooks slides bench bench-full
+.PHONY: help lab test quick check notebooks slides learner site bench bench-full
 
 help:
 	@echo "make lab        JupyterLab on the first chapter"
@@ -25,6 +25,8 @@ help:
 	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
 	@echo "make slides     the chapters as slides, in .build/slides/, which play without a network"
+	@echo "make learner    a zip for learners, without solutions and hidden tests, in .build/"
+	@echo "make site       the chapters, the texts and an API reference as a web site, in .build/site/ (in .venv-site)"
 	@echo "make bench      under 20 minutes: some published results, and speed beside PyTorch (in .venv-bench)"
 	@echo "make bench-full all of them, about two hours, and how cost grows; goes on where it was interrupted"
 
@@ -55,6 +57,12 @@ slides: $(INSTALLED)
 	@$(fetch_player) || { echo "The slides need reveal.js and MathJax, which could not be fetched (see above)."; \
 	    echo "Run make slides once with a network: from then on it needs none."; exit 1; }
 	@.venv/bin/python classroom/slides.py
+
+learner: $(INSTALLED)
+	@.venv/bin/python classroom/package.py
+
+site: .venv-site/.installed
+	@.venv-site/bin/python site/build.py
 
 # The later programs run even if an earlier one has failed; any failure fails the whole.
 bench: .venv-bench/.installed
@@ -96,7 +104,7 @@ if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
 fi
 endef
 
-# $(call install,FOLDER,EXTRAS,WHAT): what was left half made, was made elsewhere or has lost its Python is made anew; else
+# $(call install,FOLDER,PACKAGES,WHAT): what was left half made, was made elsewhere or has lost its Python is made anew; else
 # only what has changed is installed, which needs no network where only a date has changed.
 # The build tool comes first, so that its version is pinned too and nothing is fetched behind pip's back.
 define install
@@ -107,7 +115,7 @@ define install
 fi; \
 rm -f $1/.installed; \
 $1/bin/python -m pip install --disable-pip-version-check -c constraints.txt setuptools && \
-$1/bin/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt -e '.[$2]' || \
+$1/bin/python -m pip install --disable-pip-version-check --no-build-isolation -c constraints.txt $2 || \
   { echo "The installation did not finish (see above). Run the same command again: it starts afresh, from pip's cache."; exit 1; }; \
 $1/bin/python -c "import os; open('$1/.installed', 'w').write(os.getcwd())"
 endef
@@ -124,10 +132,15 @@ ifneq ($(shell .venv/bin/python -c "import os; print(open('.venv/.installed').re
 endif
 
 $(INSTALLED): pyproject.toml constraints.txt
-	$(call install,.venv,course$(comma)test,about 800 MB and takes one to ten minutes; on disk it is 3 GB)
+	$(call install,.venv,-e '.[course$(comma)test]',about 800 MB and takes one to ten minutes; on disk it is 3 GB)
 	@mkdir -p .venv/share/jupyter/lab/settings
 	@echo '$(NO_QUESTIONS)' > .venv/share/jupyter/lab/settings/overrides.json
 	@$(fetch_player) || echo "The player of the slides could not be fetched: make slides will try again."
 
 .venv-bench/.installed: pyproject.toml constraints.txt
-	$(call install,.venv-bench,bench,PyTorch too$(comma) 1 to 4 GB in all$(comma) and takes two to twenty minutes)
+	$(call install,.venv-bench,-e '.[bench]',PyTorch too$(comma) 1 to 4 GB in all$(comma) and takes two to twenty minutes)
+
+# The extra `site` without the course, which would bring TensorFlow: the site reads the library and does not import it.
+SITE_PACKAGES := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["site"])
+.venv-site/.installed: pyproject.toml constraints.txt
+	$(call install,.venv-site,$$(.venv-site/bin/python -c '$(SITE_PACKAGES)'),about 80 MB and takes one to two minutes)
