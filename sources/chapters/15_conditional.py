@@ -352,7 +352,7 @@ axes[0].set_yticks(range(SHAPES), drawings.SPRITE_SHAPES)
 plt.show()
 
 # %% [markdown]
-# No, and the coverage does not complain. Bars are true hues of new sprites, dots are draws. Under $N(0, I)$ about seven of ten draws for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the model answers too vaguely**: it has hardly listened. The mechanism: $z$ has to bring the hue, and under $N(0, I)$ it brings the hues of *all* shapes. Only the decoder could undo that, by bending $z$ differently for each shape.
+# No, and the coverage does not complain. Bars are true hues of new sprites, dots are draws. Under $N(0, I)$ about seven of ten draws for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the model answers too vaguely**: it has not listened enough. A plausible mechanism: $z$ brings the hue, the codes of the three shapes lie in different parts of the plane, and $N(0, I)$ draws from all of them. Only the decoder could undo that, by bending $z$ differently for each shape.
 #
 # The listening prior mends it. It knows which hues a shape has before anything is drawn, and nearly all draws are possible colors. What it breaks is subtler: the intervals hold a little over 80 % where they promise 90. After 22 epochs the answers are **overconfident**. One number, the spread or the coverage, would have missed one of the two faults. Report both.
 #

@@ -296,7 +296,7 @@ print(f"100 new sentences, read and written again: {len(written)} different ones
 assert rate < 0.2, "the code holds next to nothing"
 
 # %% [markdown]
-# None of them: the rate is a hundredth of a nat, and whatever sentence goes in, the same one comes out. The reader alone predicts nearly as well as a reader with a code: whatever $z$ could tell about the third word, the third word itself tells about the tenth. A nat in the code costs a nat of KL at once, and early in training, when the decoder has not yet learned what the code means, it brings nothing back. So the code is switched off, and stays off. This is chapter 06's collapse at its most thorough: the model has become the language model of section 2, and reads nothing.
+# None of them: the rate is zero to two digits, and whatever sentence goes in, the same one comes out. The reader alone predicts nearly as well as a reader with a code: whatever $z$ could tell about the third word, the third word itself tells about the tenth. A nat in the code costs a nat of KL at once, and early in training, when the decoder has not yet learned what the code means, it brings nothing back. So the code is switched off, and stays off. This is chapter 06's collapse at its most thorough: the model has become the language model of section 2, and reads nothing.
 #
 # ## 5. Three cures at an equal budget
 #

@@ -255,11 +255,11 @@ for ax, images, name in zip(axes, pictures, ("images", "reconstructed", "drawn")
 plt.show()
 
 # %% [markdown]
-# About half a nat more, in this seed: little, as with the learned priors of chapter 09. The reconstructions (second row) are crisp. Many of the draws (third row) are no digits: with some thousand code maps to learn from, the GRU has not found out which codes go together. That is the bargain of a VQ-VAE: better reconstructions, and a burden moved from the encoder to the prior. It pays where the second model is very strong. Text-like models of codes are, and the "tokenizers" of today's image and speech models are VQ-VAEs with thousands of entries or relatives of theirs (section 7).
+# Six tenths of a nat more, in this seed: little, as with the learned priors of chapter 09. The reconstructions (second row) are crisp. Many of the draws (third row) are no digits: with some thousand code maps to learn from, the GRU has not found out which codes go together. That is the bargain of a VQ-VAE: better reconstructions, and a burden moved from the encoder to the prior. It pays where the second model is very strong. Text-like models of codes are, and the "tokenizers" of today's image and speech models are VQ-VAEs with thousands of entries or relatives of theirs (section 7).
 #
 # ### Dead entries, and a bug that the bound rewards
 #
-# Two accidents are common. **Dead entries**: with a large codebook many entries are never chosen, as section 2 foretold. And a **swapped weight**: a widely used implementation put the 0.25 on the codebook term instead of the commitment term (the project taming-transformers, issues 46 and 57). Both can be had on purpose: train $K = 64$ with $\beta_c = 0.25$ and with $\beta_c = 0$, and $K = 16$ with the weight on the wrong side.
+# Two accidents are common. **Dead entries**: with a large codebook many entries are never chosen, as section 2 led us to expect. And a **swapped weight**: a widely used implementation put the 0.25 on the codebook term instead of the commitment term (the project taming-transformers, issues 46 and 57). Both can be had on purpose: train $K = 64$ with $\beta_c = 0.25$ and with $\beta_c = 0$, and $K = 16$ with the weight on the wrong side.
 #
 # **Predict.** Without the commitment term, what happens to the number of entries used, to the reconstruction, and to the *bound*?
 
