@@ -297,7 +297,7 @@ def report(x_train, y_train, x_valid, y_valid, x_test, y_test, sizes):
 # %% nbgrader={"grade": true, "grade_id": "repair-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 results = [report(*coin_tosses(seed), SIZES) for seed in range(30)]
 assert all(size in SIZES for size, accuracy in results), "the first result is one of `sizes`"
-assert abs(np.mean([accuracy for size, accuracy in results]) - 0.5) < 0.035, "a coin cannot be foretold: the accuracy that is reported must not be the one that was used for choosing"
+assert abs(np.mean([accuracy for size, accuracy in results]) - 0.5) < 0.035, "a coin toss cannot be predicted: the accuracy that is reported must not be the one that was used for choosing"
 parts = coin_tosses(0)
 turned = [*parts[:5], 1 - parts[5]]  # other test labels, all else equal
 assert report(*turned, SIZES)[0] == report(*parts, SIZES)[0], "the choice must not depend on the test labels"
