@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,23 +11,14 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from chromium import launched
 from ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = ROOT / "chapters"
 TOKEN = "a-learner"
+LAPTOP = {"viewport": {"width": 1400, "height": 1000}}
 MINUTES = 6  # for all cells; a chapter computes for three at the most
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-# Not at home in a container as root, nor without a network, unless told:
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-]
-BROWSER_FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 CURRENT_KERNEL_IS_IDLE = """(name) => {
     const panel = window.jupyterapp?.shell.currentWidget;
@@ -122,25 +112,12 @@ def make_lab(folder, settings):
                 break
 
 
-@contextlib.contextmanager
-def open_page():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=BROWSER_FLAGS)
-        try:
-            yield browser.new_page(viewport={"width": 1400, "height": 1000})
-        finally:
-            browser.close()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="make and process groups: not on Windows")
-@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on PATH")
 def test_make_lab_opens_the_first_chapter_and_all_its_cells_run(tmp_path):
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     notebook = first_chapter()
     copy_without_outputs(notebook, tmp_path / "course")
-    with make_lab(tmp_path / "course", tmp_path / "settings") as address, open_page() as page:
+    with launched() as browser, make_lab(tmp_path / "course", tmp_path / "settings") as address:
+        page = browser.new_page(**LAPTOP)
         page.goto(address)
         page.wait_for_function(CURRENT_KERNEL_IS_IDLE, arg=notebook.name, timeout=120_000)
         page.evaluate(RUN_ALL_CELLS)
@@ -163,15 +140,14 @@ explorer"""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="make and process groups: not on Windows")
-@pytest.mark.skipif(BROWSER is None, reason="no chromium or chrome on PATH")
 def test_a_slider_of_the_latent_explorer_moves_the_picture(tmp_path):
-    pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     cell = {"cell_type": "code", "id": "explorer", "metadata": {}, "source": EXPLORER, "outputs": []}
     nb = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [cell | {"execution_count": None}]}
     nb["metadata"]["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
     (tmp_path / "course").mkdir()
     (tmp_path / "course" / "explorer.ipynb").write_text(json.dumps(nb))
-    with make_lab(tmp_path / "course", tmp_path / "settings") as address, open_page() as page:
+    with launched() as browser, make_lab(tmp_path / "course", tmp_path / "settings") as address:
+        page = browser.new_page(**LAPTOP)
         page.goto(address.replace("/?", "/lab/tree/explorer.ipynb?"))
         page.wait_for_function(CURRENT_KERNEL_IS_IDLE, arg="explorer.ipynb", timeout=120_000)
         page.evaluate(RUN_ALL_CELLS)

@@ -11,19 +11,15 @@ from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
+from chromium import launched, watched_page
 from packaging.utils import canonicalize_name
-from test_browser import BROWSER, BROWSER_FLAGS
 from test_setup import pinned
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".venv-site"
 OPENED = ("03", "07", "10", "17")  # the chapters and sheets that the browser opens, beside all other pages
-DRAWN = (
-    "02_denoising",
-    "03_variational_autoencoders",
-    "09_flows",
-    "17_recent",
-)  # chapters whose equations are drawn here
+# Chapters whose equations are counted here.
+DRAWN = ("02_denoising", "03_variational_autoencoders", "09_flows", "17_recent")
 pytestmark = pytest.mark.skipif(
     not (HOME / ".installed").exists(), reason="there is no .venv-site, which builds the site: run make site once"
 )
@@ -176,22 +172,14 @@ LOOK = r"""async () => {
 
 @pytest.fixture(scope="module")
 def browser():
-    if BROWSER is None:
-        pytest.skip("no chromium or chrome on PATH")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=BROWSER_FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def phone(browser):
     """A page of a phone's width, and a list of what goes wrong in it."""
-    page, problems = browser.new_page(viewport={"width": 390, "height": 844}), []
-    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or problems.append(request.url))
-    page.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    page, problems = watched_page(browser, 390, 844, ("error", "warning"))
     yield page, problems
     page.close()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_browser import BROWSER, BROWSER_FLAGS
+from chromium import launched, watched_page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "classroom"))
@@ -69,21 +69,13 @@ def decks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    if BROWSER is None:
-        pytest.skip("no chromium or chrome on PATH")
-    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, headless=True, args=BROWSER_FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 def open_deck(browser, deck, query=""):
     """A page that shows a deck, and a list of what goes wrong meanwhile."""
-    page, problems = browser.new_page(viewport={"width": 1280, "height": 720}), []
-    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or problems.append(request.url))
-    page.on("console", lambda message: message.type == "error" and problems.append(message.text))
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    page, problems = watched_page(browser, 1280, 720)
     page.goto(deck.as_uri() + query)
     page.wait_for_function("() => window.Reveal?.isReady()", timeout=120_000)
     return page, problems
