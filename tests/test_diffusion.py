@@ -123,6 +123,15 @@ def test_one_time_estimates_the_sum_over_all():
     assert spread[1] < 0.6 * spread[0], "more draws of the noise, less noise"
 
 
+def test_training_draws_every_time_from_the_first_to_the_last_and_no_other():
+    """With three steps a time that is off by one costs many nats."""
+    model, data = exact(CORNERS, 0.4, steps=3)
+    x = np.repeat(data.sample(4, seed=[0, 3]).numpy(), 1500, axis=0)
+    drawn = model(x)["kl_steps"].numpy()
+    whole = model.terms_of(x)["kl_steps"].sum(axis=1).mean()
+    assert drawn.mean() == pytest.approx(whole, abs=float(5 * drawn.std() / math.sqrt(len(x))))
+
+
 def test_samples_follow_the_density():
     model, data = exact(CORNERS, 0.4, steps=200)
     x, true = model.sample(3000, seed=0, noise=True), data.sample(3000, seed=[0, 5]).numpy()
