@@ -5,10 +5,22 @@ import hashlib
 import os
 import subprocess
 import sys
+import wave
+import zipfile
 from pathlib import Path
 
 from vae_course import datasets
-from vae_course.datasets import anomalies, downloads, drawings, originals, signals, speech, tables
+from vae_course.datasets import (
+    anomalies,
+    downloads,
+    drawings,
+    originals,
+    recordings,
+    shakespeare,
+    signals,
+    speech,
+    tables,
+)
 
 import numpy as np
 import pytest
@@ -26,7 +38,7 @@ EMBEDDED = (
     "vowels",
 )
 IMAGES = ("digits", "sprites", "faces", "photos", "colored_sprites")
-FULL_SIZE = ("mnist", "binarized_mnist", "fashion_mnist", "dsprites")
+FULL_SIZE = ("mnist", "binarized_mnist", "fashion_mnist", "dsprites", "breastmnist")
 FULL_TABLES = ("nsl_kdd", "cmapss", *downloads.ADBENCH)
 SIZES = {  # train, valid, test, and the shape of one example
     "digits": (1197, 300, 300, (8, 8, 1)),
@@ -43,6 +55,7 @@ SIZES = {  # train, valid, test, and the shape of one example
     "binarized_mnist": (50000, 10000, 10000, (28, 28, 1)),
     "fashion_mnist": (50000, 10000, 10000, (28, 28, 1)),
     "dsprites": (36864, 4608, 4608, (64, 64, 1)),
+    "breastmnist": (546, 78, 156, (28, 28, 1)),
     "nsl_kdd": (10449, 14743, 22544, (117,)),
     "cmapss": (6000, 2600, 2598, (14,)),
     "adbench_cardio": (829, 501, 501, (21,)),
@@ -598,14 +611,16 @@ def test_an_unknown_name_is_answered_with_the_names_and_a_close_one():
         datasets.load("digits", dtype="float64")
     with pytest.raises(ValueError, match="no images"):
         datasets.load("sensors", dtype="uint8")
-    for name in ("films", "payments", "vowels", "cmapss", "nsl_kdd", "adbench_cardio"):  # before any file is looked for
-        with pytest.raises(ValueError, match=f"'{name}' holds no images"):
+    tokens_and_sounds = ("tinyshakespeare", "spoken_digits")
+    for name in ("films", "payments", "vowels", "cmapss", "nsl_kdd", "adbench_cardio", *tokens_and_sounds):
+        with pytest.raises(ValueError, match=f"'{name}' holds no images"):  # before any file is looked for
             datasets.load(name, dtype="uint8")
     for name, close in (
         ("film", "films"),
         ("payment", "payments"),
         ("cardio", "adbench_cardio"),
         ("nslkdd", "nsl_kdd"),
+        ("shakespeare", "tinyshakespeare"),
     ):
         with pytest.raises(ValueError, match=f'Did you mean "{close}"'):
             datasets.load(name)
@@ -833,6 +848,119 @@ def test_the_attacks_have_one_class_each():
     assert len(anomalies.CONNECTION) == 41 and len(anomalies.SENSORS) == 14
 
 
+# Text, recordings and ultrasound
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_text_is_cut_into_windows_end_to_end(tmp_path, monkeypatch, packed):
+    text = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 300
+    (source,) = downloads.SOURCES["tinyshakespeare"]
+    path = tmp_path / f"{source.path}{'.gz' if packed else ''}"
+    path.parent.mkdir()
+    path.write_bytes(gzip.compress(text.encode(), 1) if packed else text.encode())
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+
+    def accepted():
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        monkeypatch.setitem(downloads.SOURCES, "tinyshakespeare", (source._replace(sha256=sha256),))
+
+    with pytest.raises(RuntimeError, match='(?s)damaged or changed.*SHA-256.*load."sentences"'):
+        datasets.load("tinyshakespeare")
+    accepted()
+    data = datasets.load("tinyshakespeare")
+    start = 0
+    for split, end in zip(datasets.SPLITS, (0.9, 0.95, 1.0)):
+        end = int(end * len(text))
+        windows = sorted(text[place : place + 64] for place in range(start, end - 63, 64))
+        rows = getattr(data, f"x_{split}")
+        assert rows.dtype == np.int32 and rows.min() > 0, "tokens, and no padding"
+        assert sorted(map(shakespeare.text, rows)) == windows, "each stretch of the text once, in its own part"
+        start = end
+    np.testing.assert_array_equal(shakespeare.tokens(shakespeare.text(data.x_test[0])), data.x_test[0])
+    text = text.replace("speak", "sp\tk")
+    path.write_bytes(gzip.compress(text.encode(), 1) if packed else text.encode())
+    accepted()
+    with pytest.raises(ValueError, match="only the 65 CHARACTERS"):
+        datasets.load("tinyshakespeare")
+
+
+def clips():
+    """3000 recordings of 0.15 to 0.6 seconds: a tone each, whose pitch is the digit's and loudness the speaker's."""
+    random = np.random.default_rng(0)
+    for place, speaker in enumerate(("ada", "ben", "cleo", "dan", "eva", "fay")):
+        for digit in range(10):
+            for number in range(50):
+                time = np.arange(random.integers(1200, 4800)) / 8000
+                sound = 500 * (place + 1) * np.sin(2 * np.pi * (300 + 300 * digit) * time)
+                yield (digit, speaker, number), (sound + random.normal(size=len(time))).astype("<i2")
+
+
+def test_recordings_are_split_by_speaker_and_read_from_both_files(tmp_path, monkeypatch):
+    (source,), named = downloads.SOURCES["spoken_digits"], dict(clips())
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+    path = tmp_path / source.path
+    path.parent.mkdir()
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("free-spoken-digit-dataset-master/README.md", "recordings")
+        for (digit, speaker, number), clip in named.items():
+            place = f"free-spoken-digit-dataset-master/recordings/{digit}_{speaker}_{number}.wav"
+            with archive.open(place, "w") as file, wave.open(file, "wb") as sound:
+                sound.setparams((1, 2, 8000, len(clip), "NONE", ""))
+                sound.writeframes(clip.tobytes())
+    from_zip = datasets.load("spoken_digits")
+    order = np.random.default_rng(1).permutation(len(named))
+    names, sounds = list(named), list(named.values())
+    digit, speaker, index = zip(*(names[place] for place in order))
+    offsets = np.cumsum([0, *(len(sounds[place]) for place in order)])
+    compact = tmp_path / downloads.COMPACT["spoken_digits"]
+    pcm = np.concatenate([sounds[place] for place in order])
+    content = dict(pcm=pcm, offsets=offsets, digit=digit, speaker=speaker, index=index)
+    np.savez(compact, **content)
+    data = datasets.load("spoken_digits")
+    for key, value in arrays(data).items():
+        np.testing.assert_array_equal(value, arrays(from_zip)[key])
+    people = [set(getattr(data, f"factors_{split}")[:, 0]) for split in datasets.SPLITS]
+    assert [len(group) for group in people] == [4, 1, 1] and len(set.union(*people)) == 6, "a speaker is in one part"
+    assert data.x_train.shape == (2000, 16, 24) and np.all(np.bincount(data.y_test) == 50)
+    np.testing.assert_allclose(data.x_train.mean(axis=0), 0, atol=1e-4)
+    np.savez(compact, **content | {"digit": (digit[0] ^ 1, *digit[1:])})
+    with pytest.raises(RuntimeError, match='(?s)spoken_digits.npz.*50 recordings of each.*load."vowels"'):
+        datasets.load("spoken_digits")
+
+
+def test_the_bands_of_a_recording_follow_its_sound():
+    time = np.arange(8000) / 8000
+    low, high = (1000 * np.sin(2 * np.pi * hertz * time) for hertz in (300, 3000))
+    bands = recordings.bands_of(np.concatenate([low, high]))
+    assert bands.shape == (16, 24)
+    change = bands[9:].mean(axis=0) - bands[:7].mean(axis=0)
+    weights = speech.bands(np.array([300.0, 3000.0]), highest=4000)
+    assert weights[change.argmin(), 0] > 0.1 and weights[change.argmax(), 1] > 0.1, "the bands that hold the tones"
+    slow = recordings.bands_of(np.concatenate([low, low, high, high]))
+    np.testing.assert_allclose(slow[[1, 14]], bands[[1, 14]], atol=3, err_msg="speed hardly matters")
+    assert np.isfinite(recordings.bands_of(np.zeros(10))).all(), "even a click has its bands"
+
+
+def test_ultrasound_keeps_its_published_parts(tmp_path, monkeypatch):
+    random = np.random.default_rng(0)
+    path = tmp_path / downloads.COMPACT["breastmnist"]
+    path.parent.mkdir()
+    monkeypatch.setenv("VAE_COURSE_DATA", str(tmp_path))
+    content = {}
+    for part, rows in (("train", 546), ("val", 78), ("test", 156)):
+        content[f"{part}_images"] = random.integers(0, 256, (rows, 28, 28), np.uint8)
+        content[f"{part}_labels"] = (content[f"{part}_images"][:, :1, 0] > 99).astype(np.uint8)
+    np.savez(path, **content)
+    data = datasets.load("breastmnist", dtype="uint8")
+    for split, part in zip(datasets.SPLITS, ("train", "val", "test")):
+        x, y = getattr(data, f"x_{split}"), getattr(data, f"y_{split}")
+        assert {row.tobytes() for row in x} == {row.tobytes() for row in content[f"{part}_images"]}
+        np.testing.assert_array_equal(y, x[:, 0, 0, 0] > 99, "a label stays with its image")
+    np.savez(path, **content | {"val_labels": np.zeros((78, 1), np.uint8)})
+    with pytest.raises(RuntimeError, match="(?s)damaged.*val: 78 labels.*breast_cancer"):
+        datasets.load("breastmnist")
+
+
 # The real files
 
 
@@ -881,3 +1009,15 @@ def test_the_real_tables(name):
         assert rows_in_common(data.x_train, data.x_valid[data.y_valid == 0]) == 0
         distance = np.abs(data.x_test).mean(axis=1)
         assert auc(distance[data.y_test > 0][:1000], distance[data.y_test == 0]) > 0.9
+
+
+def test_the_real_text_and_recordings():
+    if not (available("tinyshakespeare") and available("spoken_digits")):
+        pytest.skip("set VAE_COURSE_DATA to a folder that holds tinyshakespeare and spoken_digits")
+    text = datasets.load("tinyshakespeare")
+    assert [len(text.x_train), len(text.x_valid), len(text.x_test)] == [15685, 871, 871]
+    assert len(np.unique(text.x_train)) == len(shakespeare.CHARACTERS) == 65
+    spoken = datasets.load("spoken_digits")
+    means = np.stack([spoken.x_train[spoken.y_train == digit].mean(axis=0) for digit in range(10)])
+    distance = ((spoken.x_test[:, None] - means) ** 2).sum(axis=(2, 3))
+    assert np.mean(distance.argmin(axis=1) == spoken.y_test) > 0.5, "another speaker's digits look alike"

@@ -4,12 +4,13 @@ import difflib
 import functools
 from dataclasses import dataclass, field
 
-from vae_course.datasets import anomalies, downloads, originals
+from vae_course.datasets import anomalies, downloads, originals, recordings, shakespeare
 from vae_course.datasets.embedded import BUILDERS as EMBEDDED
-from vae_course.datasets.embedded import SEED, SPLITS, divide
-from vae_course.datasets.embedded import draw as draw
+from vae_course.datasets.embedded import SEED, SPLITS, divide, draw
 
 import numpy as np
+
+__all__ = ["Dataset", "draw", "load"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +55,8 @@ def load(name, dtype="float32"):
 
     Embedded: "digits", "sprites", "colored_sprites", "faces", "photos", "sensors", "vowels", "breast_cancer", "films",
     "payments", "sentences". Full size, from $VAE_COURSE_DATA, the cache or a download: "mnist", "binarized_mnist",
-    "fashion_mnist", "dsprites", "nsl_kdd", "cmapss", and twenty tables of ADBench, such as "adbench_cardio".
+    "fashion_mnist", "dsprites", "breastmnist", "spoken_digits", "tinyshakespeare", "nsl_kdd", "cmapss", and twenty
+    tables of ADBench, such as "adbench_cardio".
     dtype: "float32", or for images "uint8", 0..255; tokens are int32. data/README.md describes each data set.
     Raises ValueError for an unknown name or dtype, RuntimeError if files cannot be had or are damaged.
     """
@@ -113,6 +115,17 @@ def _dsprites():
     }
 
 
+def _breastmnist():
+    """The published splits, shuffled."""
+    content = originals.read("breastmnist")
+    parts = {}
+    for split in SPLITS:
+        order = np.random.default_rng(SEED).permutation(len(content[f"x_{split}"]))
+        parts[f"x_{split}"] = content[f"x_{split}"][order][..., None]
+        parts[f"y_{split}"] = content[f"y_{split}"][order].astype(np.int64)
+    return parts | {"label_names": ("malignant", "normal or benign")}
+
+
 CLOTHES = (
     "t-shirt",
     "trouser",
@@ -125,7 +138,7 @@ CLOTHES = (
     "bag",
     "ankle boot",
 )
-TOKENS = ("sentences",)
+TOKENS = ("sentences", "tinyshakespeare")
 IMAGES = (
     "digits",
     "sprites",
@@ -136,12 +149,16 @@ IMAGES = (
     "fashion_mnist",
     "binarized_mnist",
     "dsprites",
+    "breastmnist",
 )
 BUILDERS = EMBEDDED | {
     "mnist": lambda: _mnist("mnist", tuple("0123456789")),
     "fashion_mnist": lambda: _mnist("fashion_mnist", CLOTHES),
     "binarized_mnist": _binarized_mnist,
     "dsprites": _dsprites,
+    "breastmnist": _breastmnist,
+    "spoken_digits": recordings.spoken_digits,
+    "tinyshakespeare": shakespeare.tinyshakespeare,
     "nsl_kdd": anomalies.nsl_kdd,
     "cmapss": anomalies.cmapss,
 }

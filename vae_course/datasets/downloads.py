@@ -8,12 +8,15 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from vae_course import needed
+
 
 class Source(NamedTuple):
     """One file: where it may lie in $VAE_COURSE_DATA, its SHA-256, and the addresses to try in order.
 
-    A file without addresses is a text that a person fetches from the page, because of a form or a large archive. It
-    may lie at its path, or packed at path.gz; the SHA-256 is the text's, for no two programs pack alike.
+    A text may lie at its path, or packed at path.gz: the SHA-256 is the text's, for no two programs pack alike. A file
+    without addresses is one that a person fetches from the page, because of a form or a large archive. Where an
+    archive is packed anew for each reader its SHA-256 is "", and the reader of its content checks the structure.
     """
 
     path: str
@@ -58,6 +61,8 @@ _ADBENCH_FILES = {
     "42_WBC.npz": "650f9dcb129248f67a291be0974f533ef259fcbde50fce5c8ad2a1cb2652d03b",
     "43_WDBC.npz": "78d4606a1ab516f5b60b00c196497f3bbd6bd5e4548fd04cf5f2475209b34b85",
 }
+_SHAKESPEARE = "karpathy/char-rnn"
+_SPOKEN = "https://github.com/Jakobovski/free-spoken-digit-dataset (Code, Download ZIP)"
 _UNB = "https://www.unb.ca/cic/datasets/nsl.html (NSL-KDD.zip, behind a form)"
 _NASA = (
     "https://www.nasa.gov/intelligent-systems-division/discovery-and-systems-health/pcoe/pcoe-data-set-repository/ "
@@ -65,7 +70,7 @@ _NASA = (
 )
 
 # The originals. The digests of MNIST and Fashion-MNIST were computed from files with the published MD5 sums,
-# those of "binarized_mnist" and "dsprites" come from public records (data/README.md).
+# those of "binarized_mnist", "dsprites" and "breastmnist" come from public records (data/README.md).
 SOURCES = {
     "mnist": _idx(
         "mnist",
@@ -138,6 +143,24 @@ SOURCES = {
             page=_NASA,
         ),
     ),
+    "breastmnist": (
+        Source(
+            "breastmnist/breastmnist.npz",
+            "3a22d2a4625e7dd8903f0f59030e81a3d0c222bece2e5e10927456cb50efdec1",
+            tuple(f"https://zenodo.org/records/{record}/files/breastmnist.npz" for record in (10519652, 5208230)),
+        ),
+    ),
+    "spoken_digits": (Source("spoken_digits/free-spoken-digit-dataset.zip", "", page=_SPOKEN),),
+    "tinyshakespeare": (
+        Source(
+            "tinyshakespeare/input.txt",
+            "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+            (
+                f"https://raw.githubusercontent.com/{_SHAKESPEARE}/master/data/tinyshakespeare/input.txt",
+                f"https://github.com/{_SHAKESPEARE}/raw/master/data/tinyshakespeare/input.txt",
+            ),
+        ),
+    ),
 }
 ADBENCH = {f"adbench_{file[:-4].split('_')[1].replace('-', '').lower()}": file for file in _ADBENCH_FILES}
 SOURCES |= {
@@ -158,8 +181,11 @@ SOURCES |= {
 COMPACT = {
     "binarized_mnist": "binarized_mnist/binarized_mnist_packed.npz",
     "dsprites": "dsprites_subset/dsprites_downsampled.npz",
+    "breastmnist": "breastmnist/BreastMNIST.npz",
+    "spoken_digits": "spoken_digits/spoken_digits.npz",
 }
 INSTEAD = {"mnist": "digits", "binarized_mnist": "digits", "fashion_mnist": "faces", "dsprites": "sprites"}
+INSTEAD |= {"breastmnist": "breast_cancer", "spoken_digits": "vowels", "tinyshakespeare": "sentences"}
 INSTEAD |= {"nsl_kdd": "payments", "cmapss": "sensors"} | dict.fromkeys(ADBENCH, "payments")
 
 
@@ -181,7 +207,8 @@ def find(name):
 
 def cache():
     """The folder that downloads go to: $VAE_COURSE_CACHE, or the user's cache folder."""
-    import pooch  # here, so that the embedded sets need neither pooch nor tqdm
+    with needed("data"):
+        import pooch  # here, so that the embedded sets need neither pooch nor tqdm
 
     return Path(os.environ.get("VAE_COURSE_CACHE") or pooch.os_cache("vae_course")).expanduser()
 
@@ -200,13 +227,14 @@ def place(name):
 
 def _present(folder, source):
     """The path of a source's file in a folder, or None."""
-    endings = [""] if source.urls else ["", ".gz"]
-    paths = [folder / f"{source.path}{ending}" for ending in endings]
+    paths = [folder / f"{source.path}{ending}" for ending in ("", ".gz")]
     return next((path for path in paths if path.is_file()), None)
 
 
 def _verified(name, source, path):
-    """The path, if its content is right."""
+    """The path, if its content is right, as far as a digest tells."""
+    if not source.sha256:
+        return path
     packed = path.name == f"{Path(source.path).name}.gz"
     try:
         with (gzip.open if packed else open)(path, "rb") as file:
@@ -236,8 +264,9 @@ def _fetch(name, source, tried):
     """The path of one file in the cache; downloaded if need be: to a temporary name, checked, renamed."""
     if not source.urls:
         return _placed(name, source, tried)
-    import pooch
-    from tqdm import tqdm
+    with needed("data"):
+        import pooch
+        from tqdm import tqdm
 
     path = cache() / source.path
     pooch.get_logger().setLevel("WARNING")  # the progress bar says it
@@ -265,10 +294,12 @@ def _placed(name, source, tried):
     path = _present(cache(), source)
     if path:
         return _verified(name, source, path)
+    packed = f", or packed by gzip at {source.path}.gz," if source.sha256 else ""
+    digest = f" The SHA-256 of the text must be {source.sha256}." if source.sha256 else ""
     raise RuntimeError(
         f"The data set {name!r} could not be loaded: {source.path} is not here, and a program cannot download it. "
-        f"Get it from {source.page}, put it at {source.path}, or packed by gzip at {source.path}.gz, in a folder, and "
-        f"set VAE_COURSE_DATA to that folder. The SHA-256 of the text must be {source.sha256}. Tried:\n  - "
+        f"Get it from {source.page}, put it at {source.path}{packed} in a folder, and "
+        f"set VAE_COURSE_DATA to that folder.{digest} Tried:\n  - "
         + "\n  - ".join([*tried, f"{cache()} has no {source.path}"])
         + f"\n{_advice(name)}"
     )

@@ -2,6 +2,7 @@
 
 import functools
 
+from vae_course import needed
 from vae_course.datasets import drawings, sentences, signals, speech, tables
 
 import numpy as np
@@ -73,7 +74,8 @@ def colored_sprites():
 
 
 def digits():
-    from sklearn.datasets import load_digits
+    with needed("data"):
+        from sklearn.datasets import load_digits
 
     digits = load_digits()
     parts = divide(300, 300, digits.target, x=digits.images[..., None] / 16, y=digits.target.astype(np.int64))
@@ -81,7 +83,8 @@ def digits():
 
 
 def breast_cancer():
-    from sklearn.datasets import load_breast_cancer
+    with needed("data"):
+        from sklearn.datasets import load_breast_cancer
 
     table = load_breast_cancer()
     parts = divide(114, 114, table.target, x=table.data, y=table.target.astype(np.int64))
@@ -102,7 +105,8 @@ def photos():
 
     Patches with hardly any contrast (sky, the dark behind the flower: about half) are left out.
     """
-    from sklearn.datasets import load_sample_images
+    with needed("data"):
+        from sklearn.datasets import load_sample_images
 
     random = np.random.default_rng(SEED)
     found = {split: [] for split in SPLITS}

@@ -1,8 +1,10 @@
 """Readers of the full-size data sets' files: images as uint8, tables as they are. Never unpickles."""
 
 import gzip
+import wave
 import zipfile
 import zlib
+from pathlib import PurePosixPath
 
 from vae_course.datasets import downloads
 
@@ -31,7 +33,7 @@ def read(name):
     paths = downloads.find(name)
     try:
         return READERS[name](paths)
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error, wave.Error) as error:
         raise downloads.damaged(name, paths[0], f"{type(error).__name__}: {error}") from error
 
 
@@ -136,6 +138,57 @@ def _adbench(paths):
     return {"x": x, "y": y}
 
 
+def _breastmnist(paths):
+    content = {}
+    with np.load(paths[0], allow_pickle=False) as archive:
+        for split, part, rows in (("train", "train", 546), ("valid", "val", 78), ("test", "test", 156)):
+            x, y = archive[f"{part}_images"], archive[f"{part}_labels"].ravel()
+            _expect(x.shape == (rows, 28, 28) and x.dtype == np.uint8, f"{part}: {rows} images of 28x28 bytes")
+            _expect(y.shape == (rows,) and set(y.tolist()) == {0, 1}, f"{part}: {rows} labels 0 or 1")
+            content |= {f"x_{split}": x, f"y_{split}": y}
+    return content
+
+
+def _spoken_digits(paths):
+    """Recordings as int16, and digit, speaker and number of each, sorted: from a zip of recordings, or the compact."""
+    if paths[0].suffix == ".zip":
+        clips, named = _waves(paths[0])
+    else:
+        with np.load(paths[0], allow_pickle=False) as archive:
+            pcm, ends = archive["pcm"], archive["offsets"]
+            named = list(zip(archive["digit"].tolist(), archive["speaker"].tolist(), archive["index"].tolist()))
+        _expect(ends[0] == 0 and ends[-1] == len(pcm) and np.all(np.diff(ends) > 0), "recordings end to end")
+        clips = [pcm[start:end] for start, end in zip(ends, ends[1:])]
+    order = sorted(range(len(named)), key=named.__getitem__)
+    digit, speaker, index = (np.array(column) for column in zip(*(named[place] for place in order)))
+    _expect(len(clips) == len(named), "a name for each recording")
+    _, counts = np.unique(np.char.add(digit.astype(str), speaker), return_counts=True)
+    _expect(len(counts) == 60 and set(counts) == {50}, "six speakers, ten digits, 50 recordings of each")
+    return {"clips": [clips[place] for place in order], "digit": digit, "speaker": speaker, "index": index}
+
+
+def _waves(path):
+    """The files recordings/7_jackson_32.wav of a zip: samples, and (digit, speaker, number) of each."""
+    clips, named = [], []
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.namelist():
+            place = PurePosixPath(entry)
+            if place.suffix == ".wav" and place.parent.name == "recordings":
+                with archive.open(entry) as file, wave.open(file) as recording:
+                    form = recording.getnchannels(), recording.getsampwidth(), recording.getframerate()
+                    _expect(form == (1, 2, 8000), f"one channel of 16 bits, 8000 a second, in {place.name}")
+                    clips.append(np.frombuffer(recording.readframes(recording.getnframes()), "<i2"))
+                digit, speaker, number = place.stem.split("_")
+                named.append((int(digit), speaker, int(number)))
+    _expect(named, "recordings/*.wav")
+    return clips, named
+
+
+def _tinyshakespeare(paths):
+    with (gzip.open if paths[0].suffix == ".gz" else open)(paths[0], "rt", encoding="ascii", newline="") as file:
+        return {"text": file.read()}
+
+
 def _expect(condition, what):
     if not condition:
         raise ValueError(f"expected {what}")
@@ -148,4 +201,7 @@ READERS = {
     "dsprites": _dsprites,
     "nsl_kdd": _nsl_kdd,
     "cmapss": _cmapss,
+    "breastmnist": _breastmnist,
+    "spoken_digits": _spoken_digits,
+    "tinyshakespeare": _tinyshakespeare,
 } | dict.fromkeys(downloads.ADBENCH, _adbench)

@@ -69,12 +69,17 @@ def spectra(f0, formants, tilt=0.0):
     for center, width in zip(np.asarray(formants, float).T[..., None], WIDTHS):
         half = (width / 2) ** 2
         power *= (center**2 + half) ** 2 / (((hertz - center) ** 2 + half) * ((hertz + center) ** 2 + half))
-    edges = _hertz(np.linspace(_mel(LOWEST), _mel(HIGHEST), BANDS + 2))
-    energy = [(power * _triangle(hertz, *edges[band : band + 3])).sum(axis=1) for band in range(BANDS)]
+    energy = [(power * weights).sum(axis=1) for weights in bands(hertz)]
     return 10 * np.log10(np.stack(energy, axis=1) + BREATH)
 
 
 BREATH = 1e-5  # the energy of noise in a band, where the harmonic at 100 Hz has 1
+
+
+def bands(hertz, highest=HIGHEST):
+    """Weights of the 24 mel bands between LOWEST and `highest`, at frequencies in Hz: [...] -> [24, ...]."""
+    edges = _hertz(np.linspace(_mel(LOWEST), _mel(highest), BANDS + 2))
+    return np.stack([_triangle(hertz, *edges[band : band + 3]) for band in range(BANDS)])
 
 
 def _triangle(hertz, start, peak, end):
