@@ -5,6 +5,7 @@ bound, the ELBO. Four rooms carry these names; each chapter changes one of the f
 floors only:
 
     floor  module
+    5      estimators       a VAE of tables behind scikit-learn's methods
     4      evaluation       what is measured on a trained model, one file a question
     4      compression      images under a VAE -> a file of about -ELBO bits, and back
     3      models           VAE and its variants, autoencoders, GANs: each a keras.Model
@@ -39,6 +40,7 @@ __all__ = [
     "callbacks",
     "compression",
     "datasets",
+    "estimators",
     "evaluation",
     "flows",
     "grading",
@@ -65,6 +67,22 @@ if _backend != "tensorflow":
         "vae_course needs Keras on TensorFlow: set the environment variable KERAS_BACKEND to 'tensorflow', "
         f"or unset it and import vae_course before keras. Received: {_backend!r}"
     )
+
+
+@contextlib.contextmanager
+def needed(extra):
+    """Around imports of packages that only some functions need: where one is missing, say which extra brings it.
+
+    extra: its name in pyproject.toml, "plots", "data", "scores" or "course". Raises ModuleNotFoundError.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"This needs the package {error.name}, which is not installed. Run pip install 'vae_course[{extra}]'; in "
+            "the course's folder, pip install -c constraints.txt -e '.[course]'",
+            name=error.name,
+        ) from error
 
 
 @contextlib.contextmanager

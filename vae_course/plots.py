@@ -2,9 +2,13 @@
 
 import math
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
+from vae_course import needed
+
 import numpy as np
+
+with needed("plots"):
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
 
 # Okabe & Ito (2008), "Color universal design", and three of Tol's for sets of ten classes.
 COLORS = (

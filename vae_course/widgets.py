@@ -2,6 +2,8 @@
 
 import io
 
+from vae_course import needed
+
 import numpy as np
 
 MOST_SLIDERS = 12
@@ -15,8 +17,9 @@ def latent_explorer(decode, start, latents=None, low=-3.0, high=3.0, names=None,
     latents: which latents get a slider; all, but at most 12, by default. names: what is written beside each.
     Returns an ipywidgets box: let it be a cell's last value. `explorer.sliders` and `explorer.code` are there for code.
     """
-    import ipywidgets  # only notebooks have it
-    from matplotlib import image
+    with needed("course"):
+        import ipywidgets
+        from matplotlib import image
 
     code = np.array(start, "float32")
     if code.ndim != 1:

@@ -6,6 +6,7 @@ Scores are numbers [n], higher = odder, of any detector. Built in chapter 13.
 import math
 import numbers as types
 
+from vae_course import needed
 from vae_course.evaluation.arrays import numbers
 from vae_course.models import checks
 
@@ -43,7 +44,8 @@ def average_precision(labels, scores, base_rate=None):
     where the detector will work, by weights on both groups; None is the set's own, and then this is scikit-learn's
     `average_precision_score`. Chance has an average precision of base_rate. Built in chapter 13.
     """
-    from sklearn.metrics import average_precision_score
+    with needed("scores"):
+        from sklearn.metrics import average_precision_score
 
     labels, scores = _labels(labels), _scores("scores", scores)
     checks.same_length(labels, scores, "scores")

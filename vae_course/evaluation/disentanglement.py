@@ -7,6 +7,7 @@ ranges beyond a latent's quartiles, are moved to the furthest value that is none
 
 from typing import NamedTuple
 
+from vae_course import needed
 from vae_course.evaluation.arrays import numbers
 
 import numpy as np
@@ -81,7 +82,8 @@ def beta_vae_score(codes, factors, seed=0, above_chance=False):
     codes [n, d], factors [n, F] -> float. Guessing scores 1/F; with `above_chance` that is 0, and 1 stays 1.
     Source: Higgins et al. (2017), "beta-VAE: learning basic visual concepts with a constrained variational framework".
     """
-    from sklearn.linear_model import LogisticRegression
+    with needed("scores"):
+        from sklearn.linear_model import LogisticRegression
 
     codes, levels = _checked(codes, factors)
     random = np.random.default_rng(seed)
@@ -120,7 +122,8 @@ def mig(codes, factors, bins=20):
     between their extremes, outliers apart.
     Source: Chen et al. (2018), "Isolating sources of disentanglement in VAEs", section 4.
     """
-    from sklearn.metrics import mutual_info_score
+    with needed("scores"):
+        from sklearn.metrics import mutual_info_score
 
     codes, levels = _checked(codes, factors)
     binned = [np.digitize(z, np.histogram_bin_edges(z, bins)[1:-1]) for z in codes.T]
@@ -138,7 +141,8 @@ def dci(codes, factors, seed=0):
     the entropy of a latent's row, completeness 1 minus that of a factor's column, both weighted by importance.
     Source: Eastwood & Williams (2018), "A framework for the quantitative evaluation of disentangled representations".
     """
-    from sklearn.ensemble import RandomForestRegressor
+    with needed("scores"):
+        from sklearn.ensemble import RandomForestRegressor
 
     codes, levels = _checked(codes, factors)
     if not codes.shape[1]:

@@ -9,6 +9,7 @@ real and of generated examples in every comparison, since all scores depend on t
 
 from typing import NamedTuple
 
+from vae_course import needed
 from vae_course.evaluation.arrays import numbers
 
 import numpy as np
@@ -64,7 +65,8 @@ def precision_recall(real, generated, k=3):
 
 def _reached(examples, centers, k):
     """The share of `examples` in at least one ball around `centers`."""
-    from sklearn.neighbors import NearestNeighbors
+    with needed("scores"):
+        from sklearn.neighbors import NearestNeighbors
 
     neighbors = NearestNeighbors(n_neighbors=k + 1).fit(centers)  # of which the first is the center itself
     radii = neighbors.kneighbors(centers)[0][:, k]

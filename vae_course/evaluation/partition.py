@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+from vae_course import needed
 from vae_course.models import checks
 
 import numpy as np
-from scipy.special import expit
 
 MOST_UNITS = 20  # of the smaller layer: 2^20 states are summed in seconds
 BLOCK = 2**13
@@ -50,6 +50,9 @@ def annealed(rbm, temperatures=1000, chains=100, start=None, reverse_from=None, 
     Source: Neal (2001), "Annealed importance sampling"; Salakhutdinov & Murray (2008); reverse: Burda, Grosse &
     Salakhutdinov (2015), "Accurate and conservative estimates of MRF log-likelihood using reverse annealing".
     """
+    with needed("scores"):
+        from scipy.special import expit
+
     temperatures, chains = checks.whole_number(temperatures, "temperatures"), checks.whole_number(chains, "chains")
     random = np.random.default_rng(checks.whole_number(seed, "seed", 0))
     w, b, c = _parameters(rbm)
