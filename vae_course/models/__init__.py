@@ -11,6 +11,7 @@ adversarial   GAN, VAEGAN
 rbm           RBM
 made          MADE
 vqvae         VQVAE; diffusion: Diffusion
+pretrained    load, pretrained_models: models that are trained already
 """
 
 from vae_course.models.adversarial import GAN, VAEGAN
@@ -22,6 +23,7 @@ from vae_course.models.hierarchical import HierarchicalVAE
 from vae_course.models.latent import LatentModel
 from vae_course.models.made import MADE
 from vae_course.models.objective import ObjectiveModel
+from vae_course.models.pretrained import load, pretrained_models
 from vae_course.models.rbm import RBM
 from vae_course.models.semi_supervised import M2
 from vae_course.models.vae import VAE
@@ -47,4 +49,6 @@ __all__ = [
     "HierarchicalVAE",
     "LatentModel",
     "ObjectiveModel",
+    "load",
+    "pretrained_models",
 ]

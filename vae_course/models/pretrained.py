@@ -1,0 +1,39 @@
+"""Models that are trained already, by name: `models.load("faces-vae")`.
+
+They come with the library. `sources/pretrained.py` in the course's repository trained them, longer than a chapter can.
+"""
+
+import json
+from pathlib import Path
+
+import keras
+
+FOLDER = Path(__file__).resolve().parent.parent / "pretrained"
+RECORDS = FOLDER / "records.json"
+
+
+def pretrained_models():
+    """name -> what was written down when it was trained: a dictionary for each model that `load` knows.
+
+    about, data: what it is, and the name of its data set. epochs, minutes: how long it took, on one core.
+    test_elbo: the bound on the test part, in nats an example.
+    """
+    return json.loads(RECORDS.read_text())
+
+
+def load(name):
+    """The pretrained model called `name`, such as "faces-vae": compiled, to be used, evaluated or trained on.
+
+    `pretrained_models()` describes them all. Needs no network. Your own files are for `keras.models.load_model(path)`.
+    Raises ValueError for an unknown name.
+    """
+    known = pretrained_models()
+    if not isinstance(name, str) or name not in known:
+        lines = "\n".join(f"    {key}: {record['about']}" for key, record in known.items())
+        raise ValueError(
+            f"There is no pretrained model of this name. Choose one of\n{lines}\n"
+            f"A file of your own is loaded by keras.models.load_model(path). Received: {name!r}"
+        )
+    model = keras.models.load_model(FOLDER / f"{name}.keras")
+    model.compile()
+    return model
