@@ -1,4 +1,4 @@
-# make lab | test | quick | check | notebooks | slides | learner | site | bench | bench-full. The first run makes the environment .venv; later runs work offline.
+# make lab | test | quick | check | notebooks | slides | learner | grade | site | bench | bench-full. The first run makes the environment .venv; later runs work offline.
 
 # The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -16,7 +16,7 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: help lab test quick check notebooks slides learner site bench bench-full
+.PHONY: help lab test quick check notebooks slides learner grade site bench bench-full
 
 help:
 	@echo "make lab        JupyterLab on the first chapter"
@@ -26,6 +26,7 @@ help:
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
 	@echo "make slides     the chapters as slides, in .build/slides/, which play without a network"
 	@echo "make learner    a zip for learners, without solutions and hidden tests, in .build/"
+	@echo "make grade      submissions to a sheet, each one alone in a box: make grade SHEET=04"
 	@echo "make site       the chapters, the texts and an API reference as a web site, in .build/site/ (in .venv-site)"
 	@echo "make bench      under 20 minutes: some published results, and speed beside PyTorch (in .venv-bench)"
 	@echo "make bench-full all of them, about two hours, and how cost grows; goes on where it was interrupted"
@@ -60,6 +61,10 @@ slides: $(INSTALLED)
 
 learner: $(INSTALLED)
 	@.venv/bin/python classroom/package.py
+
+# Further options: make grade SHEET=04 GRADE_FLAGS="--jobs 4 --again"
+grade: $(INSTALLED)
+	@$(ACTIVATE) python classroom/grade.py $(if $(SHEET),$(SHEET) $(GRADE_FLAGS),--help)
 
 site: .venv-site/.installed
 	@.venv-site/bin/python site/build.py

@@ -17,7 +17,7 @@ def pytest_sessionstart(session):
         os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
 
 
-SLOWEST = ("models", "grading", "in_use", "adversarial", "yardsticks", "slides", "browser", "augmentation", "stale")
+SLOWEST = ("models", "in_use", "isolation", "adversarial", "yardsticks", "slides", "browser", "augmentation", "stale")
 
 
 def pytest_collection_modifyitems(items):

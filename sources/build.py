@@ -113,9 +113,9 @@ def described(nb):
 
 
 def code(nb):
-    """What decides whether the stored outputs still hold; that they may drift, or what slides show, does not."""
+    """What decides whether the stored outputs still hold; whether they drift, slides and grading have no part in it."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-    no_part = ("nbval-ignore-output", "slide-")
+    no_part = ("nbval-ignore-output", "slide-", "beside:")
     tags = [{tag for tag in cell.metadata.get("tags", []) if not tag.startswith(no_part)} for cell in cells]
     return [(cell.source, {**cell.metadata, "tags": own, "slideshow": {}}) for cell, own in zip(cells, tags)]
 

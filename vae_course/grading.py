@@ -1,7 +1,7 @@
 """What a graded cell runs before its hidden tests: are the tests themselves untouched?
 
 This stops the easy ways around a test (a replaced `np.allclose`, asserts taken out by a transformer). It is
-not a sandbox: autograding runs what a learner wrote, with the rights of whoever grades.
+not a sandbox: `nbgrader autograde` runs what a learner wrote, with the rights of whoever grades. `make grade` does not.
 """
 
 import builtins
