@@ -60,13 +60,14 @@ c.CourseDirectory.source_with_tests_directory = ".nbgrader/source_with_tests"
 c.CourseDirectory.db_url = f"sqlite:///{PRIVATE / 'gradebook.db'}"
 # `nbgrader zip_collect NN_slug` takes what an LMS packed, in .nbgrader/downloaded/NN_slug/archive/. A file's name, or
 # that of its folder, begins with the learner and ends with the notebook: ada_04_likelihoods_and_bounds.ipynb.
-learner, notebook = r"(?P<student_id>[^/_]+)", r"(?P<file_id>\d\d_[a-z_]+)"
+learner, notebook = r"(?P<student_id>[^/_]+)", r"(?P<file_id>\d\d_[a-z_]+|exam)"
 c.ZipCollectApp.downloaded_directory = ".nbgrader/downloaded"
 c.FileNameCollectorPlugin.named_regexp = rf".*/extracted/(?:.*/)?{learner}_(?:.*[_/])?{notebook}\b"
-# Every other file of a solution's folder is copied to the learners, unless it is named here.
+# Every other file of a solution's folder is copied to the learners, unless it is named here. Not *.txt: the exchange
+# keeps in timestamp.txt when a sheet was handed in, and cannot give feedback back without it.
 c.CourseDirectory.ignore = [
     ".ipynb_checkpoints", ".DS_Store", "__pycache__", "feedback",
-    "*.py", "*.pyc", "*.md", "*.txt", "*.html", "*.keras", "*.h5", "*.npz", "*.csv", "*.db", "*~",
+    "*.py", "*.pyc", "*.md", "*.html", "*.keras", "*.h5", "*.npz", "*.csv", "*.db", "*~",
 ]  # fmt: skip
 
 c.ClearSolutions.text_stub = "*Write your answer here.*"
