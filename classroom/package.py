@@ -1,8 +1,8 @@
 """The learner's package: .build/vae_course_learner.zip, the course without solutions and without hidden tests.
 
-    python classroom/package.py                        every exercise sheet
+    python classroom/package.py                        every exercise sheet, but not the exam
     python classroom/package.py 01 02                  only sheets whose names start so, to begin with
-    python classroom/package.py --only-sheets 03 04    later: these sheets and nothing else
+    python classroom/package.py --only-sheets 03 04    later: these sheets and nothing else; so the exam too
 
 It holds the library, all chapters, the chosen sheets and what `make lab` needs; neither solutions, sources nor tests.
 Sheets are made anew from the solutions, so that nothing that was written into exercises/ here is handed out.
@@ -40,7 +40,7 @@ def content(names=(), only_sheets=False):
 def sheets(names):
     found = {}
     for target in build.targets(ROOT, names):
-        if target.exercise is not None:
+        if target.exercise is not None and (names or target.source.stem != "exam"):
             solution = nbformat.read(target.notebook, as_version=4)
             found[str(target.exercise.relative_to(ROOT))] = build.release(solution, ROOT).encode()
     return found
