@@ -37,6 +37,9 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "site"))
+from figures import described  # noqa: E402 (the folder is no package)
+
 PLAYER = Path(sys.prefix, "share/slides")  # wheels, of which only these files are used
 FILES = ["revealjs/dist/reveal.js", "revealjs/dist/reveal.css", "revealjs/plugin/notes/notes.js", "mathjax/tex-svg.js"]
 WIDTH, HEIGHT = 1180, 590  # pixels of a slide of 1280 x 720 below its title
@@ -177,7 +180,7 @@ class Deck:
     def __init__(self, nb):
         self.slides, self.title, self.last, self.begun = [], "", None, False  # last unit; has the first section begun?
         self.result, self.asked = None, False  # a figure without its answer yet; whether it was to be predicted
-        for cell in nb.cells:
+        for cell in described(nb.cells):
             kind = cell.metadata.get("slideshow", {}).get("slide_type")
             if kind != "skip":
                 self.markdown(cell.source) if cell.cell_type == "markdown" else self.code(cell)
@@ -272,7 +275,7 @@ class Deck:
         for image in images:
             width, height = struct.unpack(">II", base64.b64decode(image[:44])[16:24])
             self.result = self.new("figure wide" if width > 1.7 * height else "figure")
-            alt = html.escape(cell.metadata.get("mystnb", {}).get("image", {}).get("alt", ""))
+            alt = html.escape(cell.metadata["mystnb"]["image"]["alt"])
             self.result["body"].append(f'<img alt="{alt}" src="data:image/png;base64,{image}">')
         text = "".join(output.get("text", "") for output in cell.outputs if output.output_type == "stream").strip("\n")
         many, numbers = text.count("\n") > 1, re.search(r"\d", text)
@@ -287,10 +290,7 @@ class Deck:
 
 def section(slide):
     body = "\n".join([*slide["body"], slide["answer"]])
-    words = html.escape(re.sub("<[^>]+>", "", slide["answer"] or f"Figure: {slide['heading']}").strip(), quote=True)
-    page = f'<div class="page">{slide["heading"]}<div class="body">\n{body}</div></div>'.replace(
-        'alt=""', f'alt="{words}"'
-    )
+    page = f'<div class="page">{slide["heading"]}<div class="body">\n{body}</div></div>'
     return f'<section class="{slide["kind"]}">{page}<aside class="notes">{"".join(slide["notes"])}</aside></section>'
 
 

@@ -2,6 +2,7 @@
 
     python site/build.py            as `make site` does, in .venv-site
     python site/build.py --to OUT   into another folder
+    SITE_REPOSITORY=https://github.com/OWNER/NAME python site/build.py    with links to Colab and Binder on each chapter
 
 Pages are the README, the chapters with their stored outputs, the exercises without solutions, the texts, and an API
 reference from the docstrings, which are read, not imported. On the way to the staging folder
@@ -13,22 +14,27 @@ reference from the docstrings, which are read, not imported. On the way to the s
 
 import argparse
 import json
+import os
 import posixpath
 import re
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tomllib
 from pathlib import Path
 
+from figures import described
 from reference import reference
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-TEXTS = ["README.md", "LICENSE-TEXT.md", "chapters/README.md", "docs/*.md", "data/README.md", "benchmarks/*.md"]
-TEXTS += ["classroom/README.md", "classroom/notes/*.md"]
-NOTEBOOKS = ["chapters/*.ipynb", "exercises/*/*.ipynb"]
+TEXTS = ["README.md", "LICENSE-TEXT.md", "CONTRIBUTING.md", "CHANGELOG.md", "chapters/README.md", "docs/*.md"]
+TEXTS += ["docs/models/*.md", "data/README.md", "benchmarks/*.md", "classroom/README.md", "classroom/notes/*.md"]
+COURSE_TEXTS = ["docs/glossary.md", "docs/elsewhere.md"]
+NOTEBOOKS = ["chapters/*.ipynb", "exercises/[0-9]*/*.ipynb"]  # without the exam
 IMAGES = ["docs/*.png", "benchmarks/*.png", "classroom/notes/*.png"]
+ADDRESS = r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/tree/([\w./-]+))?/?"
 MATHJAX = Path(sysconfig.get_path("purelib"), "sphinx-mathjax-offline/static/mathjax/tex-svg.js")  # read by path only
 
 
@@ -52,6 +58,8 @@ def linked(text, page, pages, names):
         path = posixpath.normpath(posixpath.join(posixpath.dirname(page), target))
         if re.match(r"https?:|mailto:", target) or not target:
             return match[0]
+        if path == "site/explorer/index.html":  # no page of Sphinx: see add_explorer
+            return f'<a href="{posixpath.relpath("explorer/index.html", posixpath.dirname(page))}">{words}</a>'
         if path not in pages:
             return words
         return f"[{words}]({posixpath.relpath(pages[path], posixpath.dirname(page))}{anchor})"
@@ -67,23 +75,23 @@ def linked(text, page, pages, names):
     return prose_only(change, text)
 
 
-def described(cells):
-    """The cells; every figure without words gets the beginning of the text that follows, or the title above it."""
-    title = ""
-    for number, cell in enumerate(cells):
-        source = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            title = (re.findall(r"(?m)^#+ +(.+)", source) or [title])[-1]
-        elif any("image/png" in output.get("data", {}) for output in cell["outputs"]):
-            after = "".join(cells[number + 1]["source"]) if number + 1 < len(cells) else ""
-            is_text = after and cells[number + 1]["cell_type"] == "markdown" and not after.startswith("#")
-            words = after.split("\n\n")[0] if is_text else f"Figure: {title}"
-            words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(words.split()))
-            words = re.sub(r"[*$`{}]|\\(math\w+|text|[bB]igg?|left|right)(?![a-z])|\\", "", words)
-            sentences = re.split(r"(?<=[.?!:])\s+(?=[A-Z(])", words)
-            alt = sentences[0] if len(sentences[0]) > 60 else " ".join(sentences[:2])
-            cell["metadata"].setdefault("mystnb", {}).setdefault("image", {}).setdefault("alt", alt)
-    return cells
+# ---- to run a chapter elsewhere ----
+def repository():
+    """Where the project is, https://github.com/OWNER/NAME[/tree/BRANCH]: $SITE_REPOSITORY, or pyproject.toml, or ""."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    address = os.environ.get("SITE_REPOSITORY", project.get("urls", {}).get("repository", ""))
+    if address and not re.fullmatch(ADDRESS, address):
+        raise SystemExit(f"The repository must be https://github.com/OWNER/NAME[/tree/BRANCH]. Received: {address}")
+    return address
+
+
+def elsewhere(chapter, address):
+    """A cell of links that open a chapter in Colab and in Binder."""
+    owner_name, branch = re.fullmatch(ADDRESS, address).groups(default="main")
+    colab = f"https://colab.research.google.com/github/{owner_name}/blob/{branch}/{chapter}"
+    binder = f"https://mybinder.org/v2/gh/{owner_name}/{branch}?urlpath=lab/tree/{chapter}"
+    text = f"[Open in Colab]({colab}), with [two lines](../docs/elsewhere.md) to run first · [Open in Binder]({binder})"
+    return {"cell_type": "markdown", "id": "elsewhere", "metadata": {}, "source": text}
 
 
 # ---- the whole ----
@@ -97,9 +105,13 @@ def stage(folder):
     """All that Sphinx reads, in a folder that is made anew."""
     shutil.rmtree(folder, ignore_errors=True)
     chapters, sheets, notes = (found([pattern]) for pattern in (*NOTEBOOKS, "classroom/notes/*.md"))
+    address = repository()
     files, names, about = reference({Path(path).name[:2]: path for path in chapters})
     pages = {path: path for path in found(TEXTS + NOTEBOOKS)} | {"README.md": "index.md"}
     texts = {path: (ROOT / path).read_text() for path in pages if path.endswith(".md")}
+    if address:
+        home = f"https://github.com/{re.fullmatch(ADDRESS, address)[1]}"
+        texts = {path: text.replace("ADDRESS_OF_THIS_REPOSITORY", home) for path, text in texts.items()}
     lists = {
         "exercises": ("# Exercises\n\nA sheet for each chapter: `make lab` opens it, to be filled in.\n", sheets),
         "api": (f"# API reference\n\n{about}\n", sorted(files)),
@@ -111,18 +123,22 @@ def stage(folder):
             pages[place] = f"{place}/index.md"
     benchmarks = [path for path in texts if path.startswith("benchmarks/") and not path.endswith("README.md")]
     texts["benchmarks/README.md"] += contents(benchmarks, "Benchmarks")
+    texts["docs/models/README.md"] += contents(found(["docs/models/[a-z]*.md"]), "Models")
     if notes:
         texts["classroom/README.md"] += contents(["classroom/notes/index.md"], "Classroom")
-    shown = ["docs/library.md", "api/index.md", "data/README.md", "benchmarks/README.md"]
+    shown = ["docs/library.md", "docs/models/README.md", "api/index.md", "data/README.md"]
+    shown += ["docs/results.md", "benchmarks/README.md"]
     texts["README.md"] += (
-        contents(["chapters/README.md", *chapters, "exercises/index.md"], "Course")
+        contents(["chapters/README.md", *chapters, "exercises/index.md", *COURSE_TEXTS], "Course")
         + contents(shown, "Library")
-        + contents(["classroom/README.md", "LICENSE-TEXT.md"], "More")
+        + contents(["classroom/README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE-TEXT.md"], "More")
     )
     files = {path: linked(text, path, pages, names) for path, text in files.items()}
     files |= {pages[path]: linked(text, path, pages, names) for path, text in texts.items()}
     for path in chapters + sheets:
         notebook = json.loads((ROOT / path).read_text())
+        if address and path in chapters:
+            notebook["cells"].insert(1, elsewhere(path, address))
         for cell in described(notebook["cells"]):
             if cell["cell_type"] == "markdown":
                 cell["source"] = linked("".join(cell["source"]), path, pages, names)
@@ -138,6 +154,15 @@ def stage(folder):
         shutil.copyfile(source, folder / path)
 
 
+def add_explorer(site):
+    """The explorer as it is, with links to the start and to the chapters that it names."""
+    shutil.copytree(HERE / "explorer", site / "explorer")
+    page = site / "explorer/index.html"
+    homes = {Path(path).name[:2]: f"../{path.removesuffix('.ipynb')}.html" for path in found(["chapters/*.ipynb"])}
+    text = re.sub(r"chapter (\d\d)", lambda match: f'<a href="{homes[match[1]]}">{match[0]}</a>', page.read_text())
+    page.write_text(text.replace(">vae_course</p>", '><a href="../index.html">vae_course</a></p>'))
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--to", type=Path, default=ROOT / ".build/site", help="the folder of the site")
@@ -149,6 +174,7 @@ def main(arguments=None):
     status = subprocess.run([*command, source, source / ".html"]).returncode
     if status == 0:
         shutil.rmtree(site, ignore_errors=True)
+        add_explorer(source / ".html")
         (source / ".html").rename(site)
         print(f"Open {site / 'index.html'} in a browser.")
     return status

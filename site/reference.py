@@ -7,7 +7,6 @@ from pathlib import Path
 import griffe
 
 ROOT = Path(__file__).resolve().parent.parent
-EXPORTED = {"datasets": ["Dataset", "load", "draw"]}  # where a room has files, but no __all__ of its own
 DRAWN = ["drawings", "sentences", "signals", "speech", "tables"]  # files of datasets that are used by their own names
 ITEM = r"([a-z_][\w.]*(?:, [a-z_][\w.]*)*)((?: \[[^]]*\])?: )"  # the beginning of "name, name [shape]: what it is"
 MEANT = r"`[^`]*`|(?<![\w*])(\*\*?)[A-Za-z][\w ,.]*\1(?![\w*])"  # code, and words between stars
@@ -101,7 +100,7 @@ def reference(chapters):
 
     package, pages, names = griffe.load("vae_course", search_paths=[ROOT], allow_inspection=False), {}, set()
     for room in (package[name] for name in package.exports):
-        exported = {name: f"{room.path}.{name}" for name in room.exports or EXPORTED.get(room.name) or names_of(room)}
+        exported = {name: f"{room.path}.{name}" for name in room.exports or names_of(room)}
         sections = {}  # file -> what comes from there
         for name in exported:
             thing = room[name].final_target if room[name].is_alias else room[name]

@@ -30,7 +30,8 @@ def site(tmp_path_factory):
     """The folder of the site, built as `make site` does."""
     folder = tmp_path_factory.mktemp("site") / "site"
     command = [HOME / "bin/python", ROOT / "site/build.py", "--to", folder]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": ""})
+    environment = {**os.environ, "PYTHONPATH": "", "SITE_REPOSITORY": ""}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
     return folder
 
@@ -140,12 +141,51 @@ def test_the_reference_has_an_entry_for_every_public_name(site):
         room = file.parent.name
         page = Page(site / "api" / f"{room}.html")
         names = re.search(r"(?s)__all__ = (\[.*?\])", file.read_text())
-        for name in ast.literal_eval(names[1]) if names else ["draw", "load", "Dataset"]:
+        for name in ast.literal_eval(names[1]):
             assert f"vae_course.{room}.{name}" in page.anchors
     models = Page(site / "api/models.html")
     assert "../chapters/03_variational_autoencoders.html" in models.links, "Built in chapter 03"
     assert "vae_course.models.VAE.sample" in models.anchors, "a method of a base that has no entry"
     assert any("api/models.html#vae_course.models." in link for link in Page(site / "docs/library.html").links)
+
+
+STAGED = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+import build
+build.stage(Path(sys.argv[2]))
+"""
+
+
+def staged(folder, address):
+    """What is staged for a repository at this address: the exit code with what was said, and each chapter's text."""
+    command = [HOME / "bin/python", "-c", STAGED, ROOT / "site", folder]
+    environment = {**os.environ, "PYTHONPATH": "", "SITE_REPOSITORY": address}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    chapters = sorted((ROOT / "chapters").glob("*.ipynb"))
+    texts = {
+        path.name: json.dumps(cells(folder / f"chapters/{path.name}")) for path in chapters if done.returncode == 0
+    }
+    return done.returncode, done.stderr, texts
+
+
+def test_chapters_lead_to_colab_and_binder_where_the_repository_has_an_address(tmp_path):
+    status, _, texts = staged(tmp_path / "with", "https://github.com/somebody/a.course/tree/next")
+    assert status == 0 and len(texts) == 17
+    for name, text in texts.items():
+        colab = f"https://colab.research.google.com/github/somebody/a.course/blob/next/chapters/{name}"
+        binder = f"https://mybinder.org/v2/gh/somebody/a.course/next?urlpath=lab/tree/chapters/{name}"
+        assert f"({colab})" in text and f"({binder})" in text and "(../docs/elsewhere.md)" in text
+    lines = (tmp_path / "with/docs/elsewhere.md").read_text()
+    assert "git+https://github.com/somebody/a.course" in lines and "ADDRESS_OF" not in lines
+    status, said, _ = staged(tmp_path / "wrong", "git@example.org:somebody/course")
+    assert status != 0 and "Received: git@example.org:somebody/course" in said
+
+
+def test_there_is_no_link_to_a_repository_that_has_no_address(site):
+    pages = [path for path in pages_of(site) if re.search(r"colab\.research|mybinder", path.read_text())]
+    assert not pages and (site / "docs/elsewhere.html").is_file()
 
 
 def test_every_package_of_the_site_is_pinned():

@@ -189,7 +189,7 @@ def test_a_prediction_comes_before_its_figure_and_the_answer_after_it():
     cells = [CODE("ax.plot(x)", outputs=image), MARKDOWN("It rises. " + "All else is detail. " * 20)]
     *_, asked, figure = shown(MARKDOWN("## 1. Why?\n\n**Predict.** Does it rise?"), *cells)
     assert asked[0] == "predict" and "Does it rise?" in asked[2]
-    assert figure[0].startswith("figure") and 'alt="It rises."' in figure[2]
+    assert figure[0].startswith("figure") and 'alt="It rises. All else is detail."' in figure[2]
     assert 'class="answer fragment"' in figure[2] and "ax.plot" not in figure[2]
 
 
