@@ -252,11 +252,106 @@ def test_the_doctor_notices_another_version(tmp_path):
     assert re.search(r"keras +3\.9\.0 \(expected 3\.15\)", printed), printed
 
 
+BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel, built from a source distribution that was unpacked elsewhere."""
+    folder = tmp_path_factory.mktemp("package")
+    clone = folder / "clone"
+    shutil.copytree(PACKAGE, clone / "vae_course", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", *PROJECT["license-files"]):
+        shutil.copy(ROOT / name, clone)
+    status, printed = run(sys.executable, "-c", BUILD, "build_sdist", str(folder), cwd=clone)
+    assert status == 0, printed
+    shutil.unpack_archive(next(folder.glob("*.tar.gz")), folder, filter="data")
+    unpacked = folder / f"vae_course-{vae_course.__version__}"
+    status, printed = run(sys.executable, "-c", BUILD, "build_wheel", str(folder), cwd=unpacked)
+    assert status == 0, printed
+    return next(folder.glob("*.whl"))
+
+
 @pytest.fixture
-def library_alone(tmp_path):
-    """A folder that holds the package and nothing else, as a wheel leaves it."""
-    shutil.copytree(PACKAGE, tmp_path / "vae_course", ignore=shutil.ignore_patterns("__pycache__"))
+def library_alone(wheel, tmp_path):
+    """A folder that holds what a wheel installs and nothing else."""
+    shutil.unpack_archive(wheel, tmp_path, "zip")
     return tmp_path
+
+
+def test_the_wheel_holds_every_file_of_the_package_and_asks_for_four_packages(library_alone):
+    files = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.is_file()}
+    installed = {
+        path.relative_to(library_alone / "vae_course").as_posix() for path in library_alone.glob("vae_course/**/*")
+    }
+    assert {name for name in files if "__pycache__" not in name} <= installed
+    about = metadata.Distribution.at(next(library_alone.glob("*.dist-info")))
+    needed = [Requirement(line) for line in about.requires if "extra ==" not in line]
+    assert {one.name for one in needed} == {"tensorflow", "keras", "tensorflow-probability", "numpy"}
+    assert about.metadata["Summary"] == PROJECT["description"] and about.metadata.get_all("Classifier")
+    assert {"Keras", "course"} <= set(about.metadata["Keywords"].split(","))
+
+
+def test_the_course_brings_what_the_library_imports_on_use():
+    extras = PROJECT["optional-dependencies"]
+    for extra in ("plots", "data", "scores"):
+        assert set(extras[extra]) <= set(extras["course"]) and set(extras[extra]) <= set(extras["bench"])
+
+
+WITHOUT = """
+import importlib.abc, sys
+
+MISSING = {"matplotlib", "sklearn", "scipy", "pooch", "tqdm", "ipywidgets"}
+
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Missing())
+import vae_course
+import numpy as np
+
+for room in set(vae_course.__all__) - {"plots", "estimators"}:
+    getattr(vae_course, room)
+from vae_course import datasets, evaluation, grading, models, networks, widgets
+from vae_course.datasets import downloads
+
+x = datasets.load("sprites").x_train[:64]
+vae = models.VAE(networks.mlp_encoder(x.shape[1:], 4), networks.mlp_decoder(2, x.shape[1:]))
+vae.compile(run_eagerly=True)
+vae.fit(x, verbose=0)
+assert np.isfinite(evaluation.log_likelihood(vae, x, k=2).mean)
+rbm = models.RBM((4,), 2)
+codes, factors = np.random.default_rng(0).normal(size=(2, 50, 2))
+calls = [
+    ("matplotlib", "plots", lambda: vae_course.plots),
+    ("sklearn", "scores", lambda: vae_course.estimators),
+    ("sklearn", "data", lambda: datasets.load("digits")),
+    ("pooch", "data", lambda: downloads.cache()),
+    ("ipywidgets", "course", lambda: widgets.latent_explorer(vae.decode, [0.0, 0.0])),
+    ("scipy", "scores", lambda: evaluation.annealed(rbm, 2, 2)),
+    ("sklearn", "scores", lambda: evaluation.precision_recall(codes, codes)),
+    ("sklearn", "scores", lambda: evaluation.dci(codes, np.round(factors))),
+    ("sklearn", "scores", lambda: evaluation.mig(codes, np.round(factors))),
+]
+for number, (name, extra, call) in enumerate(calls):
+    try:
+        call()
+    except ModuleNotFoundError as error:
+        assert str(error).startswith(f"This needs the package {name}, which is not installed."), error
+        assert f"pip install 'vae_course[{extra}]'" in str(error), error
+    else:
+        raise AssertionError(number)
+print("all said")
+"""
+
+
+def test_the_library_does_without_what_is_missing_and_says_so():
+    status, printed = python(WITHOUT)
+    assert (status, printed.strip().splitlines()[-1:]) == (0, ["all said"]), printed
 
 
 def test_the_doctor_speaks_of_no_chapters_where_there_are_none(library_alone):
@@ -265,7 +360,7 @@ def test_the_doctor_speaks_of_no_chapters_where_there_are_none(library_alone):
     assert status == 0, printed
     assert "All is well: the library is ready." in printed and "chapter" not in printed
     status, shape = run(sys.executable, "-c", re.search(r'Try python -c "(.*)"', printed)[1], **here)
-    assert status == 0 and re.search(r"^\(\d+, 8, 8, 1\)$", shape, re.MULTILINE), shape
+    assert status == 0 and re.search(r"^\(\d+, \d+, \d+, 1\)$", shape, re.MULTILINE), shape
 
 
 def test_the_doctor_of_the_library_alone_says_how_to_install_it(library_alone):
@@ -274,6 +369,29 @@ def test_the_doctor_of_the_library_alone_says_how_to_install_it(library_alone):
     assert status == 1
     assert "libtensorflow.so is damaged" in printed and "pip install --upgrade vae_course" in printed
     assert "constraints.txt" not in printed and "course's folder" not in printed
+
+
+# ---- what goes with a publication ----
+def test_the_paper_cites_what_its_list_has():
+    cited = set(re.findall(r"@([a-z]+\d{4}\w*|keras)\b", (ROOT / "paper.md").read_text()))
+    assert cited == set(re.findall(r"(?m)^@\w+\{(\w+),", (ROOT / "paper.bib").read_text())) and len(cited) > 15
+    assert 250 < len((ROOT / "paper.md").read_text().split()) < 1750
+
+
+def test_the_version_is_the_same_everywhere():
+    version = vae_course.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.search(rf"(?m)^## {re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text())
+
+
+def test_contributors_are_told_commands_that_exist():
+    told = set(re.findall(r"(?m)^make (\w+)", (ROOT / "CONTRIBUTING.md").read_text()))
+    assert told and told <= set(re.findall(r"(?m)^(\w+):", (ROOT / "Makefile").read_text()))
+
+
+def test_every_extra_that_is_named_exists():
+    named = {extra for path in PACKAGE.rglob("*.py") for extra in re.findall(r'needed\("(\w+)"\)', path.read_text())}
+    assert {"plots", "data", "scores", "course"} == named and named <= set(PROJECT["optional-dependencies"])
 
 
 # ---- the commands ----

@@ -134,29 +134,29 @@ def rows_of(text):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:2] == "| "]
 
 
-def part_of_readme(title):
-    text = (FOLDER.parent / "README.md").read_text()
+def part_of_results(title):
+    text = (FOLDER.parent / "docs/results.md").read_text()
     return text.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
-def test_the_readme_quotes_the_table():
+def test_the_results_quote_the_table():
     table = rows_of((FOLDER / "yardsticks.md").read_text())
-    quoted = rows_of(part_of_readme("How it compares with published results"))[1:]
+    quoted = rows_of(part_of_results("How it compares with published results"))[1:]
     assert len(quoted) >= 6
     for name, _, published, ours in quoted:
         found = [cells for cells in table if cells[0] == name and cells[3] == ours]
-        assert found, f"README: {name}, {ours} is not in yardsticks.md"
-        assert any(published in (cells[2], "") for cells in found), f"README: {name}, published {published}"
+        assert found, f"docs/results.md: {name}, {ours} is not in yardsticks.md"
+        assert any(published in (cells[2], "") for cells in found), f"docs/results.md: {name}, published {published}"
 
 
-def test_the_readme_quotes_the_speed_that_was_measured():
+def test_the_results_quote_the_speed_that_was_measured():
     measured = {(cells[0], cells[1]) for cells in rows_of((FOLDER / "speed.md").read_text())}
     speeds = {speed for _, speed in measured}
-    quoted = [cells for cells in rows_of(part_of_readme("How fast it is"))[1:]]
+    quoted = [cells for cells in rows_of(part_of_results("How fast it is"))[1:]]
     assert len(quoted) >= 6
     for title, *cells in quoted:
         for cell in cells:
-            assert cell in speeds or cell == "-", f"README: {title}, {cell} is not in speed.md"
+            assert cell in speeds or cell == "-", f"docs/results.md: {title}, {cell} is not in speed.md"
 
 
 def test_the_table_in_the_repository_is_whole_and_no_trial(programs):
