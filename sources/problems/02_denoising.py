@@ -15,7 +15,8 @@
 #
 # Nothing here is trained, so every cell takes a few seconds at most.
 # %%
-from vae_course import datasets, plots  # first: it chooses TensorFlow's settings
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import datasets, plots
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,7 +43,7 @@ print("faces:", faces.shape, " digits:", digits.x_train.shape)
 # Neither function may change the array that it is given.
 # %% nbgrader={"grade": false, "grade_id": "masking-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def masking(x, rate, rng):
-    """m x with m ~ Bernoulli(1 - rate), one for each number: x of any shape -> an array of the same shape."""
+    """m x with m ~ Bernoulli(1 - rate), one for each number: any shape -> the same shape."""
     ### BEGIN SOLUTION
     return x * (rng.uniform(size=x.shape) >= rate)
     ### END SOLUTION
@@ -52,16 +53,28 @@ before = x.copy()
 masked = masking(x, 0.25, np.random.default_rng(2))
 assert masked.shape == x.shape, "the corrupted array has the shape of x"
 assert np.array_equal(x, before), "x itself must not change: return a new array"
-assert abs(np.mean(masked == 0) - 0.25) < 0.02, "a share of about `rate` of all numbers must be 0"
-assert np.array_equal(masked[masked != 0], x[masked != 0]), "kept numbers must stay exactly as they are"
-assert not np.array_equal(masked[..., 0] == 0, masked[..., 1] == 0), "every number needs its own draw, channels too"
-assert not np.array_equal(masked[0] == 0, masked[1] == 0), "every example needs its own draws: another pattern for each"
+assert abs(np.mean(masked == 0) - 0.25) < 0.02, (
+    "a share of about `rate` of all numbers must be 0"
+)
+assert np.array_equal(masked[masked != 0], x[masked != 0]), (
+    "kept numbers must stay exactly as they are"
+)
+assert not np.array_equal(masked[..., 0] == 0, masked[..., 1] == 0), (
+    "every number needs its own draw, channels too"
+)
+assert not np.array_equal(masked[0] == 0, masked[1] == 0), "every example needs its own pattern"
+again = masking(x, 0.25, np.random.default_rng(2))
+assert np.array_equal(again, masked), (
+    "the draws must come from rng: the same seed, the same result"
+)
 ### BEGIN HIDDEN TESTS
 for rate in (0.0, 0.1, 0.7, 1.0):
     signal = np.random.default_rng(3).normal(size=(50, 400))
     result = masking(signal, rate, np.random.default_rng(4))
     assert abs(np.mean(result == 0) - rate) < 0.02, f"rate {rate}: wrong share of zeros"
-    assert np.array_equal(result[result != 0], signal[result != 0]), f"rate {rate}: kept numbers changed"
+    assert np.array_equal(result[result != 0], signal[result != 0]), (
+        f"rate {rate}: kept numbers changed"
+    )
 first, second = (masking(signal, 0.5, np.random.default_rng(seed)) for seed in (5, 6))
 assert not np.array_equal(first, second), "the draws must come from rng"
 again = masking(signal, 0.5, np.random.default_rng(5))
@@ -69,7 +82,7 @@ assert np.array_equal(first, again), "the same rng must give the same result"
 ### END HIDDEN TESTS
 # %% nbgrader={"grade": false, "grade_id": "salt-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def salt_and_pepper(x, rate, rng, low=0.0, high=1.0):
-    """x with a share rate/2 of its numbers set to low and a share rate/2 set to high: any shape -> the same shape."""
+    """x with a share rate/2 of its numbers set to low, and rate/2 to high: shape kept."""
     ### BEGIN SOLUTION
     u = rng.uniform(size=x.shape)
     return np.where(u < rate / 2, low, np.where(u < rate, high, x))
@@ -78,13 +91,20 @@ def salt_and_pepper(x, rate, rng, low=0.0, high=1.0):
 x = np.random.default_rng(1).uniform(0.2, 0.8, size=(100, 16, 16, 1))
 before = x.copy()
 spoiled = salt_and_pepper(x, 0.3, np.random.default_rng(2))
-assert spoiled.shape == x.shape and np.array_equal(x, before), "return a new array of the same shape; leave x alone"
+assert np.array_equal(x, before), "x itself must not change: return a new array"
+assert spoiled.shape == x.shape, "the corrupted array has the shape of x"
 assert abs(np.mean(spoiled == 0) - 0.15) < 0.02, "a share of about rate/2 must be pepper (low)"
 assert abs(np.mean(spoiled == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
 kept = (spoiled != 0) & (spoiled != 1)
 assert np.array_equal(spoiled[kept], x[kept]), "all other numbers must stay exactly as they are"
 ends = salt_and_pepper(x, 1.0, np.random.default_rng(3), low=-2.0, high=5.0)
-assert set(np.unique(ends)) == {-2.0, 5.0}, "at rate 1 every number becomes low or high, here -2 or 5"
+assert set(np.unique(ends)) == {-2.0, 5.0}, (
+    "at rate 1 every number becomes low or high: -2 or 5"
+)
+again = salt_and_pepper(x, 0.3, np.random.default_rng(2))
+assert np.array_equal(again, spoiled), (
+    "the draws must come from rng: the same seed, the same result"
+)
 ### BEGIN HIDDEN TESTS
 for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
     signal = np.random.default_rng(3).uniform(0.1, 0.9, size=(50, 400, 2))
@@ -109,18 +129,41 @@ def psnr(x_hat, x, max_val=1.0):
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "psnr-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 noisy = faces + 0.2 * np.random.default_rng(1).normal(size=faces.shape).astype("float32")
-yours, reference = psnr(noisy, faces), tf.image.psnr(noisy, faces, max_val=1.0).numpy()
-assert yours.shape == (len(faces),), f"one number for each image: expected shape ({len(faces)},), got {np.shape(yours)}"
-assert np.allclose(psnr(faces + 0.1, faces), 20, atol=1e-3), "an error of 0.1 in every pixel is 20 dB"
-assert np.allclose(yours, reference, atol=1e-3), f"yours {yours[:3]}, TensorFlow's {reference[:3]}"
-assert np.allclose(psnr(255 * noisy, 255 * faces, max_val=255.0), yours, atol=1e-3), "the same images in [0, 255] have the same PSNR: use max_val"
+reference, before = tf.image.psnr(noisy, faces, max_val=1.0).numpy(), noisy.copy()
+yours = psnr(noisy, faces)
+assert np.shape(yours) == (200,), (
+    f"one number for each of 200 images, not shape {np.shape(yours)}"
+)
+assert np.array_equal(noisy, before), "the images you are given must not change"
+far = psnr(np.full((1, 2, 2, 1), 10.0), np.zeros((1, 2, 2, 1)))
+assert not np.allclose(far, 0), "an error of ten times the range is not 0 dB: do not clip here"
+assert not np.allclose(far, 20), "a better image has a higher PSNR: is the ratio upside down?"
+assert np.allclose(psnr(faces + 0.1, faces), 20, atol=1e-3), "an error of 0.1 all over is 20 dB"
+assert np.allclose(yours, reference, atol=1e-3), (
+    f"yours {yours[:3]}, TensorFlow's {reference[:3]}"
+)
+in_bytes = psnr(255 * noisy, 255 * faces, max_val=255.0)
+assert np.allclose(in_bytes, yours, atol=1e-3), (
+    "images in [0, 255] have the same PSNR: use max_val"
+)
+try:
+    signals = psnr(noisy[..., 0], faces[..., 0])
+except np.exceptions.AxisError:
+    signals = None
+assert np.shape(signals) == (200,), "[length, channels] must work too: do not name the axes"
 ### BEGIN HIDDEN TESTS
 a = np.random.default_rng(7).uniform(0, 255, size=(5, 9, 7, 3))
 b = np.random.default_rng(8).uniform(0, 255, size=(5, 9, 7, 3))
-assert np.allclose(psnr(a, b, max_val=255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), "max_val must be used"
-assert psnr(a[..., 0, 0], b[..., 0, 0], max_val=255.0).shape == (5,), "examples may have any shape"
+assert np.allclose(psnr(a, b, max_val=255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), (
+    "max_val must be used"
+)
+assert np.shape(psnr(a[..., 0, 0], b[..., 0, 0], max_val=255.0)) == (5,), (
+    "examples may have any shape"
+)
 a[0] += 100
-assert np.allclose(psnr(a, b, 255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), "each image on its own"
+assert np.allclose(psnr(a, b, 255.0), tf.image.psnr(a, b, max_val=255.0), atol=1e-3), (
+    "each image on its own"
+)
 ### END HIDDEN TESTS
 # %% [markdown]
 # You read in a report: "the denoised images reach a PSNR of 26 dB" (pixels in [0, 1]). What is the root of the mean
@@ -133,11 +176,19 @@ def root_mean_squared_error(decibels, max_val=1.0):
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "inverse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(root_mean_squared_error(20.0), 0.1), "20 dB is an error of 0.1 in every pixel"
-assert 0.045 < root_mean_squared_error(26.0) < 0.055, "6 dB more is about half the root of the mean squared error"
-assert np.isclose(root_mean_squared_error(20.0, max_val=255.0), 25.5), "20 dB is a tenth of the range, which is max_val"
+assert 0.045 < root_mean_squared_error(26.0) < 0.055, (
+    "6 dB more is about half the root of the mean squared error"
+)
+assert np.isclose(root_mean_squared_error(20.0, max_val=255.0), 25.5), (
+    "20 dB is a tenth of the range, which is max_val"
+)
 ### BEGIN HIDDEN TESTS
-assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), "0 dB: the error is as large as max_val"
-assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), "max_val scales the error"
+assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), (
+    "0 dB: the error is as large as max_val"
+)
+assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), (
+    "max_val scales the error"
+)
 ### END HIDDEN TESTS
 # %% [markdown]
 # ## Exercise 3. The best possible denoiser (5 points, 17 minutes)
@@ -151,7 +202,7 @@ assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), "max_val 
 # first: which distribution does $\tilde x$ have? What is the derivative of its log-density? Put it into the formula.
 # %% nbgrader={"grade": false, "grade_id": "gaussian-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gaussian_denoiser(x_tilde, s, sigma):
-    """E[x | x_tilde] where x ~ N(0, s^2) and x_tilde = x + sigma eps: an array -> an array of the same shape."""
+    """E[x | x_tilde] where x ~ N(0, s^2) and x_tilde = x + sigma eps: shape kept."""
     ### BEGIN SOLUTION
     score = -x_tilde / (s**2 + sigma**2)  # x_tilde ~ N(0, s^2 + sigma^2)
     return x_tilde + sigma**2 * score  # = s^2 / (s^2 + sigma^2) x_tilde
@@ -161,14 +212,24 @@ rng = np.random.default_rng(1)
 x = 2.0 * rng.normal(size=200_000)
 x_tilde = x + 1.5 * rng.normal(size=x.shape)
 near = np.abs(x_tilde - 3.0) < 0.1
-assert gaussian_denoiser(np.zeros(3), 1.0, 1.0).shape == (3,), "an array in, an array of the same shape out"
-assert np.allclose(gaussian_denoiser(np.array([4.0]), 1.0, 0.0), 4.0), "without noise nothing is to be removed"
-found = gaussian_denoiser(np.array([3.0]), 2.0, 1.5)[0]
-assert abs(found - x[near].mean()) < 0.1, f"among noisy values near 3 the clean mean is {x[near].mean():.2f}, not {found:.2f}"
+assert gaussian_denoiser(np.zeros(3), 1.0, 1.0).shape == (3,), (
+    "an array in, an array of the same shape out"
+)
+assert np.allclose(gaussian_denoiser(np.array([4.0]), 1.0, 0.0), 4.0), (
+    "without noise nothing is to be removed"
+)
+three = np.array([3.0])
+found = gaussian_denoiser(three, 2.0, 1.5)[0]
+assert three[0] == 3.0, "x_tilde itself must not change: return a new array"
+truth = x[near].mean()
+assert abs(found - truth) < 0.1, (
+    f"at noisy values near 3 the clean mean is {truth:.2f}, not {found:.2f}"
+)
 ### BEGIN HIDDEN TESTS
 points = np.linspace(-5, 5, 11)
 for s, sigma in ((1.0, 1.0), (0.5, 2.0), (3.0, 0.1)):
-    assert np.allclose(gaussian_denoiser(points, s, sigma), points * s**2 / (s**2 + sigma**2)), f"s {s}, sigma {sigma}"
+    best = points * s**2 / (s**2 + sigma**2)
+    assert np.allclose(gaussian_denoiser(points, s, sigma), best), f"s {s}, sigma {sigma}"
 ### END HIDDEN TESTS
 # %% [markdown]
 # **3b.** Now let the data be exactly the N training examples $x_1, \dots, x_N$ and nothing else. The posterior mean
@@ -181,7 +242,7 @@ for s, sigma in ((1.0, 1.0), (0.5, 2.0), (3.0, 0.1)):
 # small $\sigma$ every exponential rounds to 0, and 0/0 is not a weight. Subtract something first.
 # %% nbgrader={"grade": false, "grade_id": "empirical-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def empirical_denoiser(x_tilde, x_train, sigma):
-    """The posterior mean if the data are the rows of x_train: x_tilde [n, d], x_train [N, d] -> [n, d]."""
+    """The posterior mean if the data are the rows of x_train [N, d]: [n, d] -> [n, d]."""
     ### BEGIN SOLUTION
     squares = ((x_tilde[:, None, :] - x_train[None, :, :]) ** 2).sum(axis=-1)  # [n, N]
     log_w = -squares / (2 * sigma**2)
@@ -192,14 +253,30 @@ def empirical_denoiser(x_tilde, x_train, sigma):
 pair = np.array([[-1.0], [1.0]])
 line = np.array([[-2.0], [0.0], [0.3]])
 rows = digits.x_train[:400].reshape(400, -1).astype("float64")
-assert empirical_denoiser(line, pair, 1.0).shape == (3, 1), "one clean guess for each noisy example"
-assert np.allclose(empirical_denoiser(line, pair, 0.7), np.tanh(line / 0.7**2)), "for the two points -1 and 1 it is tanh(x / sigma^2)"
-guess = empirical_denoiser(np.array([[1.0, 0.0]]), np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), 1.0)
-assert np.allclose(guess, 2 * np.array([[1, np.exp(-2)]]) / (2 + np.exp(-2))), "squared distances 1, 1 and 5: weights in proportion 1, 1 and e^-2"
+assert empirical_denoiser(line, pair, 1.0).shape == (3, 1), (
+    "one clean guess for each noisy example"
+)
+guess = empirical_denoiser(line, pair, 0.7)
+assert np.allclose(guess, np.tanh(line / 0.7**2)), "for the points -1 and 1: tanh(x / sigma^2)"
+corners = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
+guess = empirical_denoiser(np.array([[1.0, 0.0]]), corners, 1.0)
+weighted = 2 * np.array([[1, np.exp(-2)]]) / (2 + np.exp(-2))
+assert np.allclose(guess, weighted), "squared distances 1, 1 and 5: weights as 1, 1 and e^-2"
 sharp = empirical_denoiser(rows[:5] + 0.05, rows, 0.001)
-assert np.isfinite(sharp).all(), "NaN at a small sigma: all exponentials rounded to 0 before they were divided"
-assert np.allclose(sharp, rows[:5]), "at a small sigma the answer is the nearest training example"
-assert np.allclose(empirical_denoiser(rows[:5], rows, 1e4), rows.mean(axis=0), atol=1e-3), "under huge noise: the mean of all"
+assert np.isfinite(sharp).all(), (
+    "NaN at a small sigma: all exponentials rounded to 0 before they were divided"
+)
+assert not np.allclose(sharp, 0), "all weights rounded to 0: subtract something before np.exp"
+assert np.allclose(sharp, rows[:5]), (
+    "at a small sigma the answer is the nearest training example"
+)
+apart = empirical_denoiser(np.array([[0.0], [100.0]]), pair, 0.1)
+assert np.allclose(apart, [[0.0], [1.0]]), (
+    "subtract each row's own largest exponent, not one for all"
+)
+assert np.allclose(empirical_denoiser(rows[:5], rows, 1e4), rows.mean(axis=0), atol=1e-3), (
+    "under huge noise: the mean of all"
+)
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(5)
 train, test, sigma = rng.normal(size=(30, 4)), rng.normal(size=(7, 4)), 0.8
@@ -207,7 +284,9 @@ expected = np.empty_like(test)
 for i, point in enumerate(test):
     w = np.exp(-((point - train) ** 2).sum(axis=1) / (2 * sigma**2))
     expected[i] = (w[:, None] * train).sum(axis=0) / w.sum()
-assert np.allclose(empirical_denoiser(test, train, sigma), expected), "the weighted mean is wrong"
+assert np.allclose(empirical_denoiser(test, train, sigma), expected), (
+    "the weighted mean is wrong"
+)
 far = empirical_denoiser(test + 1000, train, 0.1)
 assert np.isfinite(far).all(), "far from all examples the weights must still be finite"
 ### END HIDDEN TESTS
@@ -222,7 +301,8 @@ levels = np.array([0.05, 0.2, 0.4, 0.7, 1.0, 2.0])
 noisy = np.stack([clean + sigma * noise for sigma in levels])
 means = [empirical_denoiser(row[None], rows, sigma)[0] for row, sigma in zip(noisy, levels)]
 shape = (-1, *digits.x_train.shape[1:])
-ax = plots.image_rows({"noisy": noisy.reshape(shape), "posterior mean": np.reshape(means, shape)})
+pictures = {"noisy": noisy.reshape(shape), "posterior mean": np.reshape(means, shape)}
+ax = plots.image_rows(pictures)
 ax.set_title("σ = " + ", ".join(str(level) for level in levels))
 plt.show()
 # %% [markdown]
@@ -253,7 +333,7 @@ plt.show()
 # image. Here is such code, with the mistakes that were published. Run it and look.
 # %%
 def broken_pair(x, rate, rng):
-    """Gray images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    """Gray images x in [0, 1] -> (masked binary images, binary images), float32, x's shape."""
     target = (rng.uniform(size=x.shape) > x).astype("float32")
     keep = rng.uniform(size=x.shape) >= rate
     x_tilde = target * keep / (1 - rate)
@@ -269,7 +349,7 @@ print("largest value in the masked images:", x_tilde.max().round(2))
 # input and its target. Three things are wrong. Find them, and write the function anew.
 # %% nbgrader={"grade": false, "grade_id": "pair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def binary_pair(x, rate, rng):
-    """Gray images x in [0, 1] -> (masked binary images, binary images), both float32 of x's shape."""
+    """Gray images x in [0, 1] -> (masked binary images, binary images), float32, x's shape."""
     ### BEGIN SOLUTION
     target = (rng.uniform(size=x.shape) < x).astype("float32")
     keep = rng.uniform(size=x.shape) >= rate
@@ -278,33 +358,54 @@ def binary_pair(x, rate, rng):
 # %% nbgrader={"grade": true, "grade_id": "pair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 gray = np.full((200, 10, 10, 1), 0.8)
 x_tilde, target = binary_pair(gray, 0.25, np.random.default_rng(1))
-assert not np.array_equal(x_tilde, target), "input and target are the same: the target must not be masked"
-assert np.all(target[x_tilde > 0] > 0), "white in the input but black in the target: the target must not be masked, only the input"
+assert not np.array_equal(x_tilde, target), (
+    "input and target are the same: the target must not be masked"
+)
+assert np.all(target[x_tilde > 0] > 0), (
+    "white in the input, black in the target: mask the input only"
+)
 assert target.dtype == "float32" and x_tilde.dtype == "float32", "both arrays are float32"
 assert set(np.unique(target)) <= {0, 1}, "the target is binary"
-assert abs(target.mean() - 0.8) < 0.03, f"gray 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
-assert set(np.unique(x_tilde)) <= {0, 1}, f"a masked binary image is binary, but a pixel has {x_tilde.max():.2f}"
-assert abs(x_tilde.sum() / target.sum() - 0.75) < 0.03, "three quarters of the white pixels must survive the mask, none in the target may be lost"
+assert abs(target.mean() - 0.8) < 0.03, (
+    f"gray 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
+)
+assert set(np.unique(x_tilde)) <= {0, 1}, (
+    f"a masked binary image is binary, but a pixel has {x_tilde.max():.2f}"
+)
+survive = x_tilde.sum() / target.sum()
+assert abs(survive - 0.75) < 0.03, (
+    f"three quarters of the white pixels survive, not {survive:.0%}"
+)
+again = binary_pair(gray, 0.25, np.random.default_rng(1))
+assert np.array_equal(again, (x_tilde, target)), "the draws must come from rng"
 ### BEGIN HIDDEN TESTS
 ramp = np.tile(np.linspace(0, 1, 11), (4000, 1))
 x_tilde, target = binary_pair(ramp, 0.6, np.random.default_rng(2))
-assert np.allclose(target.mean(axis=0), ramp[0], atol=0.04), "every gray value needs its own probability"
-assert np.allclose(x_tilde.mean(axis=0), 0.4 * ramp[0], atol=0.04), "wrong share of masked pixels"
-assert np.all(x_tilde <= target) and not np.array_equal(x_tilde, target), "masking only removes, and only from the input"
-assert target[:, 0].max() == 0 and target[:, -1].min() == 1, "black stays black and white stays white"
+assert np.allclose(target.mean(axis=0), ramp[0], atol=0.04), (
+    "every gray value needs its own probability"
+)
+assert np.allclose(x_tilde.mean(axis=0), 0.4 * ramp[0], atol=0.04), (
+    "wrong share of masked pixels"
+)
+assert np.all(x_tilde <= target) and not np.array_equal(x_tilde, target), (
+    "masking only removes, and only from the input"
+)
+assert target[:, 0].max() == 0 and target[:, -1].min() == 1, (
+    "black stays black and white stays white"
+)
 ### END HIDDEN TESTS
 # %% [markdown]
 # **5b.** The next function compares a denoiser with a Gaussian filter. The filter's width is chosen with care. What is
 # not fair about the number that it returns? Keep the arguments, and mend it.
 # %%
 def broken_report(valid, test, widths):
-    """valid and test are pairs (noisy, clean) of images [n, height, width, 1] -> (best width, mean PSNR on test)."""
+    """valid, test: pairs (noisy, clean) of images -> (best width, mean PSNR on test)."""
     noisy, clean = test
     scores = [psnr(ndimage.gaussian_filter(noisy, (0, w, w, 0)), clean).mean() for w in widths]
     return widths[np.argmax(scores)], max(scores)
 # %% nbgrader={"grade": false, "grade_id": "report-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def fair_report(valid, test, widths):
-    """valid and test are pairs (noisy, clean) of images [n, height, width, 1] -> (best width, mean PSNR on test)."""
+    """valid, test: pairs (noisy, clean) of images -> (best width, mean PSNR on test)."""
     ### BEGIN SOLUTION
     noisy, clean = valid
     scores = [psnr(ndimage.gaussian_filter(noisy, (0, w, w, 0)), clean).mean() for w in widths]
@@ -319,16 +420,25 @@ def noisy_pair(clean, sigma, seed):
 widths = [0.5, 1.8, 0.8, 1.2]
 heavy, light = noisy_pair(faces[:40], 0.5, 1), noisy_pair(faces[40:80], 0.1, 2)
 width, value = fair_report(heavy, light, widths)
-assert width == fair_report(heavy, heavy, widths)[0], "the width must not depend on the test images"
+assert width == fair_report(heavy, heavy, widths)[0], (
+    "the width must not depend on the test images"
+)
 assert width in widths, "the width is one of those that are offered"
-assert width == broken_report(light, heavy, widths)[0], "the width must be the best one on valid"
+assert width == broken_report(light, heavy, widths)[0], (
+    "the width must be the best one on valid"
+)
+assert np.ndim(value) == 0, "the second result is one number, the mean over the test images"
 own = psnr(ndimage.gaussian_filter(light[0], (0, width, width, 0)), light[1]).mean()
 assert np.isclose(value, own), "the PSNR must be that of the TEST images, with the chosen width"
-assert value < broken_report(heavy, light, widths)[1], "here an honest choice gives a lower number than the peek"
+assert value < broken_report(heavy, light, widths)[1], (
+    "here an honest choice gives a lower number than the peek"
+)
 ### BEGIN HIDDEN TESTS
 others = [1.8, 0.5, 1.2, 0.8]
 width, value = fair_report(light, heavy, others)
-assert width == broken_report(heavy, light, others)[0], "the width that is best on valid must be chosen"
+assert width == broken_report(heavy, light, others)[0], (
+    "the width that is best on valid must be chosen"
+)
 own = psnr(ndimage.gaussian_filter(heavy[0], (0, width, width, 0)), heavy[1]).mean()
 assert np.isclose(value, own), "the PSNR must be that of the test images"
 ### END HIDDEN TESTS
@@ -343,23 +453,25 @@ assert np.isclose(value, own), "the PSNR must be that of the test images"
 mask = np.random.default_rng(3).uniform(size=faces.shape) >= 0.5  # True: kept
 half = faces * mask
 plain = ndimage.gaussian_filter(half, (0, 1.0, 1.0, 0))
-print(f"masked {psnr(half, faces).mean():.1f} dB, plain filter {psnr(plain, faces).mean():.1f} dB")
+before, after = psnr(half, faces).mean(), psnr(plain, faces).mean()
+print(f"masked {before:.1f} dB, plain filter {after:.1f} dB")
 # %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false} tags=["drift"]
 ### BEGIN SOLUTION
-# Our attempt: smooth the image and the mask with the same filter and divide. Every pixel is then a weighted mean of
-# the pixels that are really there ("normalized convolution", Knutsson and Westin 1993). Kept pixels stay as they are.
+# Our attempt: smooth the image and the mask with the same filter and divide. Every pixel is
+# then a weighted mean of the pixels that are really there ("normalized convolution", Knutsson
+# and Westin 1993). Kept pixels stay as they are.
 def fill(x_tilde, mask, width):
     total = ndimage.gaussian_filter(x_tilde, (0, width, width, 0))
     weight = ndimage.gaussian_filter(mask.astype("float32"), (0, width, width, 0))
     return np.where(mask, x_tilde, total / np.maximum(weight, 1e-6))
 
-
 filled = fill(half, mask, 0.6)
-plots.image_rows({"masked": half[:8], "plain filter": plain[:8], "filled": filled[:8], "clean": faces[:8]})
+pictures = {"masked": half, "plain filter": plain, "filled": filled, "clean": faces}
+plots.image_rows({name: images[:8] for name, images in pictures.items()})
 plt.show()
 print(f"told the mask: {psnr(filled, faces).mean():.1f} dB")
-# The plain filter was a weak opponent. On the chapter's masked images a fair comparison gives both sides the mask:
-# the filter as here, the network as a second channel of its input.
+# The plain filter was a weak opponent. On the chapter's masked images a fair comparison gives
+# both sides the mask: the filter as here, the network as a second channel of its input.
 ### END SOLUTION
 # %% [markdown]
 # A figure drawn here should show four rows of faces: masked, repaired by the plain filter, repaired by yours, and clean.

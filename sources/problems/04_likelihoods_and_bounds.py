@@ -32,7 +32,7 @@ random = np.random.default_rng(0)
 
 # %% nbgrader={"grade": false, "grade_id": "gaussian-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def gaussian_log_likelihood(squared_error, sigma, pixels):
-    """log p(x|z) in nats from sums of squared errors: squared_error [n] -> [n]. pixels: how many were summed."""
+    """log p(x|z) in nats: squared_error [n], each a sum over so many `pixels` -> [n]."""
     ### BEGIN SOLUTION
     return -squared_error / (2 * sigma**2) - pixels * np.log(sigma * np.sqrt(2 * np.pi))
     ### END SOLUTION
@@ -40,19 +40,33 @@ def gaussian_log_likelihood(squared_error, sigma, pixels):
 # %% nbgrader={"grade": true, "grade_id": "gaussian-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 x, x_hat = random.uniform(size=(2, 5, 4, 4, 1))
 squared_error = ((x - x_hat) ** 2).sum(axis=(1, 2, 3))
+before = squared_error.copy()
 answer = gaussian_log_likelihood(squared_error, 1.0, 16)
 assert np.shape(answer) == (5,), "one number for each image"
-assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 1), -0.9189385), "no error, one pixel, sigma 1: -log sqrt(2 pi)"
-assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 10), -9.189385), "the constant counts once for each pixel, so 10 times"
+assert np.array_equal(squared_error, before), "the squared errors you are given must not change"
+assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 1), -0.9189385), (
+    "no error, one pixel, sigma 1: -log sqrt(2 pi)"
+)
+assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 10), -9.189385), (
+    "the constant counts once for each pixel, so 10 times"
+)
+right, wrong = gaussian_log_likelihood(np.array([0.0, 1.0]), 1.0, 1)
+assert np.isclose(right - wrong, 0.5), (
+    "at sigma 1 a squared error of 1 costs half a nat: where is the 2?"
+)
 by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(1)), 3).log_prob(x)
 assert np.allclose(answer, by_tfd), "it should agree with TensorFlow Probability at sigma = 1"
 answer = gaussian_log_likelihood(squared_error, 0.5, 16)
 by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(0.5)), 3).log_prob(x)
-assert np.allclose(answer, by_tfd), "at sigma 0.5: sigma is squared in the first term and stands in the constant too"
+assert np.allclose(answer, by_tfd), (
+    "at sigma 0.5: sigma is squared in the first term and stands in the constant too"
+)
 ### BEGIN HIDDEN TESTS
 for sigma in (0.1, 2.5):
     by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(sigma)), 3).log_prob(x)
-    assert np.allclose(gaussian_log_likelihood(squared_error, sigma, 16), by_tfd), "it should agree at every sigma"
+    assert np.allclose(gaussian_log_likelihood(squared_error, sigma, 16), by_tfd), (
+        "it should agree at every sigma"
+    )
 assert gaussian_log_likelihood(np.zeros(1), 0.1, 5)[0] > 0, "a density may be larger than one"
 ### END HIDDEN TESTS
 
@@ -64,7 +78,7 @@ assert gaussian_log_likelihood(np.zeros(1), 0.1, 5)[0] > 0, "a density may be la
 
 # %% nbgrader={"grade": false, "grade_id": "scale-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def best_scale(x, x_hat):
-    """The sigma with the largest total log-likelihood: x and x_hat [n, height, width, channels] -> one number."""
+    """The sigma with the largest total log-likelihood: two arrays of images -> one number."""
     ### BEGIN SOLUTION
     return np.sqrt(np.mean((x - x_hat) ** 2))
     ### END SOLUTION
@@ -73,16 +87,29 @@ def best_scale(x, x_hat):
 def total_log_likelihood(sigma):
     return tfd.Normal(x_hat, np.float64(sigma)).log_prob(x).numpy().sum()
 
-
 sigma = best_scale(x, x_hat)
 assert np.ndim(sigma) == 0, "one number for the whole set"
-assert np.isclose(best_scale(np.ones((3, 2, 2, 1)), np.zeros((3, 2, 2, 1))), 1), "all errors are 1, so the scale is 1"
-assert total_log_likelihood(sigma) >= total_log_likelihood(1.02 * sigma), "a slightly larger scale is better: yours is too small"
-assert total_log_likelihood(sigma) >= total_log_likelihood(0.98 * sigma), "a slightly smaller scale is better: yours is too large"
+white, black = np.ones((3, 2, 2, 1)), np.zeros((3, 2, 2, 1))
+assert np.isclose(best_scale(white, black), 1), "all errors are 1, so the scale is 1"
+half = best_scale(0.5 * white, black)
+assert not np.isclose(half, 0.25), "this is sigma squared: the scale is its root"
+assert np.isclose(half, 0.5), "all errors are 0.5, so the scale is 0.5"
+mixed = best_scale(np.concatenate([white, black]), np.zeros((6, 2, 2, 1)))
+assert np.isclose(mixed, np.sqrt(0.5)), "average all squared errors first, then take one root"
+assert total_log_likelihood(sigma) >= total_log_likelihood(1.02 * sigma), (
+    "a slightly larger scale is better: yours is too small"
+)
+assert total_log_likelihood(sigma) >= total_log_likelihood(0.98 * sigma), (
+    "a slightly smaller scale is better: yours is too large"
+)
 ### BEGIN HIDDEN TESTS
 a, b = 3 + random.normal(size=(2, 7, 3, 2, 3)) * 0.2
-assert np.isclose(best_scale(a, b) ** 2, ((a - b) ** 2).mean()), "the root of the mean squared residual"
-assert np.isclose(best_scale(a, a + 0.5), 0.5), "a constant error is an error too: do not subtract its mean"
+assert np.isclose(best_scale(a, b) ** 2, ((a - b) ** 2).mean()), (
+    "the root of the mean squared residual"
+)
+assert np.isclose(best_scale(a, a + 0.5), 0.5), (
+    "a constant error is an error too: do not subtract its mean"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -101,18 +128,34 @@ def importance_bound(log_w):
 
 # %% nbgrader={"grade": true, "grade_id": "bound-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 log_w = random.normal(size=(50, 20)) * 2 - 5
+before = log_w.copy()
 answer = importance_bound(log_w)
 assert np.shape(answer) == (20,), "one number for each image: reduce the first axis"
-assert np.all(answer > log_w.mean(axis=0)), "the bound lies above the mean of log w: the average is taken inside the logarithm"
-assert np.all(answer < log_w.max(axis=0)), "the mean of unequal weights lies below the largest: did you take a mean, dividing by k?"
-assert np.allclose(importance_bound(np.log([[1.0], [3.0]])), np.log(2)), "weights 1 and 3 have the mean 2"
-assert np.allclose(importance_bound(np.full((10, 3), -2000.0)), -2000), "equal weights: their mean is that weight, even if tiny"
+assert np.array_equal(log_w, before), "log_w itself must not change: subtract without `-=`"
+assert np.all(answer > log_w.mean(axis=0)), (
+    "the bound lies above the mean of log w: the average is taken inside the logarithm"
+)
+assert np.all(answer < log_w.max(axis=0)), (
+    "the mean of unequal weights lies below the largest: did you take a mean, dividing by k?"
+)
+assert np.allclose(importance_bound(np.log([[1.0], [3.0]])), np.log(2)), (
+    "weights 1 and 3 have the mean 2"
+)
+assert np.allclose(importance_bound(np.full((10, 3), -2000.0)), -2000), (
+    "equal weights: their mean is that weight, even if tiny"
+)
 far_apart = importance_bound(np.tile([0.0, -2000.0], (5, 1)))
 assert np.allclose(far_apart, [0, -2000]), "subtract each image's own largest, not one for all"
+lonely = importance_bound(np.array([[0.0], [-5000.0], [-5000.0]]))
+assert np.allclose(lonely, -np.log(3)), "one sample far above the rest: subtract the largest"
 ### BEGIN HIDDEN TESTS
-assert np.allclose(answer, bounds.iwae(tf.constant(log_w))), "it should agree with vae_course.bounds.iwae"
+assert np.allclose(answer, bounds.iwae(tf.constant(log_w))), (
+    "it should agree with vae_course.bounds.iwae"
+)
 shifted = random.normal(size=(7, 4)) - np.array([0.0, 1000.0, -500.0, 3000.0])
-assert np.allclose(importance_bound(shifted), bounds.iwae(tf.constant(shifted))), "each image has its own scale"
+assert np.allclose(importance_bound(shifted), bounds.iwae(tf.constant(shifted))), (
+    "each image has its own scale"
+)
 assert np.allclose(importance_bound(log_w[:1]), log_w[0]), "one sample: the ELBO's estimate"
 ### END HIDDEN TESTS
 
@@ -122,7 +165,7 @@ assert np.allclose(importance_bound(log_w[:1]), log_w[0]), "one sample: the ELBO
 
 # %% nbgrader={"grade": false, "grade_id": "paired-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def paired_difference(first, second):
-    """(mean of second - first, its standard error) for two results on the same images, each [n]."""
+    """(mean of second - first, its standard error): two results [n] on the same images."""
     ### BEGIN SOLUTION
     difference = second - first
     return difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
@@ -132,13 +175,23 @@ def paired_difference(first, second):
 easy_or_hard = 10 * random.normal(size=400)  # images differ much from one another
 first = easy_or_hard - 90
 second = easy_or_hard - 89.5 + 0.5 * random.normal(size=400)
+before = second.copy()
 gain, error = paired_difference(first, second)
-assert abs(gain - 0.5) < 0.1, "the second model was made about half a nat better: second minus first"
-assert 0.02 < error < 0.03, "the differences spread by 0.5, so their mean is known to about 0.5 / sqrt(400) = 0.025"
+assert np.array_equal(second, before), "the results you are given must not change"
+assert abs(gain - 0.5) < 0.1, (
+    "the second model was made about half a nat better: second minus first"
+)
+assert 0.02 < error < 0.03, (
+    "the differences spread by 0.5, so their mean is known to about 0.5 / sqrt(400) = 0.025"
+)
 ### BEGIN HIDDEN TESTS
 values = paired_difference(np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 4.5]))
-assert np.allclose(values, (0.5, 0.5 / np.sqrt(3))), "the mean difference, and the deviation with n - 1 over sqrt(n)"
-assert np.allclose(paired_difference(second, first)[0], -gain), "the other way round changes the sign"
+assert np.allclose(values, (0.5, 0.5 / np.sqrt(3))), (
+    "the mean difference, and the deviation with n - 1 over sqrt(n)"
+)
+assert np.allclose(paired_difference(second, first)[0], -gain), (
+    "the other way round changes the sign"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -151,10 +204,8 @@ assert np.allclose(paired_difference(second, first)[0], -gain), "the other way r
 def negative_log_likelihood(x, output):
     return -np.mean(np.sum(x * np.log(output) + (1 - x) * np.log(1 - output), axis=(1, 2, 3)))
 
-
 def kl(mean, log_var):
     return 0.5 * np.mean(np.sum(mean**2 + np.exp(log_var) - 1 - log_var, axis=1))
-
 
 def all_means(x, output, mean, log_var, weight=1.0):
     cross_entropy = -np.mean(x * np.log(output) + (1 - x) * np.log(1 - output))
@@ -166,7 +217,7 @@ def all_means(x, output, mean, log_var, weight=1.0):
 
 # %% nbgrader={"grade": false, "grade_id": "beta-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def effective_beta(loss_fn, x, poor, good, near, far, log_var):
-    """b / a of loss = a * negative_log_likelihood + b * kl + constant. loss_fn(x, output, mean, log_var) -> number."""
+    """b / a of loss_fn(x, output, mean, log_var) = a * negative_log_likelihood + b * kl + c."""
     ### BEGIN SOLUTION
     start = loss_fn(x, poor, near, log_var)
     fit = negative_log_likelihood(x, good) - negative_log_likelihood(x, poor)
@@ -178,29 +229,37 @@ def effective_beta(loss_fn, x, poor, good, near, far, log_var):
 
 # %% nbgrader={"grade": true, "grade_id": "beta-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 def points(pixels, latent_size, n=6):
-    """Arguments for effective_beta: images of the given width and height 1, and two outputs and posterior means."""
+    """Arguments for effective_beta: images of height 1, two outputs, two posterior means."""
     x = random.integers(0, 2, size=(n, 1, pixels, 1)).astype(float)
+    poor, good = 0.5 + 0.2 * (x - 0.5), 0.5 + 0.8 * (x - 0.5)
     near, far = random.normal(size=(2, n, latent_size)) * np.array([0.1, 2.0]).reshape(2, 1, 1)
-    return x, 0.5 + 0.2 * (x - 0.5), 0.5 + 0.8 * (x - 0.5), near, far, random.uniform(-1, 0, size=(n, latent_size))
-
+    return x, poor, good, near, far, random.uniform(-1, 0, size=(n, latent_size))
 
 def honest(x, output, mean, log_var):
     return negative_log_likelihood(x, output) + kl(mean, log_var)
 
-
 def tripled(x, output, mean, log_var):
     return 5 * negative_log_likelihood(x, output) + 15 * kl(mean, log_var) + 7
 
-
 hint = "does each slope move one thing only, and divide by what it moved?"
 value = effective_beta(honest, *points(30, 4))
-assert np.isclose(value, 1), f"the negative ELBO has an effective beta of 1; yours gives {value:.3g}: {hint}"
+assert np.isclose(value, 1), (
+    f"the negative ELBO has an effective beta of 1; yours gives {value:.3g}: {hint}"
+)
 value = effective_beta(tripled, *points(30, 4))
-assert np.isclose(value, 3), f"weights 5 and 15 make 3, whatever the constant; yours gives {value:.3g}: {hint}"
+assert np.isclose(value, 3), (
+    f"weights 5 and 15 make 3, whatever the constant; yours gives {value:.3g}: {hint}"
+)
 ### BEGIN HIDDEN TESTS
-assert np.isclose(effective_beta(all_means, *points(30, 4)), 30 / 4), "means over 30 pixels and 4 latents"
-assert np.isclose(effective_beta(all_means, *points(50, 2)), 50 / 2), "means over 50 pixels and 2 latents"
-assert np.isclose(effective_beta(lambda *p: 2 * honest(*p), *points(9, 3)), 1), "twice the ELBO still has a beta of 1"
+assert np.isclose(effective_beta(all_means, *points(30, 4)), 30 / 4), (
+    "means over 30 pixels and 4 latents"
+)
+assert np.isclose(effective_beta(all_means, *points(50, 2)), 50 / 2), (
+    "means over 50 pixels and 2 latents"
+)
+assert np.isclose(effective_beta(lambda *p: 2 * honest(*p), *points(9, 3)), 1), (
+    "twice the ELBO still has a beta of 1"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -215,12 +274,18 @@ def honest_weight(pixels, latent_size):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "weight-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-assert np.isclose(honest_weight(10, 10), 1), "as many pixels as latents: both means are too small by the same factor"
-assert honest_weight(784, 8) < honest_weight(784, 16), "a mean over more latents makes the KL smaller, so it needs more weight"
+assert np.isclose(honest_weight(10, 10), 1), (
+    "as many pixels as latents: both means are too small by the same factor"
+)
+assert honest_weight(784, 8) < honest_weight(784, 16), (
+    "a mean over more latents makes the KL smaller, so it needs more weight"
+)
 ### BEGIN HIDDEN TESTS
 x, output, _, near, far, log_var = points(40, 5)
 moved = [all_means(x, output, mean, log_var, honest_weight(40, 5)) * 40 for mean in (near, far)]
-assert np.isclose(moved[1] - moved[0], kl(far, log_var) - kl(near, log_var)), "a nat of KL should count as a nat, times 1 / pixels"
+assert np.isclose(moved[1] - moved[0], kl(far, log_var) - kl(near, log_var)), (
+    "a nat of KL should count as a nat, times 1 / pixels"
+)
 assert np.isclose(honest_weight(784, 8), 8 / 784), "latents over pixels"
 ### END HIDDEN TESTS
 
@@ -257,7 +322,6 @@ def weights_to_repair(log_w):
     weights = np.exp(loss)
     return weights / weights.sum(axis=0)
 
-
 print(np.round(weights_to_repair(np.array([[-100.0], [-150.0]])).ravel(), 3))
 
 # %% [markdown]
@@ -266,7 +330,7 @@ print(np.round(weights_to_repair(np.array([[-100.0], [-150.0]])).ravel(), 3))
 
 # %% nbgrader={"grade": false, "grade_id": "repair-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def sample_weights(log_w):
-    """Weights of the k samples in the gradient of the bound: log_w [k, n] -> [k, n], summing to one over k."""
+    """Weights of the k samples in the bound's gradient: [k, n] -> [k, n], sum over k: 1."""
     ### BEGIN SOLUTION
     weights = np.exp(log_w - log_w.max(axis=0))
     return weights / weights.sum(axis=0)
@@ -274,20 +338,36 @@ def sample_weights(log_w):
 
 # %% nbgrader={"grade": true, "grade_id": "repair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 log_w = random.normal(size=(5, 3)) - 2000
+before = log_w.copy()
 weights = sample_weights(log_w)
 assert np.shape(weights) == (5, 3), "one weight for each sample of each image"
-assert np.allclose(weights.sum(axis=0), 1), "the weights of one image add up to one, however small its likelihood"
-assert np.all(weights.argmax(axis=0) == log_w.argmax(axis=0)), "the best sample should have the largest weight"
-assert np.allclose(sample_weights(np.zeros((4, 2))), 0.25), "equal samples share the weight equally"
+assert np.array_equal(log_w, before), "log_w itself must not change: subtract without `-=`"
+assert np.allclose(weights.sum(axis=0), 1), (
+    "the weights of one image add up to one, however small its likelihood"
+)
+assert np.all(weights.argmax(axis=0) == log_w.argmax(axis=0)), (
+    "the best sample should have the largest weight"
+)
+assert np.allclose(sample_weights(np.zeros((4, 2))), 0.25), (
+    "equal samples share the weight equally"
+)
+far_apart = sample_weights(np.tile([0.0, -2000.0], (2, 1)))
+assert np.allclose(far_apart, 0.5), "subtract each image's own largest, not one for all"
+lonely = sample_weights(np.array([[0.0], [-5000.0], [-5000.0]]))
+assert np.allclose(lonely, [[1.0], [0.0], [0.0]]), "one sample far above the rest takes all"
 unequal = sample_weights(np.log([[1.0], [3.0]]))
-assert np.allclose(unequal, [[0.25], [0.75]]), "w of 1 and 3: the better sample leads in proportion to w, it does not take all"
+assert np.allclose(unequal, [[0.25], [0.75]]), (
+    "w of 1 and 3: the better sample leads in proportion to w, it does not take all"
+)
 ### BEGIN HIDDEN TESTS
 for shift in (-900.0, 0.0, 800.0):
     log_w = tf.constant(random.normal(size=(6, 4)) * 3 + shift)
     with tf.GradientTape() as tape:
         tape.watch(log_w)
         total = tf.reduce_sum(bounds.iwae(log_w))
-    assert np.allclose(sample_weights(log_w.numpy()), tape.gradient(total, log_w)), "the weights are the gradient of the bound"
+    assert np.allclose(sample_weights(log_w.numpy()), tape.gradient(total, log_w)), (
+        "the weights are the gradient of the bound"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -303,50 +383,55 @@ for shift in (-900.0, 0.0, 800.0):
 digits = datasets.load("digits")
 x_train, x_valid = [(x > 0.5).astype("float32") for x in (digits.x_train, digits.x_valid)]
 
-
 def plain():
     vae = models.VAE(networks.mlp_encoder((8, 8, 1), 16), networks.mlp_decoder(8, (8, 8, 1)))
     vae.compile(keras.optimizers.Adam(1e-3))
     return vae
 
-
 def score(make, seed=0):
-    """Train what `make()` returns for 20 epochs: (model, its LogLikelihood on validation images, k = 100)."""
+    """Train what `make()` returns for 20 epochs: (model, its LogLikelihood on new images)."""
     keras.utils.set_random_seed(seed)
     vae = make()
     vae.fit(x_train, batch_size=32, epochs=20, verbose=0)
     return vae, evaluation.log_likelihood(vae, x_valid, k=100)
 
-
 plain_vae, plain_score = score(plain)
-print(f"{plain_vae.count_params()} weights, {plain_score.mean:.2f} +- {plain_score.standard_error:.2f} nats")
+mean, error = plain_score.mean, plain_score.standard_error
+print(f"{plain_vae.count_params()} weights, {mean:.2f} +- {error:.2f} nats")
 
 # %% nbgrader={"grade": false, "grade_id": "challenge-answer", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def challenger():
     """A compiled model for images [8, 8, 1] in {0, 1}, with at most 100 000 weights."""
     ### BEGIN SOLUTION
-    # Our attempt, the best of five: a learning rate that starts high and falls to zero, the IWAE, and a smooth activation.
+    # Our attempt, the best of five: a learning rate that starts high and falls to zero, the
+    # IWAE, and a smooth activation.
     size = {"hidden": (128, 128), "activation": "swish"}
-    encoder, decoder = networks.mlp_encoder((8, 8, 1), 16, **size), networks.mlp_decoder(8, (8, 8, 1), **size)
+    encoder = networks.mlp_encoder((8, 8, 1), 16, **size)
+    decoder = networks.mlp_decoder(8, (8, 8, 1), **size)
     vae = models.IWAE(encoder, decoder, k=10)
     steps = 20 * (len(x_train) // 32)
     vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(6e-3, steps)))
     return vae
     ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "challenge-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["drift"]
+# %% nbgrader={"grade": true, "grade_id": "challenge-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["drift", "beside:score", "beside:evaluation.log_likelihood"]
 vae, result = score(challenger)
 coins = (x_train.sum(axis=0) + 1) / (len(x_train) + 2)
 coin_score = tfd.Independent(tfd.Bernoulli(probs=coins), 3).log_prob(x_valid).numpy()
 difference = result.per_example - plain_score.per_example
 gain, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference))
-print(f"yours {result.mean:.2f} nats; gain over the plain VAE {gain:+.2f}, standard error {error:.2f}")
+print(f"yours {result.mean:.2f} nats; gain over the plain VAE {gain:+.2f},", end=" ")
+print(f"standard error {error:.2f}")
 assert vae.count_params() <= 100_000, "the budget is 100 000 weights"
 assert isinstance(vae, models.VAE), "the model should be a models.VAE, or a subclass of it"
 bernoulli = isinstance(vae.likelihood_part, likelihoods.Bernoulli)
 assert bernoulli, "a density would not be comparable: keep Bernoulli noise"
-assert result.mean > coin_score.mean() + 2, "a VAE should beat independent coins by more than two nats"
+assert result.mean > coin_score.mean() + 2, (
+    "a VAE should beat independent coins by more than two nats"
+)
 ### BEGIN HIDDEN TESTS
 fresh = evaluation.log_likelihood(vae, x_valid, k=100, seed=1)
-assert abs(fresh.mean - result.mean) < 0.5, "the estimate should not depend on the importance samples"
+assert abs(fresh.mean - result.mean) < 0.5, (
+    "the estimate should not depend on the importance samples"
+)
 ### END HIDDEN TESTS

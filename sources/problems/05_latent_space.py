@@ -38,15 +38,25 @@ def mass_within(radius, d):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "mass-check", "grade": true, "points": 2}
-assert np.isclose(mass_within(1.0, 1), 0.6827, atol=1e-3), "in one dimension, 68 % lie within one standard deviation"
-assert np.isclose(mass_within(2.0, 2), 1 - np.exp(-2)), "in two dimensions it is 1 - exp(-r^2 / 2): is the radius squared?"
+assert np.isclose(mass_within(1.0, 1), 0.6827, atol=1e-3), (
+    "in one dimension, 68 % lie within one standard deviation"
+)
+assert np.isclose(mass_within(2.0, 2), 1 - np.exp(-2)), (
+    "in two dimensions it is 1 - exp(-r^2 / 2): is the radius squared?"
+)
 norms = np.linalg.norm(random.normal(size=(20000, 10)), axis=1)
-assert np.isclose(mass_within(3.0, 10), np.mean(norms < 3), atol=0.02), "it should agree with counting draws in ten dimensions"
+assert np.isclose(mass_within(3.0, 10), np.mean(norms < 3), atol=0.02), (
+    "it should agree with counting draws in ten dimensions"
+)
 ### BEGIN HIDDEN TESTS
 norms = np.linalg.norm(random.normal(size=(20000, 30)), axis=1)
 for radius in (4.5, 5.4, 6.5):
-    assert np.isclose(mass_within(radius, 30), np.mean(norms < radius), atol=0.02), "it should agree with counting draws"
-assert mass_within(np.sqrt(50), 100) < 1e-4, "half-way points of two draws lie where hardly any draw lies"
+    assert np.isclose(mass_within(radius, 30), np.mean(norms < radius), atol=0.02), (
+        "it should agree with counting draws"
+    )
+assert mass_within(np.sqrt(50), 100) < 1e-4, (
+    "half-way points of two draws lie where hardly any draw lies"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -63,13 +73,19 @@ def temperature_kl(tau, d):
 # %% nbgrader={"grade_id": "temperature-check", "grade": true, "points": 2}
 assert np.isclose(temperature_kl(1.0, 7), 0), "at tau = 1 nothing has changed"
 assert temperature_kl(0.5, 3) > 0 and temperature_kl(2.0, 3) > 0, "a KL is never negative"
-assert np.isclose(temperature_kl(0.5, 10), 10 * temperature_kl(0.5, 1)), "independent latents: their KLs add up"
-assert np.isclose(temperature_kl(0.5, 1), 0.31815, atol=1e-4), "at 0.5: -3/8 + log 2. Is tau the deviation? Is the order right?"
+assert np.isclose(temperature_kl(0.5, 10), 10 * temperature_kl(0.5, 1)), (
+    "independent latents: their KLs add up"
+)
+assert np.isclose(temperature_kl(0.5, 1), 0.31815, atol=1e-4), (
+    "at 0.5: -3/8 + log 2. Is tau the deviation? Is the order right?"
+)
 ### BEGIN HIDDEN TESTS
 for tau in (0.3, 0.7, 1.6):
     z = tau * random.normal(size=200000)
     sampled = np.mean((-((z / tau) ** 2) / 2 - np.log(tau)) - (-(z**2) / 2))
-    assert np.isclose(temperature_kl(tau, 4), 4 * sampled, atol=0.04), "the average of log q - log p over draws from q"
+    assert np.isclose(temperature_kl(tau, 4), 4 * sampled, atol=0.04), (
+        "the average of log q - log p over draws from q"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -95,20 +111,32 @@ def path(a, b, t):
 
 # %% nbgrader={"grade_id": "path-check", "grade": true, "points": 3}
 a, b = np.array([2.0, 0.0]), np.array([0.0, 2.0])
-assert np.allclose(path(a, b, 0.0), a) and np.allclose(path(a, b, 1.0), b), "the path begins at a and ends at b"
+assert np.allclose(path(a, b, 0.0), a) and np.allclose(path(a, b, 1.0), b), (
+    "the path begins at a and ends at b"
+)
 assert np.allclose(path(a, b, 0.5), np.sqrt([2, 2])), "half-way between two axes, at norm 2"
-assert np.allclose(path(a, b, 1 / 3), [np.sqrt(3), 1]), "a third of 90 degrees is 30 degrees: the direction turns evenly"
-assert np.allclose(np.linalg.norm(path(a, 3 * b, 0.5)), 4), "half-way between norms 2 and 6 the norm is 4"
-assert np.allclose(path(a, 2 * b, 0.5) / 3, np.sqrt([0.5, 0.5])), "unequal norms must not turn the half-way direction"
-assert np.allclose(path(a, 2 * a, 0.5), 1.5 * a), "the same direction: walk straight on, without dividing by zero"
+assert np.allclose(path(a, b, 1 / 3), [np.sqrt(3), 1]), (
+    "a third of 90 degrees is 30 degrees: the direction turns evenly"
+)
+assert np.allclose(np.linalg.norm(path(a, 3 * b, 0.5)), 4), (
+    "half-way between norms 2 and 6 the norm is 4"
+)
+assert np.allclose(path(a, 2 * b, 0.5) / 3, np.sqrt([0.5, 0.5])), (
+    "unequal norms must not turn the half-way direction"
+)
+assert np.allclose(path(a, 2 * a, 0.5), 1.5 * a), (
+    "the same direction: walk straight on, without dividing by zero"
+)
 ### BEGIN HIDDEN TESTS
 for d in (3, 12):
     a, b = random.normal(size=d), 2 * random.normal(size=d)
     whole = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
     for t in (0.1, 0.4, 0.9):
         z = path(a, b, t)
-        assert np.isclose(np.linalg.norm(z), (1 - t) * np.linalg.norm(a) + t * np.linalg.norm(b)), "the norm goes evenly"
-        assert np.isclose(np.arccos(a @ z / np.linalg.norm(a) / np.linalg.norm(z)), t * whole), "the angle goes evenly"
+        norm_a, norm_b, norm = (np.linalg.norm(code) for code in (a, b, z))
+        angle = np.arccos(a @ z / (norm_a * norm))
+        assert np.isclose(norm, (1 - t) * norm_a + t * norm_b), "the norm goes evenly"
+        assert np.isclose(angle, t * whole), "the angle goes evenly"
     assert np.allclose(path(a, 3 * a, 0.25), 1.5 * a), "the same direction, in any dimension"
 a, near, half = (2 * np.array([np.cos(angle), np.sin(angle)]) for angle in (0, 0.1, 0.05))
 assert np.allclose(path(a, near, 0.5), half), "a small angle is an angle, too"
@@ -123,7 +151,7 @@ assert np.allclose(path(a, near, 0.5), half), "a small angle is an angle, too"
 
 # %% nbgrader={"grade_id": "direction-answer", "solution": true}
 def attribute_vector(z, u, column):
-    """The change of the code when factor `column` grows by 1: codes z [n, d], factors u [n, F] -> [d]."""
+    """The code's change when factor `column` grows by 1: z [n, d], factors u [n, F] -> [d]."""
     ### BEGIN SOLUTION
     design = np.column_stack([u, np.ones(len(u))])
     weights = np.linalg.lstsq(design, z, rcond=None)[0]
@@ -132,7 +160,7 @@ def attribute_vector(z, u, column):
 
 # %% nbgrader={"grade_id": "direction-check", "grade": true, "points": 3}
 def labeled_codes(n, directions, noise=0.0):
-    """Codes [n, d] of a biased labeled set, and its factors [n, F]: neighboring factors go together."""
+    """Codes [n, d] of a biased labeled set, and its factors [n, F]: neighbors go together."""
     common = random.normal(size=(n, 1))
     u = 0.3 + 0.8 * common + 0.6 * random.normal(size=(n, len(directions)))
     return 2.0 + u @ directions + noise * random.normal(size=(n, directions.shape[1])), u
@@ -142,11 +170,19 @@ directions = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, -1.0], [0.5, 0.0, 1
 z, u = labeled_codes(200, directions)
 answer = attribute_vector(z, u, 0)
 assert np.shape(answer) == (4,), "one direction in the space of codes, so [d]"
-assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, "another factor leaks in: are all factors in one equation, and is it the row of this factor?"
-assert np.allclose(answer, directions[0]), "no leak, but a wrong step: is the constant c in the equation, and does the factor grow by 1?"
-assert np.allclose(attribute_vector(z, u, 2), directions[2]), "and the right one for another factor"
+assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, (
+    "another factor leaks in: are all in one equation, and is it the row of this factor?"
+)
+assert np.allclose(answer, directions[0]), (
+    "no leak, but a wrong step: is the constant c in it, and does the factor grow by 1?"
+)
+assert np.allclose(attribute_vector(z, u, 2), directions[2]), (
+    "and the right one for another factor"
+)
 shifted = attribute_vector(z, 10 * u, 0)
-assert np.allclose(shifted, directions[0] / 10), "if the factor counts in tenths, a step of 1 is a tenth as long: do not rescale"
+assert np.allclose(shifted, directions[0] / 10), (
+    "if the factor counts in tenths, a step of 1 is a tenth as long: do not rescale"
+)
 ### BEGIN HIDDEN TESTS
 directions = random.normal(size=(5, 7))
 z, u = labeled_codes(4000, directions, noise=0.3)
@@ -167,7 +203,7 @@ for column in range(5):
 
 # %% nbgrader={"grade_id": "hidden-answer", "solution": true}
 def posterior_of_visible(x, visible, W, b, sigma):
-    """(m, S) of p(z | visible pixels): x and b [D], visible [D] of booleans, W [D, d] -> [d], [d, d]."""
+    """(m, S) of p(z | visible pixels): x, b [D], visible [D] bool, W [D, d] -> [d], [d, d]."""
     ### BEGIN SOLUTION
     W_v = W[visible]
     S = np.linalg.inv(np.eye(W.shape[1]) + W_v.T @ W_v / sigma**2)
@@ -182,22 +218,35 @@ visible = np.arange(8) < 5
 m, S = posterior_of_visible(x, visible, W, b, 0.5)
 assert np.shape(m) == (3,) and np.shape(S) == (3, 3), "a mean [d] and a covariance [d, d]"
 changed = np.where(visible, x, 100.0)
-assert np.allclose(posterior_of_visible(changed, visible, W, b, 0.5)[0], m), "the values of hidden pixels must not matter"
+assert np.allclose(posterior_of_visible(changed, visible, W, b, 0.5)[0], m), (
+    "the values of hidden pixels must not matter"
+)
 nothing = posterior_of_visible(x, np.zeros(8, bool), W, b, 0.5)
-assert np.allclose(nothing[0], 0) and np.allclose(nothing[1], np.eye(3)), "if nothing is visible, the prior N(0, I) remains"
+assert np.allclose(nothing[0], 0) and np.allclose(nothing[1], np.eye(3)), (
+    "if nothing is visible, the prior N(0, I) remains"
+)
 slope = W[visible].T @ (x[visible] - b[visible] - W[visible] @ m) / 0.5**2 - m
-assert np.allclose(slope, 0), "at m the gradient of log p(x_v|z) + log p(z) is zero: are sigma squared and b_v in it?"
-one = posterior_of_visible(np.array([3.0]), np.array([True]), np.array([[1.0]]), np.array([1.0]), 2.0)
-assert np.allclose(one[0], 0.4) and np.allclose(one[1], 0.8), "one pixel: S = 1 / (1 + 1/4), m = S (3 - 1) / 4"
+assert np.allclose(slope, 0), (
+    "at m the gradient of log p(x_v|z) + log p(z) is zero: are sigma squared and b_v in it?"
+)
+x_1, b_1, W_1 = np.array([3.0]), np.array([1.0]), np.array([[1.0]])
+one = posterior_of_visible(x_1, np.array([True]), W_1, b_1, 2.0)
+assert np.allclose(one[0], 0.4) and np.allclose(one[1], 0.8), (
+    "one pixel: S = 1 / (1 + 1/4), m = S (3 - 1) / 4"
+)
 ### BEGIN HIDDEN TESTS
 for sigma in (0.1, 1.5):
     W, b = random.normal(size=(9, 4)), random.normal(size=9)
     x, visible = random.normal(size=9), random.uniform(size=9) < 0.6
     m, S = posterior_of_visible(x, visible, W, b, sigma)
-    C = W @ W.T + sigma**2 * np.eye(9)  # the joint normal of pixels, conditioned the other way round
+    C = W @ W.T + sigma**2 * np.eye(9)  # the joint normal of pixels, conditioned differently
     gain = W[visible].T @ np.linalg.inv(C[np.ix_(visible, visible)])
-    assert np.allclose(m, gain @ (x - b)[visible]), "the mean, by conditioning the joint normal distribution"
-    assert np.allclose(S, np.eye(4) - gain @ W[visible]), "the covariance, by conditioning the joint normal distribution"
+    assert np.allclose(m, gain @ (x - b)[visible]), (
+        "the mean, by conditioning the joint normal distribution"
+    )
+    assert np.allclose(S, np.eye(4) - gain @ W[visible]), (
+        "the covariance, by conditioning the joint normal distribution"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -206,7 +255,7 @@ for sigma in (0.1, 1.5):
 
 # %% nbgrader={"grade_id": "complete-answer", "solution": true}
 def completions(x, visible, W, b, sigma, k, generator):
-    """k draws of the whole picture given its visible pixels: x [D] -> [k, D]. generator: numpy's, for all draws."""
+    """k whole pictures given the visible pixels of x [D] -> [k, D]; all draws by generator."""
     m, S = posterior_of_visible(x, visible, W, b, sigma)
     ### BEGIN SOLUTION
     z = generator.multivariate_normal(m, S, size=k)
@@ -222,20 +271,32 @@ assert np.shape(drawn) == (20000, 6), "k whole pictures, [k, D]"
 assert np.all(drawn[:, visible] == x[visible]), "the visible pixels stay exactly as they are"
 m, S = posterior_of_visible(x, visible, W, b, sigma)
 hidden_mean = (W @ m + b)[~visible]
-assert np.allclose(drawn[:, ~visible].mean(axis=0), hidden_mean, atol=0.06), "on average: the picture of the mean code, with b"
+assert np.allclose(drawn[:, ~visible].mean(axis=0), hidden_mean, atol=0.06), (
+    "on average: the picture of the mean code, with b"
+)
 spread = np.cov(drawn[:, ~visible].T)
 without_noise = W[~visible] @ S @ W[~visible].T
-assert np.all(np.diag(spread) > np.diag(without_noise) + 0.3), "given z, a pixel still has noise of scale sigma"
-assert not np.allclose(np.diag(spread), sigma**2, rtol=0.03), "the code is uncertain too: is every picture drawn from the same z?"
+assert np.all(np.diag(spread) > np.diag(without_noise) + 0.3), (
+    "given z, a pixel still has noise of scale sigma"
+)
+assert not np.allclose(np.diag(spread), sigma**2, rtol=0.03), (
+    "the code is uncertain too: is every picture drawn from the same z?"
+)
 ### BEGIN HIDDEN TESTS
-assert np.allclose(spread, without_noise + sigma**2 * np.eye(3), atol=0.08), "hidden pixels vary together, through z"
+assert np.allclose(spread, without_noise + sigma**2 * np.eye(3), atol=0.08), (
+    "hidden pixels vary together, through z"
+)
 drawn = completions(x, ~visible, W, b, 0.3, 20000, np.random.default_rng(2))
 m, S = posterior_of_visible(x, ~visible, W, b, 0.3)
-assert np.allclose(np.cov(drawn[:, visible].T), W[visible] @ S @ W[visible].T + 0.09 * np.eye(3), atol=0.08), "for any mask"
+expected = W[visible] @ S @ W[visible].T + 0.09 * np.eye(3)
+assert np.allclose(np.cov(drawn[:, visible].T), expected, atol=0.08), "for any mask"
 W, visible = np.array([[3.0, 3.0], [1.0, 1.0], [1.0, -1.0]]), np.array([True, False, False])
-one, two = [completions(x[:3], visible, W, b[:3], 0.5, 20000, np.random.default_rng(seed)) for seed in (3, 4)]
+generators = np.random.default_rng(3), np.random.default_rng(4)
+one, two = [completions(x[:3], visible, W, b[:3], 0.5, 20000, each) for each in generators]
 S = posterior_of_visible(x[:3], visible, W, b[:3], 0.5)[1]
-assert np.allclose(np.cov(one[:, 1:].T), W[1:] @ S @ W[1:].T + 0.25 * np.eye(2), atol=0.15), "the latents of S are correlated"
+assert np.allclose(np.cov(one[:, 1:].T), W[1:] @ S @ W[1:].T + 0.25 * np.eye(2), atol=0.15), (
+    "the latents of S are correlated"
+)
 assert not np.allclose(one[:, 1:], two[:, 1:]), "another generator, other draws"
 ### END HIDDEN TESTS
 
@@ -283,7 +344,7 @@ print(f"precision {precision:.2f}, recall {recall:.2f}")
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, rate=0.05):
-    """(threshold, precision, recall) of an alarm on test pictures; bounds [n] in nats, is_odd [n] of booleans."""
+    """(threshold, precision, recall) of an alarm: bounds [n] in nats, is_odd [n] booleans."""
     ### BEGIN SOLUTION
     threshold = np.quantile(valid_elbo, rate)
     alarm = test_elbo < threshold
@@ -292,25 +353,40 @@ def alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, rate=0.05):
 
 # %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 2}
 threshold, precision, recall = alarm_report(train_elbo, valid_elbo, test_elbo, is_odd)
-assert np.isclose(np.mean(valid_elbo < threshold), 0.05, atol=0.005), "5 % of unseen normal pictures should raise an alarm"
+assert np.isclose(np.mean(valid_elbo < threshold), 0.05, atol=0.005), (
+    "5 % of unseen normal pictures should raise an alarm"
+)
 twice = alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, rate=0.1)
-assert np.isclose(np.mean(valid_elbo < twice[0]), 0.1, atol=0.005), "the rate is an argument: at 0.1 twice as many"
-assert recall < twice[2], "more false alarms, more odd pictures caught: is the alarm below the threshold, and recall last?"
+assert np.isclose(np.mean(valid_elbo < twice[0]), 0.1, atol=0.005), (
+    "the rate is an argument: at 0.1 twice as many"
+)
+assert recall < twice[2], (
+    "more alarms, more odd pictures caught: is an alarm below the threshold, recall last?"
+)
 found = np.array([-40.0, -40.0, -40.0, -10.0, -10.0, -10.0, -10.0, -10.0])  # three alarms
 odd = np.array([True, False, False, True, True, True, False, False])
 small = alarm_report(train_elbo, valid_elbo, found, odd)
-assert np.isclose(small[1], 1 / 3), "one of three alarms is right: precision is about the odd pictures, not the normal ones"
-assert np.isclose(small[2], 1 / 4), "one of four odd pictures raises an alarm: that is the recall"
+assert np.isclose(small[1], 1 / 3), (
+    "one of three alarms is right: precision is about the odd pictures, not the normal ones"
+)
+assert np.isclose(small[2], 1 / 4), (
+    "one of four odd pictures raises an alarm: that is the recall"
+)
 ### BEGIN HIDDEN TESTS
 other = alarm_report(train_elbo - 50, valid_elbo, test_elbo, is_odd)
-assert np.allclose(other, (threshold, precision, recall)), "bounds of training pictures must not matter"
+assert np.allclose(other, (threshold, precision, recall)), (
+    "bounds of training pictures must not matter"
+)
 low = test_elbo < np.quantile(valid_elbo, 0.02)
-assert np.allclose(alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, 0.02)[1:], (is_odd[low].mean(), low[is_odd].mean())), (
+rates = alarm_report(train_elbo, valid_elbo, test_elbo, is_odd, 0.02)[1:]
+assert np.allclose(rates, (is_odd[low].mean(), low[is_odd].mean())), (
     "precision and recall at another rate"
 )
 skewed = -random.exponential(10, size=1000)
 limit = alarm_report(train_elbo, skewed, test_elbo, is_odd)[0]
-assert np.isclose(np.mean(skewed < limit), 0.05, atol=0.005), "a share of the bounds, whatever their distribution"
+assert np.isclose(np.mean(skewed < limit), 0.05, atol=0.005), (
+    "a share of the bounds, whatever their distribution"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -336,12 +412,13 @@ known, judged = digits.x_valid[:150], digits.x_valid[150:]
 
 def odd_pictures(x):
     """{kind: pictures} made from real ones."""
-    mean = digits.x_train.mean(axis=0)
-    return {"upside down": x[:, ::-1], "blurred": gaussian_filter(x, (0, 0.6, 0.6, 0)), "half-way to the mean": (x + mean) / 2}
+    pictures = {"upside down": x[:, ::-1], "blurred": gaussian_filter(x, (0, 0.6, 0.6, 0))}
+    pictures["half-way to the mean"] = (x + digits.x_train.mean(axis=0)) / 2
+    return pictures
 
 
 def aucs(score, real=judged):
-    """{kind: AUC} of a function pictures [n, 8, 8, 1] -> [n]: odd pictures made from real ones, against these."""
+    """{kind: AUC} of a score, pictures [n, 8, 8, 1] -> [n]: odd against real ones."""
     normal = score(real)
     result = {}
     for kind, pictures in odd_pictures(real).items():
@@ -361,13 +438,15 @@ print({kind: f"{value:.2f}" for kind, value in by_bound.items()})
 def challenge_score(x):
     """High for odd pictures of any kind: x [n, 8, 8, 1] -> [n]. May use `vae` and `known`."""
     ### BEGIN SOLUTION
-    # Our attempt: several numbers for each picture, and the distance from what is usual for them, in both directions.
+    # Our attempt: several numbers for each picture, and the distance from what is usual for
+    # them, in both directions.
     def features(pictures):
         terms = vae.predict(pictures, verbose=0)
         edges = [np.abs(np.diff(pictures, axis=axis)).mean(axis=(1, 2, 3)) for axis in (1, 2)]
         contrast = pictures.std(axis=(1, 2, 3))
-        empty, full = (pictures < 0.05).mean(axis=(1, 2, 3)), (pictures > 0.9).mean(axis=(1, 2, 3))
-        return np.column_stack([terms["reconstruction"], terms["kl"], *edges, contrast, empty, full])
+        shares = [part.mean(axis=(1, 2, 3)) for part in (pictures < 0.05, pictures > 0.9)]
+        bound = terms["reconstruction"], terms["kl"]
+        return np.column_stack([*bound, *edges, contrast, *shares])
 
     usual = features(known)
     difference = features(x) - usual.mean(axis=0)
@@ -378,12 +457,19 @@ def challenge_score(x):
 yours = aucs(challenge_score)
 print({kind: f"{value:.2f}" for kind, value in yours.items()})
 scores = challenge_score(judged[:10])
-assert np.shape(scores) == (10,) and np.isfinite(scores).all(), "one finite score for each picture"
+assert np.shape(scores) == (10,) and np.isfinite(scores).all(), (
+    "one finite score for each picture"
+)
 gain = np.mean(list(yours.values())) - np.mean(list(by_bound.values()))
 assert gain > 0.1, f"the mean AUC should beat the bound's by 0.1; yours differs by {gain:+.2f}"
 ### BEGIN HIDDEN TESTS
-on_test = [np.mean(list(aucs(score, digits.x_test).values())) for score in (challenge_score, bound_score)]
-assert on_test[0] > on_test[1] + 0.07, "on test images, too, the score should clearly beat the bound"
+on_test = [aucs(score, digits.x_test).values() for score in (challenge_score, bound_score)]
+on_test = [np.mean(list(values)) for values in on_test]
+assert on_test[0] > on_test[1] + 0.07, (
+    "on test images, too, the score should clearly beat the bound"
+)
 again = challenge_score(judged[:5])
-assert np.corrcoef(scores[:5], again)[0, 1] > 0.8, "the score of a picture should hardly depend on the pictures beside it"
+assert np.corrcoef(scores[:5], again)[0, 1] > 0.8, (
+    "the score of a picture should hardly depend on the pictures beside it"
+)
 ### END HIDDEN TESTS

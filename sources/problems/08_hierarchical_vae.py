@@ -38,7 +38,7 @@ def normal(mean, scale):
 
 # %% nbgrader={"grade_id": "price-answer", "solution": true}
 def price_of_independence(precision):
-    """KL(best independent normal || normal with this precision) in nats: precision [d, d] -> one number."""
+    """KL(best independent normal || normal with this precision [d, d]): one number, in nats."""
     ### BEGIN SOLUTION
     return 0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
     ### END SOLUTION
@@ -51,29 +51,45 @@ def random_precision(d):
 
 def by_tfd(precision):
     d = len(precision)
-    truth = tfd.MultivariateNormalTriL(np.zeros(d), np.linalg.cholesky(np.linalg.inv(precision)))
+    truth = tfd.MultivariateNormalTriL(
+        np.zeros(d), np.linalg.cholesky(np.linalg.inv(precision))
+    )
     best = tfd.MultivariateNormalTriL(np.zeros(d), np.diag(np.diag(precision) ** -0.5))
     return tfd.kl_divergence(best, truth).numpy()
 
 
 assert np.ndim(price_of_independence(np.eye(3))) == 0, "one number for the whole distribution"
-assert np.isclose(price_of_independence(np.diag([1.0, 4.0, 9.0])), 0), "independent latents: nothing is lost"
+assert np.isclose(price_of_independence(np.diag([1.0, 4.0, 9.0])), 0), (
+    "independent latents: nothing is lost"
+)
 answer = price_of_independence(np.eye(2) + np.ones((2, 2)) / 0.25)
-assert np.isclose(answer, 0.5108256), "the example of section 1 loses 0.51 nats (natural logarithms)"
+assert np.isclose(answer, 0.5108256), (
+    "the example of section 1 loses 0.51 nats (natural logarithms)"
+)
 lambda_3 = np.eye(3) + np.ones((3, 3)) / 0.25
-assert np.isclose(price_of_independence(lambda_3), by_tfd(lambda_3)), "three latents: do you use the precision itself?"
-assert np.isclose(price_of_independence(7 * lambda_3), by_tfd(lambda_3)), "another unit for the latents changes nothing"
+assert np.isclose(price_of_independence(lambda_3), by_tfd(lambda_3)), (
+    "three latents: do you use the precision itself?"
+)
+assert np.isclose(price_of_independence(7 * lambda_3), by_tfd(lambda_3)), (
+    "another unit for the latents changes nothing"
+)
 uneven = np.array([[4.0, 1.0, 0.0], [1.0, 2.0, -0.5], [0.0, -0.5, 1.0]])
 kept = uneven.copy()
-assert np.isclose(price_of_independence(uneven), 0.1438410), "latents that depend on each other unevenly: use the whole matrix"
+assert np.isclose(price_of_independence(uneven), 0.1438410), (
+    "latents that depend on each other unevenly: use the whole matrix"
+)
 assert np.array_equal(uneven, kept), "your function changes the matrix that it is given"
 with np.errstate(all="ignore"):
     answer = price_of_independence(1e6 * np.eye(80))
-assert np.isclose(answer, 0, atol=1e-6), "a large determinant overflows: numpy can return its logarithm"
+assert np.isclose(answer, 0, atol=1e-6), (
+    "a large determinant overflows: numpy can return its logarithm"
+)
 ### BEGIN HIDDEN TESTS
 for d in (2, 4, 7):
     lambda_d = random_precision(d)
-    assert np.isclose(price_of_independence(lambda_d), by_tfd(lambda_d)), "it should agree with TensorFlow Probability"
+    assert np.isclose(price_of_independence(lambda_d), by_tfd(lambda_d)), (
+        "it should agree with TensorFlow Probability"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -101,28 +117,47 @@ def second_by_sampling(m, s, c, e, t, a, b):
 
 
 same = {"c": 0.7, "e": 0.0, "t": 0.4, "a": 0.7, "b": 0.4}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **same), 0), "q follows p whatever z_1 is: nothing to pay"
+assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **same), 0), (
+    "q follows p whatever z_1 is: nothing to pay"
+)
 shifted = same | {"e": 0.4}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **shifted), 0.5), "one b off the prior's mean costs half a nat"
+assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **shifted), 0.5), (
+    "one b off the prior's mean costs half a nat"
+)
 wide = same | {"t": 0.8}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **wide), 1.5 - np.log(2)), "twice as wide: KL(q || p), q first"
+assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **wide), 1.5 - np.log(2)), (
+    "twice as wide: KL(q || p), q first"
+)
 steep = same | {"c": 1.1}
 answer = kl_of_second_group(m=0.0, s=1.0, **steep)
-assert not np.isclose(answer, 0), "at the mean of z_1 the two agree, but z_1 varies: its variance counts"
-assert np.isclose(answer, 0.5), "E[y^2] = E[y]^2 + Var(y), and exactly: samples would only come near"
+assert not np.isclose(answer, 0), (
+    "at the mean of z_1 the two agree, but z_1 varies: its variance counts"
+)
+assert np.isclose(answer, 0.5), (
+    "E[y^2] = E[y]^2 + Var(y), and exactly: samples would only come near"
+)
 answer = kl_of_second_group(m=1.5, s=0.3, **steep)
-assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **steep), rtol=0.02), "average over N(m, s^2)"
+assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **steep), rtol=0.02), (
+    "average over N(m, s^2)"
+)
 both = steep | {"e": 0.6}
 answer = kl_of_second_group(m=1.5, s=0.3, **both)
-assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **both), rtol=0.02), "the distance is c z_1 + e - a z_1"
+assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **both), rtol=0.02), (
+    "the distance is c z_1 + e - a z_1"
+)
 uneven = {"c": 0.2, "e": 0.6, "t": 0.9, "a": -0.4, "b": 0.5}
 answer = kl_of_second_group(m=1.5, s=0.3, **uneven)
-assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **uneven), rtol=0.02), "distances count in units of b, the prior's scale"
+assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **uneven), rtol=0.02), (
+    "distances count in units of b, the prior's scale"
+)
 ### BEGIN HIDDEN TESTS
 for _ in range(5):
     m, c, e, a = random.normal(size=4)
     s, t, b = random.uniform(0.3, 1.5, size=3)
-    mine, sampled = kl_of_second_group(m, s, c, e, t, a, b), second_by_sampling(m, s, c, e, t, a, b)
+    mine, sampled = (
+        kl_of_second_group(m, s, c, e, t, a, b),
+        second_by_sampling(m, s, c, e, t, a, b),
+    )
     assert np.isclose(mine, sampled, rtol=0.03, atol=0.02), "it should agree with samples"
 ### END HIDDEN TESTS
 
@@ -142,7 +177,10 @@ def naive_kl_parts(z_1, z_2, q_2, q_1_given, p_1, p_2_given):
 
 # %% nbgrader={"grade_id": "naive-check", "grade": true, "points": 2}
 def naive_case(mean, scale, slope, width, a, b, n=100_000):
-    """Samples and distributions of a naive chain: q(z_2|x) = N(mean, scale^2), q(z_1|z_2) = N(slope z_2, width^2)."""
+    """Samples and distributions of a naive chain.
+
+    q(z_2|x) = N(mean, scale^2), q(z_1|z_2) = N(slope z_2, width^2).
+    """
     q_2, p_1 = normal(mean * np.ones(n), scale), normal(0, 1)
 
     def q_1_given(z_2):
@@ -154,21 +192,38 @@ def naive_case(mean, scale, slope, width, a, b, n=100_000):
     z_2 = mean + scale * random.normal(size=n)
     z_1 = slope * z_2 + width * random.normal(size=n)
     parts = naive_kl_parts(z_1, z_2, q_2, q_1_given, p_1, p_2_given)
-    at_samples = q_2.log_prob(z_2) + q_1_given(z_2).log_prob(z_1) - p_1.log_prob(z_1) - p_2_given(z_1).log_prob(z_2)
+    at_samples = (
+        q_2.log_prob(z_2)
+        + q_1_given(z_2).log_prob(z_1)
+        - p_1.log_prob(z_1)
+        - p_2_given(z_1).log_prob(z_2)
+    )
     top = 0.5 * (slope**2 * (mean**2 + scale**2) + width**2 - 1) - np.log(width)
     exact = 0.5 * ((slope * z_2) ** 2 + width**2 - 1) - np.log(width)  # of each sample's KL_1
-    ratio = np.log(b / scale) + 0.5 * ((z_2 - a * z_1) / b) ** 2 - 0.5 * ((z_2 - mean) / scale) ** 2  # and its KL_2
+    ratio = (
+        np.log(b / scale) + 0.5 * ((z_2 - a * z_1) / b) ** 2 - 0.5 * ((z_2 - mean) / scale) ** 2
+    )  # and its KL_2
     return [np.asarray(part) for part in parts], at_samples.numpy(), top, (exact, ratio)
 
 
-(kl_1, kl_2), at_samples, top, each = naive_case(mean=1.0, scale=0.5, slope=0.6, width=0.8, a=0.9, b=0.5)
+(kl_1, kl_2), at_samples, top, each = naive_case(
+    mean=1.0, scale=0.5, slope=0.6, width=0.8, a=0.9, b=0.5
+)
 assert kl_1.shape == kl_2.shape == (100_000,), "each part has one number for each sample"
 assert np.all(kl_1 > -1e-9), "an exact KL between two normals is never negative"
-assert np.isclose(kl_1.mean(), top, atol=0.02), "KL_1 compares q(z_1|z_2), given the sample of z_2, with p(z_1)"
-assert np.isclose((kl_1 + kl_2).mean(), at_samples.mean(), atol=0.02), "together they average log q(z|x) - log p(z)"
+assert np.isclose(kl_1.mean(), top, atol=0.02), (
+    "KL_1 compares q(z_1|z_2), given the sample of z_2, with p(z_1)"
+)
+assert np.isclose((kl_1 + kl_2).mean(), at_samples.mean(), atol=0.02), (
+    "together they average log q(z|x) - log p(z)"
+)
 assert np.allclose(kl_1, each[0]), "KL_1 is exact for each sample of z_2 on its own"
-assert np.allclose(kl_2, each[1]), "KL_2 is the ratio of q and p at each sample of z_2, given the z_1 of that very sample"
-assert np.any(kl_2 < 0), "at single samples the ratio may be negative: KL_2 is log q - log p at z_2, no closed form"
+assert np.allclose(kl_2, each[1]), (
+    "KL_2 is the ratio of q and p at each sample of z_2, given the z_1 of that very sample"
+)
+assert np.any(kl_2 < 0), (
+    "at single samples the ratio may be negative: KL_2 is log q - log p at z_2, no closed form"
+)
 ### BEGIN HIDDEN TESTS
 for _ in range(3):
     mean, slope, a = random.normal(size=3)
@@ -190,7 +245,11 @@ for _ in range(3):
 # %% nbgrader={"grade_id": "step-answer", "solution": true}
 def normal_kl(mean, scale, prior_mean, prior_scale):
     """KL(N(mean, scale^2) || N(prior_mean, prior_scale^2)) of each latent, in nats."""
-    return np.log(prior_scale / scale) + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2) - 0.5
+    return (
+        np.log(prior_scale / scale)
+        + (scale**2 + (mean - prior_mean) ** 2) / (2 * prior_scale**2)
+        - 0.5
+    )
 
 
 def step(state, features, noise, look, expect, merge):
@@ -219,32 +278,54 @@ def linear_networks(seed, size=3, latents=2, inputs=5):
 
 def expected_step(state, features, noise, look, expect, merge):
     prior = tfd.MultivariateNormalDiag(*expect(state))
-    posterior = prior if features is None else tfd.MultivariateNormalDiag(*look(features, state))
+    posterior = (
+        prior if features is None else tfd.MultivariateNormalDiag(*look(features, state))
+    )
     z = posterior.mean().numpy() + posterior.stddev().numpy() * noise
     return z, tfd.kl_divergence(posterior, prior).numpy(), state + merge(z, state)
 
 
-state, features, noise = random.normal(size=(6, 3)), random.normal(size=(6, 5)), random.normal(size=(6, 2))
+state, features, noise = (
+    random.normal(size=(6, 3)),
+    random.normal(size=(6, 5)),
+    random.normal(size=(6, 2)),
+)
 kept, nets = state.copy(), linear_networks(0)
 z, kl, after = step(state, features, noise, *nets)
 right_z, right_kl, right_after = expected_step(state, features, noise, *nets)
-assert np.shape(z) == (6, 2) and np.shape(after) == (6, 3), "z has the shape [n, d] and the state [n, S]"
+assert np.shape(z) == (6, 2) and np.shape(after) == (6, 3), (
+    "z has the shape [n, d] and the state [n, S]"
+)
 assert np.shape(kl) == (6,), "one KL for each example: sum over the latents"
-assert np.array_equal(state, kept), "the state that was passed in must not change: add without +="
-assert np.allclose(z, right_z), "with an image, z comes from look(features, state): mean + scale * noise"
-assert np.allclose(kl, right_kl), "the KL is from the posterior to expect(state), at the state above"
-assert not np.allclose(after, nets[2](z, state)), "a residual step adds merge(z, state) to the state"
+assert np.array_equal(state, kept), (
+    "the state that was passed in must not change: add without +="
+)
+assert np.allclose(z, right_z), (
+    "with an image, z comes from look(features, state): mean + scale * noise"
+)
+assert np.allclose(kl, right_kl), (
+    "the KL is from the posterior to expect(state), at the state above"
+)
+assert not np.allclose(after, nets[2](z, state)), (
+    "a residual step adds merge(z, state) to the state"
+)
 assert np.allclose(after, right_after), "the next state is state + merge(z, state)"
 z, kl, after = step(state, None, noise, *nets)
 right_z, _, right_after = expected_step(state, None, noise, *nets)
-assert np.array_equal(state, kept), "the state that was passed in must not change, without an image either"
+assert np.array_equal(state, kept), (
+    "the state that was passed in must not change, without an image either"
+)
 assert np.allclose(z, right_z), "without an image, z comes from expect(state)"
 assert np.shape(kl) == (6,) and np.allclose(kl, 0), "and costs nothing: a zero for each example"
 assert np.allclose(after, right_after), "the state grows all the same, by merge(z, state)"
 ### BEGIN HIDDEN TESTS
 for seed in (1, 2):
     nets = linear_networks(seed, size=4, latents=3, inputs=2)
-    state, features, noise = random.normal(size=(7, 4)), random.normal(size=(7, 2)), random.normal(size=(7, 3))
+    state, features, noise = (
+        random.normal(size=(7, 4)),
+        random.normal(size=(7, 2)),
+        random.normal(size=(7, 3)),
+    )
     for given in (features, None):
         both = step(state, given, noise, *nets), expected_step(state, given, noise, *nets)
         for mine, right in zip(*both, strict=True):
@@ -297,35 +378,46 @@ for seed in (1, 2):
 
 # %%
 def log_weights_to_repair(x, z, log_q, a, sigma):
-    """log w = log p(x, z) - log q(z|x): z [n, L], the top group first, log_q [n] -> [n], in nats."""
+    """log w = log p(x, z) - log q(z|x), [n] in nats: z [n, L], the top first, log_q [n]."""
     log_p = normal(0, 1).log_prob(z).numpy().sum(axis=1)  # every group is standard normal
     return normal(z[:, -1], sigma).log_prob(x).numpy() + log_p - log_q
 
 
 def exact_posterior(x, a, sigma, groups, n=200):
-    """Samples [n, groups] of the exact p(z|x), their log-densities [n], and the exact evidence."""
+    """Samples [n, groups] of the exact p(z|x), log-densities [n], and the evidence."""
     steps = np.abs(np.subtract.outer(np.arange(groups), np.arange(groups)))
-    precision = np.linalg.inv(a**steps)  # of the prior: the correlation of z_l and z_m is a^|l - m|
+    precision = np.linalg.inv(
+        a**steps
+    )  # of the prior: the correlation of z_l and z_m is a^|l - m|
     precision[-1, -1] += 1 / sigma**2
     covariance = np.linalg.inv(precision)
-    posterior = tfd.MultivariateNormalTriL(covariance[:, -1] * x / sigma**2, np.linalg.cholesky(covariance))
+    posterior = tfd.MultivariateNormalTriL(
+        covariance[:, -1] * x / sigma**2, np.linalg.cholesky(covariance)
+    )
     z = posterior.sample(n, seed=(0, groups)).numpy()
-    return z, posterior.log_prob(z).numpy(), normal(0, np.sqrt(1 + sigma**2)).log_prob(x).numpy()
+    return (
+        z,
+        posterior.log_prob(z).numpy(),
+        normal(0, np.sqrt(1 + sigma**2)).log_prob(x).numpy(),
+    )
 
 
 z, log_q, evidence = exact_posterior(x=1.2, a=0.9, sigma=0.5, groups=3)
 log_w = log_weights_to_repair(1.2, z, log_q, a=0.9, sigma=0.5)
-print(f"evidence {evidence:.2f}; log w from {log_w.min():.2f} to {log_w.max():.2f}, mean {log_w.mean():.2f} nats")
+print(f"evidence {evidence:.2f}; log w from {log_w.min():.2f} to {log_w.max():.2f}, ", end="")
+print(f"mean {log_w.mean():.2f} nats")
 
 # %% [markdown]
 # Write the repaired function. It must work for any number of groups, one included.
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def chain_log_weights(x, z, log_q, a, sigma):
-    """log w = log p(x, z) - log q(z|x): z [n, L], the top group first, log_q [n] -> [n], in nats."""
+    """log w = log p(x, z) - log q(z|x), [n] in nats: z [n, L], the top first, log_q [n]."""
     ### BEGIN SOLUTION
     log_p = normal(0, 1).log_prob(z[:, 0]).numpy()
-    log_p = log_p + normal(a * z[:, :-1], np.sqrt(1 - a**2)).log_prob(z[:, 1:]).numpy().sum(axis=1)
+    log_p = log_p + normal(a * z[:, :-1], np.sqrt(1 - a**2)).log_prob(z[:, 1:]).numpy().sum(
+        axis=1
+    )
     return normal(z[:, -1], sigma).log_prob(x).numpy() + log_p - log_q
     ### END SOLUTION
 
@@ -338,20 +430,32 @@ def spread_and_bias(x, a, sigma, groups):
 
 shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=1)
 assert shape == (200,), "one weight for each sample"
-assert spread < 1e-6 and abs(bias) < 1e-6, "with one group there is nothing above: its prior is N(0, 1)"
+assert spread < 1e-6 and abs(bias) < 1e-6, (
+    "with one group there is nothing above: its prior is N(0, 1)"
+)
 shape, spread, bias = spread_and_bias(x=1.2, a=0.0, sigma=0.5, groups=3)
-assert spread < 1e-6 and abs(bias) < 1e-6, "a = 0: no group depends on another, and every prior is N(0, 1)"
+assert spread < 1e-6 and abs(bias) < 1e-6, (
+    "a = 0: no group depends on another, and every prior is N(0, 1)"
+)
 shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=2)
-assert spread < 1e-6, "the weights must not vary: given the group above, z_l has the scale sqrt(1 - a^2)"
+assert spread < 1e-6, (
+    "the weights must not vary: given the group above, z_l has the scale sqrt(1 - a^2)"
+)
 assert abs(bias) < 1e-6, "they are constant but not the evidence: is a term missing?"
 shape, spread, bias = spread_and_bias(x=-0.4, a=0.9, sigma=0.5, groups=4)
-assert spread < 1e-6 and abs(bias) < 1e-6, "more groups: each has a neighbor as its parent, and all count"
+assert spread < 1e-6 and abs(bias) < 1e-6, (
+    "more groups: each has a neighbor as its parent, and all count"
+)
 z = random.normal(size=(5, 3))  # any codes, not those of the exact posterior
 steps = np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
-joint = tfd.MultivariateNormalTriL(np.zeros(3), np.linalg.cholesky(0.9**steps)).log_prob(z).numpy()
+joint = (
+    tfd.MultivariateNormalTriL(np.zeros(3), np.linalg.cholesky(0.9**steps)).log_prob(z).numpy()
+)
 found = chain_log_weights(1.2, z, np.arange(5.0), a=0.9, sigma=0.5)
 wanted = joint + normal(z[:, -1], 0.5).log_prob(1.2).numpy() - np.arange(5.0)
-assert np.allclose(found, wanted), "each weight is log p(x|z) + log p(z) - log q(z|x) of its own sample, for any z and any log_q"
+assert np.allclose(found, wanted), (
+    "each weight is log p(x|z) + log p(z) - log q(z|x) of its own sample, for any z and log_q"
+)
 ### BEGIN HIDDEN TESTS
 for x, a, sigma, groups in ((2.0, 0.5, 0.3, 3), (-1.0, 0.99, 1.5, 6), (0.3, -0.7, 0.8, 5)):
     shape, spread, bias = spread_and_bias(x, a, sigma, groups)
@@ -374,7 +478,10 @@ x_train, x_valid = [(x > 0.5).astype("float32") for x in (digits.x_train, digits
 
 def new_model(seed):
     keras.utils.set_random_seed(seed)
-    encoder, decoder = networks.mlp_encoder((8, 8, 1), 32, (64,)), networks.mlp_decoder(32, (8, 8, 1), (64,))
+    encoder, decoder = (
+        networks.mlp_encoder((8, 8, 1), 32, (64,)),
+        networks.mlp_decoder(32, (8, 8, 1), (64,)),
+    )
     return models.HierarchicalVAE(encoder, decoder, latent_sizes=(2,) * 4, hidden=16)
 
 
@@ -390,7 +497,10 @@ def score(schedule, free_bits, seed=0):
     patient.optimizer.learning_rate, patient.free_bits = 3e-3, free_bits
     patient.fit(x_train, epochs=20, callbacks=[callbacks.BetaScheduler(schedule)], verbose=0)
     draws = [patient(x_valid) for _ in range(10)]
-    elbo, *kls = [np.mean([draw[name] for draw in draws]) for name in ("elbo", "kl_1", "kl_2", "kl_3", "kl_4")]
+    elbo, *kls = [
+        np.mean([draw[name] for draw in draws])
+        for name in ("elbo", "kl_1", "kl_2", "kl_3", "kl_4")
+    ]
     return elbo, np.array(kls)
 
 
@@ -399,19 +509,27 @@ print(f"untreated: ELBO {untreated:.2f} nats, KL of each group", untreated_kls.r
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
 def treatment():
-    """(schedule, free_bits): a function from the epoch, 0 to 19, to beta; and nats that are free for each group."""
+    """(schedule, free_bits): beta of the epoch, 0 to 19, and nats free for each group."""
     ### BEGIN SOLUTION
-    # Our attempt: a warm-up over half of the epochs. With it, free bits add nothing that we could tell from the seeds.
+    # Our attempt: a warm-up over half of the epochs. With it, free bits add nothing that we
+    # could tell from the seeds.
     return callbacks.linear(10), 0.0
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
 schedule, free_bits = treatment()
 betas = np.array([schedule(epoch) for epoch in range(20)])
-assert np.all(np.isfinite(betas)) and betas.min() >= 0 and free_bits >= 0, "beta and free bits are at least 0"
+assert np.all(np.isfinite(betas)) and betas.min() >= 0 and free_bits >= 0, (
+    "beta and free bits are at least 0"
+)
 treated, treated_kls = score(schedule, free_bits)
-print(f"treated: ELBO {treated:.2f} nats ({treated - untreated:+.2f}), KL of each group", treated_kls.round(2))
-assert treated > untreated - 1.2, "the treatment should not cost: is beta back at 1 in time, and little enough free?"
+print(
+    f"treated: ELBO {treated:.2f} nats ({treated - untreated:+.2f}), KL of each group",
+    treated_kls.round(2),
+)
+assert treated > untreated - 1.2, (
+    "the treatment should not cost: is beta back at 1 in time, and little enough free?"
+)
 ### BEGIN HIDDEN TESTS
 assert (treated_kls > 0.05).sum() >= 2, "at least two groups should be in use"
 ### END HIDDEN TESTS

@@ -406,7 +406,7 @@ class LearningPrior(priors.Prior):
         step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
         return tfd.TransformedDistribution(parts.standard_normal(self.latent_size), step)
 
-# %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 4} tags=["beside:check"]
 prior = LearningPrior(2)
 names = [weight.path for weight in prior.trainable_weights]
 assert len(names) > 0, (
@@ -518,7 +518,7 @@ def challenger():
     return priors.FlowPrior(steps), 0.02
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
+# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift", "beside:moons_score"]
 prior, score = moons_score(challenger)
 assert np.all(np.isfinite(score)), "inf or nan: a smaller learning rate?"
 factor = np.linalg.cholesky(np.cov(moons_train.T)).astype("float32")

@@ -44,7 +44,7 @@ def quantize(h, book):
     return z, codebook, commitment
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "quantize-check", "grade": true, "points": 4}
+# %% nbgrader={"grade_id": "quantize-check", "grade": true, "points": 4} tags=["beside:with_gradients"]
 def with_gradients(n, places, size, entries):
     """Values, and the gradients of each output by (h, book); c makes z's gradient known."""
     h, c = random.normal(size=(2, n, places, size))
@@ -376,7 +376,7 @@ def train(x):
     return vae_of(8, (128,), 60)
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
+# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift", "beside:bits_of"]
 mine = bits_of(train(x_train.copy()))
 print(f"yours: {mine:.2f} bits per image; the baseline: {baseline:.2f}")
 assert mine < baseline - 0.5, "half a bit per image less than the baseline"
