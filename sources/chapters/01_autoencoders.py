@@ -26,7 +26,8 @@
 # %%
 import math
 
-from vae_course import datasets, models, networks, plots  # first: it chooses TensorFlow's settings
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import datasets, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -90,7 +91,7 @@ print("training images:", len(x_train), " validation:", len(x_valid), " test:", 
 
 # %%
 def error(x, x_hat):
-    """Equation (1.2): images [n, *shape] and their reconstructions -> mean squared error per pixel."""
+    """Equation (1.2): images, reconstructions [n, *shape] -> mean squared error per pixel."""
     return float(np.mean((x - x_hat) ** 2))
 
 # %% [markdown]
@@ -153,10 +154,9 @@ def adam(rate):
     steps = EPOCHS * (len(x_train) // BATCH_SIZE)
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(rate, steps))
 
+training = {"epochs": EPOCHS, "batch_size": BATCH_SIZE, "verbose": 0}
 by_hand.compile(optimizer=adam(5e-3), loss="mse")
-history = by_hand.fit(
-    x_train, x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, validation_data=(x_valid, x_valid), verbose=0
-)
+history = by_hand.fit(x_train, x_train, validation_data=(x_valid, x_valid), **training)
 ax = plots.history(history, "loss", ylabel="mean squared error per pixel")
 ax.set_ylim(bottom=0)
 plt.show()
@@ -170,11 +170,12 @@ plt.show()
 # improves, while the validation loss is taken at the end of the epoch.)
 
 # %% tags=["drift"]
+x_hat = by_hand.predict(x_valid, verbose=0)
 nothing_learned = error(x_valid, x_train.mean(axis=0))  # the best answer that ignores the image
-learned = error(x_valid, by_hand.predict(x_valid, verbose=0))
-assert learned < 0.6 * nothing_learned, "a code must help: better than always answering with the mean training image"
+learned = error(x_valid, x_hat)
+assert learned < 0.6 * nothing_learned, "a code must beat answering with the mean image"
 
-ax = plots.image_rows({"image": x_valid[:10], "reconstruction": by_hand.predict(x_valid[:10], verbose=0)})
+ax = plots.image_rows({"image": x_valid[:10], "reconstruction": x_hat[:10]})
 ax.set_title(f"validation images through a code of {LATENT_SIZE} numbers")
 plt.show()
 
@@ -234,9 +235,10 @@ def project(pca, x):
 
 spectrum = PCA(svd_solver="full").fit(flat(x_train))  # all components, in 64-bit numbers below
 pca = PCA(LATENT_SIZE, svd_solver="full").fit(flat(x_train))
-lost = spectrum.explained_variance_[LATENT_SIZE:].sum() * (1 - 1 / len(x_train))  # scikit-learn divides by N - 1
+left_out = spectrum.explained_variance_[LATENT_SIZE:].sum()
+lost = left_out * (1 - 1 / len(x_train))  # scikit-learn divides by N - 1
 optimum = error(x_train, project(pca, x_train))
-assert np.isclose(optimum, lost / pixels, rtol=1e-3), "PCA's error is the variance of the axes it leaves out, (1.4)"
+assert np.isclose(optimum, lost / pixels, rtol=1e-3), "(1.4): the variance of the axes left out"
 
 # %% [markdown]
 # **Predict.** The linear autoencoder knows nothing of variances or principal axes. It starts from random weights and goes
@@ -244,11 +246,11 @@ assert np.isclose(optimum, lost / pixels, rtol=1e-3), "PCA's error is the varian
 
 # %% tags=["drift"]
 linear = models.Autoencoder(
-    networks.mlp_encoder(shape, LATENT_SIZE, hidden=()), networks.mlp_decoder(LATENT_SIZE, shape, hidden=())
+    networks.mlp_encoder(shape, LATENT_SIZE, hidden=()),
+    networks.mlp_decoder(LATENT_SIZE, shape, hidden=()),
 )
 linear.compile(optimizer=adam(3e-2))
-history = linear.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
-
+history = linear.fit(x_train, **training)
 for name, part in (("training", x_train), ("validation", x_valid)):
     ratio = error(part, linear.reconstruct(part)) / error(part, project(pca, part))
     print(f"{name}: the linear autoencoder's error is {ratio:.4f} times PCA's")
@@ -258,7 +260,7 @@ ratio = error(x_train, linear.reconstruct(x_train)) / optimum
 assert ratio > 1 - 1e-4, "no linear autoencoder has a smaller training error than PCA"
 assert ratio < 1.02, "trained long enough, it comes within 2 % of PCA's exact error"
 ratio = error(x_valid, linear.reconstruct(x_valid)) / error(x_valid, project(pca, x_valid))
-assert abs(ratio - 1) < 0.02, "nearly the same map, so nearly the same error on new images too"
+assert abs(ratio - 1) < 0.02, "nearly the same map, nearly the same error on new images"
 
 # %% [markdown]
 # The two errors differ by far less than 2 %. On the training part a linear autoencoder cannot beat PCA. On the validation
@@ -278,16 +280,17 @@ print("|cosine| between column j and component j:", cosines.round(2))
 print("principal angles between the two spaces:  ", angles.round(1), "degrees")
 
 # %%
-assert angles.max() < 15, "the columns of B span the same space as the first principal components"
+assert angles.max() < 15, "the columns of B span the space of the first principal components"
 assert cosines.min() < 0.97, "single axes need not agree: the loss does not see them"
 correlation = np.corrcoef(linear.encode(x_train).T)
 off_diagonal = np.abs(correlation - np.eye(LATENT_SIZE)).max()
-assert off_diagonal > 0.05, "PCA's codes are uncorrelated; nothing asks that of the autoencoder's"
+assert off_diagonal > 0.05, "PCA's codes are uncorrelated; the autoencoder's need not be"
 
 # %% tags=["drift"]
 patterns = {"PCA's components": pca.components_, "columns of B": unit}
 scale = 2 * max(np.abs(rows).max() for rows in patterns.values())
-plots.image_rows({name: 0.5 + rows.reshape(-1, *shape) / scale for name, rows in patterns.items()})
+gray = {name: 0.5 + rows.reshape(-1, *shape) / scale for name, rows in patterns.items()}
+plots.image_rows(gray)
 plt.show()
 
 # %% [markdown]
@@ -315,17 +318,19 @@ random = np.random.default_rng(SEED)
 t = random.uniform(-1, 1, 500)
 points = np.stack([1.6 * t, 1.5 * t**2], axis=1) + 0.08 * random.normal(size=(500, 2))
 points = (points - points.mean(axis=0)).astype("float32")
-bend = models.Autoencoder(networks.mlp_encoder((2,), 1, (32, 32)), networks.mlp_decoder(1, (2,), (32, 32)))
+bend = models.Autoencoder(
+    networks.mlp_encoder((2,), 1, (32, 32)), networks.mlp_decoder(1, (2,), (32, 32))
+)
 bend.compile(optimizer=keras.optimizers.Adam(5e-3))
 bend.fit(points, epochs=150, batch_size=50, verbose=0)
-line = PCA(1).fit(points)
-flat_points = line.inverse_transform(line.transform(points))
-assert error(points, bend.reconstruct(points)) < 0.5 * error(points, flat_points), "a curve fits better"
+curve = bend.reconstruct(points)[np.argsort(bend.encode(points)[:, 0])]
+line = project(PCA(1).fit(points), points)
+ratio = error(points, bend.reconstruct(points)) / error(points, line)
+assert ratio < 0.5, "a curve fits better"
 figure, ax = plt.subplots(figsize=(6, 3.2))
 ax.plot(*points.T, ".", color=plots.COLORS[9], markersize=3, label="data")
-ax.plot(*flat_points.T, color=plots.COLORS[1], label="PCA: a line")
-along = np.argsort(bend.encode(points)[:, 0])
-ax.plot(*bend.reconstruct(points[along]).T, color=plots.COLORS[0], label="autoencoder: a curve")
+ax.plot(*line.T, color=plots.COLORS[1], label="PCA: a line")
+ax.plot(*curve.T, color=plots.COLORS[0], label="autoencoder: a curve")
 ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 ax.legend(loc="upper center")
 plt.show()
@@ -346,24 +351,22 @@ conv = models.Autoencoder(
     networks.conv_decoder(LATENT_SIZE, shape, filters=(32, 16), units=64),
 )
 conv.compile(optimizer=adam(5e-3))
-history = conv.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
-
+conv.fit(x_train, **training)
 trained = {"linear": linear, "deep": deep, "convolutional": conv}
-errors = {
-    name: {"training": error(x_train, model.reconstruct(x_train)), "validation": error(x_valid, model.reconstruct(x_valid))}
-    for name, model in trained.items()
-}
+errors = {}
+for name, model in trained.items():
+    errors[name] = [error(x, model.reconstruct(x)) for x in (x_train, x_valid)]
 
 # %% tags=["drift"]
 for name, model in trained.items():
-    record = errors[name]
-    print(f"{name:14s} {model.count_params():7d} weights   training {record['training']:.4f}   "
-          f"validation {record['validation']:.4f}")  # fmt: skip
+    on_train, on_valid = errors[name]
+    print(f"{name:14s} {model.count_params():7d} weights", end="   ")
+    print(f"training {on_train:.4f}   validation {on_valid:.4f}")
 
 best_flat = error(x_valid, project(pca, x_valid))
 for name in ("deep", "convolutional"):
-    assert errors[name]["validation"] < 0.8 * best_flat, f"{name}: a curved map beats every flat one of equal code size"
-assert errors["deep"]["training"] < errors["deep"]["validation"], "the training error flatters a flexible model"
+    assert errors[name][1] < 0.8 * best_flat, f"{name}: a curved map beats every flat one"
+assert errors["deep"][0] < errors["deep"][1], "training error flatters a flexible model"
 
 # %% [markdown]
 # Both curved models clearly beat the linear one where it counts, on images that none of them was trained on: the check
@@ -376,19 +379,21 @@ assert errors["deep"]["training"] < errors["deep"]["validation"], "the training 
 # %% tags=["drift"]
 sizes = np.arange(1, min(4 * LATENT_SIZE, pixels) + 1)
 centered = flat(x_valid) - spectrum.mean_
-coordinates = centered @ spectrum.components_.T  # of validation images along all training axes
-flat_errors = [(np.sum(centered**2) - np.sum(coordinates[:, :d] ** 2)) / centered.size for d in sizes]
-as_good = int(sizes[np.argmax(np.array(flat_errors) <= errors["deep"]["validation"])])
-assert flat_errors[as_good - 1] <= errors["deep"]["validation"], "PCA catches up within four times the code size"
-assert as_good >= 1.5 * LATENT_SIZE, "PCA needs at least half as many numbers again to do as well"
+along = centered @ spectrum.components_.T  # coordinates along all training axes
+kept = [np.sum(along[:, :size] ** 2) for size in sizes]
+flat_errors = (np.sum(centered**2) - np.array(kept)) / centered.size
+target = errors["deep"][1]
+as_good = sizes[np.argmax(flat_errors <= target)]
+assert flat_errors[-1] <= target, "PCA catches up within four times the code size"
+assert as_good >= 1.5 * LATENT_SIZE, "PCA needs at least half as many numbers again"
 
 figure, ax = plt.subplots()
 ax.plot(sizes, flat_errors, ".-", color=plots.COLORS[7], label="PCA")
-for i, (name, record) in enumerate(errors.items()):
-    ax.plot(LATENT_SIZE, record["validation"], plots.MARKERS[i], color=plots.COLORS[i], label=f"{name} autoencoder")
-ax.axhline(errors["deep"]["validation"], color=plots.COLORS[1], linestyle=":", linewidth=1)
-ax.set_xlabel("code size $d$")
-ax.set_ylabel("mean squared error per pixel\n(validation)")
+for i, (name, (_, on_valid)) in enumerate(errors.items()):
+    style = {"marker": plots.MARKERS[i], "color": plots.COLORS[i], "linestyle": "none"}
+    ax.plot(LATENT_SIZE, on_valid, label=f"{name} autoencoder", **style)
+ax.axhline(target, color=plots.COLORS[1], linestyle=":", linewidth=1)
+ax.set(xlabel="code size $d$", ylabel="mean squared error per pixel\n(validation)")
 ax.set_ylim(bottom=0)
 ax.legend()
 plt.show()
@@ -413,34 +418,38 @@ plt.show()
 
 # %%
 def quantize(z, bits, low, high):
-    """Codes [n, d] as the decoder sees them after a round trip through whole numbers of `bits` bits."""
+    """Codes [n, d] as the decoder sees them, once stored in whole numbers of `bits` bits."""
     top = 2**bits - 1
-    stored = np.rint(top * (np.clip(z, low, high) - low) / (high - low))  # what the file would hold: 0 ... top
+    stored = np.rint(top * (np.clip(z, low, high) - low) / (high - low))  # 0 ... top
     return low + (high - low) * stored / top
 
 bits = np.arange(2, 9)
 codes = {"deep autoencoder": deep.encode, "PCA": lambda x: pca.transform(flat(x))}
-images = {"deep autoencoder": deep.decode, "PCA": lambda z: pca.inverse_transform(z).reshape(-1, *shape)}
+images = {"deep autoencoder": deep.decode}
+images["PCA"] = lambda z: pca.inverse_transform(z).reshape(-1, *shape)
 quantized = {}
 for name in codes:
-    low, high = codes[name](x_train).min(axis=0), codes[name](x_train).max(axis=0)
-    z = codes[name](x_valid)
-    quantized[name] = [error(x_valid, images[name](quantize(z, b, low, high))) for b in bits]
+    z_train, z = codes[name](x_train), codes[name](x_valid)
+    low, high = z_train.min(axis=0), z_train.max(axis=0)
+    decoded = [images[name](quantize(z, b, low, high)) for b in bits]
+    quantized[name] = [error(x_valid, x_hat) for x_hat in decoded]
 
 # %% tags=["drift"]
-full = errors["deep"]["validation"]
-assert quantized["deep autoencoder"][-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
-assert quantized["deep autoencoder"][0] > 1.2 * full, "two bits for each number are too few"
-assert quantized["deep autoencoder"][-1] < 0.8 * quantized["PCA"][-1], "at the same bytes the curved code is better"
-enough = {name: int(bits[np.argmax(np.array(v) < 1.1 * v[-1])]) for name, v in quantized.items()}
+full, ours, flat_map = errors["deep"][1], quantized["deep autoencoder"], quantized["PCA"]
+assert ours[-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
+assert ours[0] > 1.2 * full, "two bits for each number are too few"
+assert ours[-1] < 0.8 * flat_map[-1], "at the same bytes the curved code is better"
+little = {name: np.array(values) < 1.1 * values[-1] for name, values in quantized.items()}
+enough = {name: int(bits[np.argmax(values)]) for name, values in little.items()}
 print("bits that lose less than a tenth:", enough)
-print(f"raw {pixels} bytes, code of 32-bit numbers {4 * LATENT_SIZE} bytes, code of 8-bit numbers {LATENT_SIZE} bytes")
+print(f"raw {pixels} bytes, code of 32-bit numbers {4 * LATENT_SIZE} bytes,", end=" ")
+print(f"code of 8-bit numbers {LATENT_SIZE} bytes")
 figure, ax = plt.subplots()
 for i, (name, values) in enumerate(quantized.items()):
     ax.plot(bits, values, plots.MARKERS[i] + "-", label=name)
+to_bytes, to_bits = lambda b: LATENT_SIZE * b / 8, lambda v: 8 * v / LATENT_SIZE
+ax.secondary_xaxis("top", functions=(to_bytes, to_bits)).set_xlabel("bytes per image")
 ax.set_xlabel(f"bits for each of {LATENT_SIZE} numbers")
-in_bytes = ax.secondary_xaxis("top", functions=(lambda b: LATENT_SIZE * b / 8, lambda v: 8 * v / LATENT_SIZE))
-in_bytes.set_xlabel("bytes per image")
 ax.set_ylabel("mean squared error per pixel\n(validation)")
 ax.set_ylim(bottom=0)
 ax.legend()
@@ -459,7 +468,8 @@ plt.show()
 # %%
 decoder_bytes = 4 * deep.decoder.count_params()
 break_even = math.ceil(decoder_bytes / (pixels - LATENT_SIZE))
-print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, sending it along has paid off")
+print(f"the decoder takes {decoder_bytes} bytes;", end=" ")
+print(f"from {break_even} images on, sending it along has paid off")
 
 # %% [markdown]
 # ### As a description of an image
@@ -470,19 +480,21 @@ print(f"the decoder takes {decoder_bytes} bytes; from {break_even} images on, se
 # of the codes). The test part then gives the result, once for each description, and has no influence on any choice.
 
 # %% tags=["drift"]
-views = {"raw pixels": flat, "PCA": codes["PCA"], "linear": linear.encode, "deep": deep.encode, "convolutional": conv.encode}
+views = {"raw pixels": flat, "PCA": codes["PCA"]}
+views |= {name: model.encode for name, model in trained.items()}
 accuracy = {}
 for name, view in views.items():
-    fitted = [KNeighborsClassifier(k).fit(view(x_train), y_train) for k in (1, 3, 5, 9, 15)]
-    best = max(fitted, key=lambda classifier: classifier.score(view(x_valid), y_valid))
-    accuracy[name] = best.score(view(x_test), y_test)
+    z_train, z_valid, z_test = [view(x) for x in (x_train, x_valid, x_test)]
+    fitted = [KNeighborsClassifier(k).fit(z_train, y_train) for k in (1, 3, 5, 9, 15)]
+    best = max(fitted, key=lambda classifier: classifier.score(z_valid, y_valid))
+    accuracy[name] = best.score(z_test, y_test)
+    size = z_test.shape[1]
+    print(f"{name:14s} {size:4d} numbers   test accuracy {100 * accuracy[name]:.0f} %")
 chance = np.bincount(y_test).max() / len(y_test)
-assert accuracy["deep"] > 5 * chance, "no label was used in training, and still the codes know the class"
-assert accuracy["raw pixels"] > max(accuracy["PCA"], accuracy["deep"]), "a few numbers lose something about the class"
-assert accuracy["deep"] > accuracy["PCA"] - 0.02, "the curved code describes the class at least as well as PCA's"
-
-for name, view in views.items():
-    print(f"{name:14s} {view(x_test).shape[1]:4d} numbers   test accuracy {100 * accuracy[name]:.0f} %")
+raw, flat_map, curved = [accuracy[name] for name in ("raw pixels", "PCA", "deep")]
+assert curved > 5 * chance, "no label was used in training, and still the codes know the class"
+assert raw > max(flat_map, curved), "a few numbers lose something about the class"
+assert curved > flat_map - 0.02, "the curved code describes the class as well as PCA's"
 
 # %% [markdown]
 # With far fewer numbers than pixels, the codes keep most of what tells the classes apart, though no label was used to
@@ -496,11 +508,13 @@ for name, view in views.items():
 # smaller bottleneck costs quality, but it gives us a map.
 
 # %% tags=["drift"]
-plane = models.Autoencoder(networks.mlp_encoder(shape, 2, hidden=HIDDEN), networks.mlp_decoder(2, shape, hidden=HIDDEN[::-1]))
+plane = models.Autoencoder(
+    networks.mlp_encoder(shape, 2, hidden=HIDDEN),
+    networks.mlp_decoder(2, shape, hidden=HIDDEN[::-1]),
+)
 plane.compile(optimizer=adam(5e-3))
-history = plane.fit(x_train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
+plane.fit(x_train, **training)
 map_train = plane.encode(x_train)
-
 ax = plots.latent_scatter(map_train[:2000], y_train[:2000], label_names=data.label_names)
 ax.set_title("codes of training images")
 plt.show()
@@ -526,13 +540,13 @@ last.set_weights([10 * w for w in last.get_weights()])
 kernel, bias = first.get_weights()
 first.set_weights([kernel / 10, bias])
 
-before, after = error(x_valid, plane.reconstruct(x_valid)), error(x_valid, wide.reconstruct(x_valid))
-assert np.isclose(before, after, rtol=1e-3), "the same function from image to image, so the same loss"
+before, after = [error(x_valid, model.reconstruct(x_valid)) for model in (plane, wide)]
+assert np.isclose(before, after, rtol=1e-3), "the same function of images, so the same loss"
 ratio = wide.encode(x_valid).std() / plane.encode(x_valid).std()
 assert np.isclose(ratio, 10, rtol=1e-3), "and yet every code is ten times as large"
 many = np.random.default_rng(SEED).normal(size=(1000, 2))
-spread, spread_wide = plane.decode(many).std(axis=0).mean(), wide.decode(many).std(axis=0).mean()
-assert spread_wide < 0.6 * spread, "on a wide map standard normal codes all fall near one place"
+spread, spread_wide = [model.decode(many).std(axis=0).mean() for model in (plane, wide)]
+assert spread_wide < 0.6 * spread, "on the wide map normal codes all fall near one place"
 print("codes are", round(float(ratio)), "times as large, the loss is the same")
 
 # %% tags=["drift"]
@@ -553,12 +567,13 @@ plt.show()
 
 # %% tags=["drift"]
 ones = x_valid[y_valid == 1]
-first_image, second_image = ones[0], ones[np.argmax(((ones - ones[0]) ** 2).sum(axis=(1, 2, 3)))]
-steps = np.linspace(0, 1, 7)[:, None, None, None]
-blend = (1 - steps) * first_image + steps * second_image
-z = deep.encode(np.stack([first_image, second_image]))
-walk = deep.decode((1 - steps[:, 0, 0]) * z[0] + steps[:, 0, 0] * z[1])
-plots.image_rows({"blend of pixels": blend, "blend of codes": walk})
+first = ones[0]
+last = ones[np.argmax(((ones - first) ** 2).sum(axis=(1, 2, 3)))]  # the one least like it
+steps = np.linspace(0, 1, 7)[:, None]
+blend = (1 - steps) * first.ravel() + steps * last.ravel()
+z = deep.encode(np.stack([first, last]))
+walk = deep.decode((1 - steps) * z[0] + steps * z[1])
+plots.image_rows({"blend of pixels": blend.reshape(-1, *shape), "blend of codes": walk})
 plt.show()
 
 # %% [markdown]
@@ -600,12 +615,13 @@ plt.show()
 
 # %%
 def sources(codes, n=2000):
-    """Random codes from three distributions: a dictionary of arrays [n, d], for training codes [N, d]."""
+    """Random codes from three distributions, for training codes [N, d]: {name: [n, d]}."""
     random = np.random.default_rng(SEED)
+    size, mean = (n, codes.shape[1]), codes.mean(axis=0)
     return {
-        "box": random.uniform(codes.min(axis=0), codes.max(axis=0), size=(n, codes.shape[1])),
-        "standard normal": random.normal(size=(n, codes.shape[1])),
-        "fitted normal": random.multivariate_normal(codes.mean(axis=0), np.cov(codes.T), size=n),
+        "box": random.uniform(codes.min(axis=0), codes.max(axis=0), size=size),
+        "standard normal": random.normal(size=size),
+        "fitted normal": random.multivariate_normal(mean, np.cov(codes.T), size=n),
     }
 
 def holes(model):
@@ -613,22 +629,23 @@ def holes(model):
     codes = model.encode(x_train)
     neighbors = NearestNeighbors(n_neighbors=1).fit(codes)
     radius = np.quantile(neighbors.kneighbors(model.encode(x_valid))[0], 0.95)
-    return {name: float(np.mean(neighbors.kneighbors(z)[0] > radius)) for name, z in sources(codes).items()}
+    in_hole = {name: neighbors.kneighbors(z)[0] > radius for name, z in sources(codes).items()}
+    return {name: float(np.mean(values)) for name, values in in_hole.items()}
 
 # %% tags=["drift"]
-shares = {"code size 2": holes(plane), f"code size {LATENT_SIZE}": holes(deep)}
-low, high = shares["code size 2"], shares[f"code size {LATENT_SIZE}"]
+low, high = holes(plane), holes(deep)
 assert low["box"] > 0.25, "a large part of even a flat map is empty"
 assert high["box"] > low["box"], "more code axes, more empty land"
 assert high["box"] > 0.6, "with four axes most of the box is empty"
-assert min(high.values()) > 0.12, "every source falls into holes at least twice as often as real images do"
+assert min(high.values()) > 0.12, "every source: twice as often in holes as real images"
 
 figure, ax = plt.subplots()
-for i, (name, record) in enumerate(shares.items()):
-    bars = ax.bar(np.arange(3) + 0.4 * i, record.values(), width=0.36, hatch=("", "//")[i], edgecolor="white", label=name)
+for i, (size, shares) in enumerate({2: low, LATENT_SIZE: high}.items()):
+    style = {"width": 0.36, "hatch": ("", "//")[i], "edgecolor": "white"}
+    bars = ax.bar(np.arange(3) + 0.4 * i, shares.values(), label=f"code size {size}", **style)
     ax.bar_label(bars, fmt="{:.0%}")
 ax.axhline(0.05, color="black", linestyle=":", label="real images")
-ax.set_xticks(np.arange(3) + 0.2, record)
+ax.set_xticks(np.arange(3) + 0.2, list(low))
 ax.set_ylabel("share of codes in holes")
 ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 plt.show()
@@ -660,18 +677,20 @@ plt.show()
 # along with everything else. Do the holes show in the images?
 
 # %% tags=["drift"]
-random_codes = sources(deep.encode(x_train))
-decoded = {"real codes": deep.reconstruct(x_valid)} | {name: deep.decode(z) for name, z in random_codes.items()}
 nearest_image = NearestNeighbors(n_neighbors=1).fit(flat(x_train))
+
 def to_nearest(images):
     """Median squared distance per pixel from images to the nearest training image."""
     return float(np.median(nearest_image.kneighbors(flat(images))[0] ** 2) / pixels)
 
-strangeness = {name: to_nearest(images[:500]) / to_nearest(decoded["real codes"]) for name, images in decoded.items()}
-assert strangeness["box"] > 1.5, "codes from the box decode to images unlike any training image"
-assert strangeness["fitted normal"] > 1.05, "and even a fitted normal gives stranger images than real codes do"
+decoded = {"real codes": deep.reconstruct(x_valid)}
+decoded |= {name: deep.decode(z) for name, z in sources(deep.encode(x_train)).items()}
+usual = to_nearest(decoded["real codes"])
+strangeness = {name: to_nearest(images[:500]) / usual for name, images in decoded.items()}
+assert strangeness["box"] > 1.5, "codes from the box decode to unlikely images"
+assert strangeness["fitted normal"] > 1.05, "a fitted normal: stranger than real codes, too"
 
-plots.image_rows({f"{name}  {strangeness[name]:.1f}": images[:10] for name, images in decoded.items()})
+plots.image_rows({f"{name}  {strangeness[name]:.1f}": x[:10] for name, x in decoded.items()})
 plt.show()
 
 # %% [markdown]
@@ -709,8 +728,9 @@ print(f"PCA            {error(x_test, project(pca, x_test)):.4f}")
 for name, model in trained.items():
     print(f"{name:14s} {error(x_test, model.reconstruct(x_test)):.4f}")
 
+flat_error = error(x_test, project(pca, x_test))
 for name in ("deep", "convolutional"):
-    ratio = error(x_test, trained[name].reconstruct(x_test)) / error(x_test, project(pca, x_test))
+    ratio = error(x_test, trained[name].reconstruct(x_test)) / flat_error
     assert ratio < 0.8, f"{name}: what held on the validation part holds on the test part"
 
 # %% [markdown]

@@ -21,8 +21,10 @@
 # conditional mean are.
 #
 # **Level:** beginner, section 8 intermediate · **Time:** 75 minutes reading, 2 minutes computing
+
 # %%
-from vae_course import datasets, models, networks, plots  # first: it chooses TensorFlow's settings
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import datasets, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -32,9 +34,10 @@ import tensorflow_probability as tfp
 from scipy import ndimage
 
 plots.use_style()
+
 # %%
 DATASET = "faces"  # or "mnist" or "fashion_mnist"; the text speaks of the faces
-TRAIN_SIZE = 20_000  # at most so many images, so that large data sets take minutes and not hours
+TRAIN_SIZE = 20_000  # images at most: large data sets take minutes and not hours
 EPOCHS = 25
 BATCH_SIZE = 128
 LATENT_SIZE = 32
@@ -46,15 +49,17 @@ data = datasets.load(DATASET)
 x_train, x_valid = data.x_train[:TRAIN_SIZE], data.x_valid[:500]
 shape = x_train.shape[1:]
 print(data)
-plots.schematic(
-    {"x": (0, 0, "observed", "$x$"), "corrupt": (1.6, 0, "text", "corruption"), "noisy": (3.2, 0, "observed", r"$\tilde x$"),
-     "encoder": (4.7, 0, "network"), "z": (6.1, 0, "variable", "$z$"), "decoder": (7.5, 0, "network"),
-     "x_hat": (9.0, 0, "text", r"$\hat x$")},
-    [("x", "corrupt"), ("corrupt", "noisy"), ("noisy", "encoder"), ("encoder", "z"), ("z", "decoder"), ("decoder", "x_hat"),
-     ("x_hat", "x", {"bend": -0.18, "color": plots.COLORS[3], "label": "compare with the clean example"})],
-    unit=0.75,
-)  # fmt: skip
+compare = {"bend": -0.18, "color": plots.COLORS[3], "label": "compare with the clean example"}
+nodes = {
+    "x": (0, 0, "observed", "$x$"), "corrupt": (1.6, 0, "text", "corruption"),
+    "noisy": (3.2, 0, "observed", r"$\tilde x$"), "encoder": (4.7, 0, "network"),
+    "z": (6.1, 0, "variable", "$z$"), "decoder": (7.5, 0, "network"),
+    "x_hat": (9.0, 0, "text", r"$\hat x$"),
+}  # fmt: skip
+path = [*zip(nodes, list(nodes)[1:]), ("x_hat", "x", compare)]  # each to the next, and back
+plots.schematic(nodes, path, unit=0.75)
 plt.show()
+
 # %% [markdown]
 # This is a denoising autoencoder: the network sees the corrupted $\tilde x$, and its output is compared with the clean $x$.
 # To do well it must learn what clean data look like, and that is the subject of this chapter.
@@ -82,20 +87,23 @@ plt.show()
 # told that the model is training. For the second, many people reach for `Dropout`.
 #
 # **Predict.** What does `Dropout(0.5)` make of an image whose pixels are all 1?
+
 # %%
 ones = np.ones((1, 1000), "float32")
 dropped = np.array(keras.layers.Dropout(0.5, seed=0)(ones, training=True))
 print("values after Dropout:", np.unique(dropped).tolist())
+
 # %% [markdown]
 # Zeros and twos. Dropout divides the pixels that it keeps by $1 - r$, so that the *sum* that a later layer
 # computes stays the same on average. Lost packets do no such thing: the pixels that arrive are as bright as
 # ever. To imitate this, we must leave the kept pixels alone, so we write our own layer. It takes eight lines,
 # plus one that lets Keras save a model that contains it. Which of the two layers is better to *train* with is
 # another question, and section 7 measures it.
+
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class Masking(keras.layers.Layer):
-    """Each number becomes 0 with probability `rate` and stays as it is otherwise: any shape -> the same shape."""
+    """Each number becomes 0 with probability `rate`, else stays: shape kept."""
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -104,6 +112,7 @@ class Masking(keras.layers.Layer):
     def call(self, x, training=False):
         keep = keras.random.uniform(keras.ops.shape(x), seed=self.random) >= self.rate
         return keras.ops.where(keep, x, 0.0) if training else x
+
 # %% [markdown]
 # `SeedGenerator` hands out a new seed at every call, so the noise is fresh each time, and yet the whole run can
 # be repeated. A plain `numpy` generator would not work: Keras traces `call` once (records its operations
@@ -112,10 +121,11 @@ class Masking(keras.layers.Layer):
 # Salt and pepper needs one uniform random number for each pixel. If the number is below $r/2$, the pixel becomes
 # pepper (dark); if it is between $r/2$ and $r$, the pixel becomes salt (bright). The layer takes the darkest and
 # the brightest value as arguments, because signals have no 0 and 1.
+
 # %%
 @keras.saving.register_keras_serializable("chapter_02")
 class SaltAndPepper(keras.layers.Layer):
-    """Each number becomes `low` or `high` with probability `rate` / 2 each: any shape -> the same shape."""
+    """Each number becomes `low` or `high`, with probability `rate` / 2 each: shape kept."""
 
     def __init__(self, rate, low=0.0, high=1.0, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -124,20 +134,28 @@ class SaltAndPepper(keras.layers.Layer):
 
     def call(self, x, training=False):
         u = keras.random.uniform(keras.ops.shape(x), seed=self.random)
-        spoiled = keras.ops.where(u < self.rate / 2, self.low, keras.ops.where(u < self.rate, self.high, x))
-        return spoiled if training else x
+        extreme = keras.ops.where(u < self.rate / 2, self.low, self.high)
+        return keras.ops.where(u < self.rate, extreme, x) if training else x
+
 # %% [markdown]
 # We give the three corruptions names, and make one corrupted copy of the validation images with each. Every
 # method below is measured on these same copies, so that none is lucky with the noise.
+
 # %% tags=["drift"]
 corruptions = {
     "gaussian": keras.layers.GaussianNoise(SIGMA, seed=1),
     "masking": Masking(0.5, seed=2),
     "salt and pepper": SaltAndPepper(0.3, seed=3),
 }
-noisy_valid = {name: np.array(layer(x_valid, training=True)) for name, layer in corruptions.items()}
-plots.image_rows({"clean": x_valid[:10]} | {name: noisy[:10] for name, noisy in noisy_valid.items()})
+
+def spoil(x, corruption):
+    return np.array(corruption(x, training=True))
+
+noisy_valid = {name: spoil(x_valid, layer) for name, layer in corruptions.items()}
+rows = {"clean": x_valid} | noisy_valid
+plots.image_rows({name: images[:10] for name, images in rows.items()})
 plt.show()
+
 # %% [markdown]
 # Gaussian noise leaves the outlines of the faces; masking turns half of the pixels black; salt and pepper puts
 # white and black dots everywhere. (The first row holds ten clean validation images, the rows below it their
@@ -145,14 +163,18 @@ plt.show()
 #
 # The next cell is a check, as in every section: it stops with a message if a claim of the text does not hold on
 # your machine.
+
 # %%
-kept = noisy_valid["masking"] != 0
+masked, kept = noisy_valid["masking"], noisy_valid["masking"] != 0
+grays = (x_valid > 0) & (x_valid < 1)
+changed = np.mean(noisy_valid["salt and pepper"][grays] != x_valid[grays])
+layer = corruptions["masking"]
 assert set(np.unique(dropped)) == {0.0, 2.0}, "Dropout at rate 0.5 doubles what it keeps"
-assert np.array_equal(noisy_valid["masking"][kept], x_valid[kept]), "masking leaves kept pixels alone"
-changed = np.mean((noisy_valid["salt and pepper"] != x_valid)[(x_valid > 0) & (x_valid < 1)])
+assert np.array_equal(masked[kept], x_valid[kept]), "masking leaves kept pixels alone"
 assert abs(changed - 0.3) < 0.02, "a share of 0.3 of the gray pixels becomes salt or pepper"
-assert np.array_equal(corruptions["masking"](x_valid[:2]), x_valid[:2]), "outside training nothing is spoiled"
-assert Masking.from_config(corruptions["masking"].get_config()).rate == 0.5, "Keras can store the layer and bring it back"
+assert np.array_equal(layer(x_valid[:2]), x_valid[:2]), "outside training nothing is spoiled"
+assert Masking.from_config(layer.get_config()).rate == 0.5, "Keras can store the layer"
+
 # %% [markdown]
 # ## 2. How good is a repair?
 #
@@ -178,17 +200,19 @@ assert Masking.from_config(corruptions["masking"].get_config()).rate == 0.5, "Ke
 # images, and noise in a region of even brightness lowers it a lot. TensorFlow has both measures. Its SSIM window
 # is 11 pixels wide by default, too large for a picture 8 pixels wide; we use 7 everywhere. And since a pixel
 # outside [0, 1] cannot be shown, every method's result is clipped to this range before it is measured.
+
 # %%
 def scores(x_hat, x):
-    """Mean PSNR (dB) and mean SSIM of repaired images [n, height, width, channels], clipped to [0, 1]."""
+    """Mean PSNR (dB) and SSIM of repaired images [n, height, width, channels], clipped."""
     x_hat = tf.clip_by_value(tf.cast(x_hat, "float32"), 0.0, 1.0)
     psnr, ssim = tf.image.psnr(x_hat, x, 1.0), tf.image.ssim(x_hat, x, 1.0, filter_size=7)
     return float(tf.reduce_mean(psnr)), float(tf.reduce_mean(ssim))
 
+noisy = noisy_valid["gaussian"]
+unclipped = float(tf.reduce_mean(tf.image.psnr(noisy, x_valid, 1.0)))
+assert abs(unclipped - -20 * np.log10(SIGMA)) < 0.1, "(2.5): -20 log10(sigma) before clipping"
+assert scores(noisy, x_valid)[0] > unclipped, "clipping to the possible range removes error"
 
-unclipped = float(tf.reduce_mean(tf.image.psnr(noisy_valid["gaussian"], x_valid, 1.0)))
-assert abs(unclipped - -20 * np.log10(SIGMA)) < 0.1, "the PSNR of Gaussian noise is -20 log10(sigma), (2.5)"
-assert scores(noisy_valid["gaussian"], x_valid)[0] > unclipped, "clipping to the possible range removes error"
 # %% [markdown]
 # ## 3. What can a filter do?
 #
@@ -200,41 +224,41 @@ assert scores(noisy_valid["gaussian"], x_valid)[0] > unclipped, "clipping to the
 # Each filter has one number to choose, its width. A fair comparison chooses it on validation data, with as much
 # care as we spend on the network. To beat a filter with a carelessly chosen width proves nothing. The filters see
 # the unclipped noisy image, as the networks will.
+
 # %%
 def gaussian_filter(noisy, width):
     return ndimage.gaussian_filter(noisy, (0, width, width, 0))
 
-
 def median_filter(noisy, width):
     return ndimage.median_filter(noisy, (1, width, width, 1))
-
 
 FILTERS = {
     "gaussian filter": (gaussian_filter, (0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3, 1.6, 2.0)),
     "median filter": (median_filter, (1, 2, 3, 4, 5, 7)),
 }
 
-
 def best_width(name, noisy, clean):
     """The width of the filter `name` with the highest mean PSNR."""
     function, widths = FILTERS[name]
     return max(widths, key=lambda width: scores(function(noisy, width), clean)[0])
+
 # %% [markdown]
 # **Predict.** Which filter wins against which corruption?
+
 # %% tags=["drift"]
-widths, results = {}, {}
+widths, results, psnr = {}, {}, {}
 for noise, noisy in noisy_valid.items():
-    results[noise] = {"nothing": noisy}
+    row = results[noise] = {"nothing": noisy}
     for name, (function, _) in FILTERS.items():
         widths[noise, name] = best_width(name, noisy, x_valid)
-        results[noise][name] = function(noisy, widths[noise, name])
-    table = ", ".join(f"{name} {scores(x_hat, x_valid)[0]:.1f} dB" for name, x_hat in results[noise].items())
-    print(f"{noise}: {table}")
+        row[name] = function(noisy, widths[noise, name])
+    values = psnr[noise] = {name: scores(x_hat, x_valid)[0] for name, x_hat in row.items()}
+    print(f"{noise}:", ", ".join(f"{name} {value:.1f} dB" for name, value in values.items()))
 
-psnr = {noise: {name: scores(x_hat, x_valid)[0] for name, x_hat in row.items()} for noise, row in results.items()}
-assert psnr["gaussian"]["gaussian filter"] > psnr["gaussian"]["nothing"] + 2, "averaging removes Gaussian noise"
-salt = psnr["salt and pepper"]
-assert salt["median filter"] > salt["gaussian filter"] + 1, "the median ignores a few wild values, the mean does not"
+gaussian, salt = psnr["gaussian"], psnr["salt and pepper"]
+assert gaussian["gaussian filter"] > gaussian["nothing"] + 2, "averaging removes Gaussian noise"
+assert salt["median filter"] > salt["gaussian filter"] + 1, "a median ignores a few wild values"
+
 # %% [markdown]
 # The Gaussian filter suits Gaussian noise, because it averages, and independent errors cancel in a mean. The
 # median filter suits salt and pepper: the dots are outliers, and a median does not move with them. Neither filter
@@ -255,19 +279,26 @@ assert salt["median filter"] > salt["gaussian filter"] + 1, "the median ignores 
 # With Keras this takes two lines: make noisy copies, then `fit(noisy, clean)`. We first do this by hand on only
 # 500 images, where a weakness shows quickly. `new_networks` returns an untrained encoder and decoder, of the
 # kind used in chapter 01.
+
 # %%
 def new_networks(shape=shape, latent_size=LATENT_SIZE, hidden=HIDDEN):
     encoder = networks.mlp_encoder(shape, latent_size, hidden=hidden)
     return encoder, networks.mlp_decoder(latent_size, shape, hidden=hidden)
 
+def trained(model, *arrays, **options):
+    """The model, compiled and fitted; its `history` holds the curves."""
+    model.compile()
+    options = {"batch_size": BATCH_SIZE, "epochs": EPOCHS, "verbose": 0} | options
+    model.fit(*arrays, **options)
+    return model
 
 few = x_train[:500]
-noisy_few = np.array(corruptions["gaussian"](few, training=True))
-by_hand = models.Autoencoder(*new_networks())
-by_hand.compile()
-history_fixed = by_hand.fit(
-    noisy_few, few, batch_size=64, epochs=100, validation_data=(noisy_valid["gaussian"], x_valid), verbose=0
-)
+short = {"batch_size": 64, "epochs": 100}
+by_hand = trained(
+    models.Autoencoder(*new_networks()), spoil(few, corruptions["gaussian"]), few,
+    validation_data=(noisy_valid["gaussian"], x_valid), **short,
+)  # fmt: skip
+
 # %% [markdown]
 # Here the noise was drawn once, before training, so every epoch presents exactly the same noisy copies. A large
 # network can use that: it learns by heart which speckle belongs to which face. `models.DenoisingAutoencoder`
@@ -275,23 +306,28 @@ history_fixed = by_hand.fit(
 # comes with different noise each time.
 #
 # **Predict.** Which of the two has the lower training loss? Which has the lower validation loss?
+
 # %%
-fresh = models.DenoisingAutoencoder(*new_networks(), keras.layers.GaussianNoise(SIGMA, seed=4))
-fresh.compile()
-history_fresh = fresh.fit(few, batch_size=64, epochs=100, validation_data=(x_valid,), verbose=0)
-ax = plots.history({"fixed noise": history_fixed, "fresh noise": history_fresh}, "loss", ylabel="mean squared error per pixel")
+noise = keras.layers.GaussianNoise(SIGMA, seed=4)
+fresh = models.DenoisingAutoencoder(*new_networks(), noise)
+trained(fresh, few, validation_data=(x_valid,), **short)
+histories = {"fixed noise": by_hand.history, "fresh noise": fresh.history}
+ax = plots.history(histories, "loss", ylabel="mean squared error per pixel")
 ax.set_yscale("log")
 plt.show()
+
 # %% [markdown]
 # Fixed noise has the lower training loss, fresh noise the lower validation loss. (The validation images of
 # `fresh` get fresh noise too, of the same strength.) With fixed noise the training error (solid) keeps falling,
 # while the validation error (dashed) soon stops: the gap between the two is what was learned by heart. With fresh
 # noise training is harder and the training error stays higher, but the validation error falls with it, and ends
 # lower. Learning a noise pattern by heart no longer pays, since the pattern never comes back.
+
 # %%
-fixed, again = history_fixed.history, history_fresh.history
-assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learned by heart, fresh noise cannot"
-assert again["val_loss"][-1] < 0.9 * fixed["val_loss"][-1], "fresh noise gives the better denoiser for new images"
+fixed, again = by_hand.history.history, fresh.history.history
+assert fixed["loss"][-1] < 0.8 * again["loss"][-1], "fixed noise can be learned by heart"
+assert again["val_loss"][-1] < 0.9 * fixed["val_loss"][-1], "fresh noise: better on new images"
+
 # %% [markdown]
 # Fresh noise is free data: it turns 500 images into an endless supply of noisy images, though of 500 faces only.
 # From here on we use `models.DenoisingAutoencoder`.
@@ -303,34 +339,36 @@ assert again["val_loss"][-1] < 0.9 * fixed["val_loss"][-1], "fresh noise gives t
 #
 # We train it, and one denoising autoencoder for each corruption, all with the same networks and the same
 # number of steps.
-# %%
-plain = models.Autoencoder(*new_networks())
-plain.compile()
-plain.fit(x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 
+# %%
+plain = trained(models.Autoencoder(*new_networks()), x_train)
 denoisers = {}
 for noise, corruption in corruptions.items():
-    denoisers[noise] = models.DenoisingAutoencoder(*new_networks(), corruption)
-    denoisers[noise].compile()
-    denoisers[noise].fit(x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+    denoiser = models.DenoisingAutoencoder(*new_networks(), corruption)
+    denoisers[noise] = trained(denoiser, x_train)
+
 # %% [markdown]
 # The next cell prints a table of every method's results on the validation images: in each column first PSNR in
 # dB, then SSIM. Below the table are the images with Gaussian noise and their repairs.
+
 # %% tags=["drift"]
 def show(table):
     """Print {noise: {name: (PSNR, SSIM)}}, a row for each name."""
     print(f"{'':18}" + "".join(f"{noise:>20}" for noise in table))
     for name in next(iter(table.values())):
-        print(f"{name:18}" + "".join("{:13.1f} {:6.2f}".format(*row[name]) for row in table.values()))
+        cells = ["{:13.1f} {:6.2f}".format(*row[name]) for row in table.values()]
+        print(f"{name:18}" + "".join(cells))
 
-
-for noise, noisy in noisy_valid.items():
-    results[noise]["plain autoencoder"] = plain.reconstruct(noisy)
-    results[noise]["denoiser"] = denoisers[noise].reconstruct(noisy)
-table = {noise: {name: scores(x_hat, x_valid) for name, x_hat in row.items()} for noise, row in results.items()}
+table = {}
+for noise, row in results.items():
+    row["plain autoencoder"] = plain.reconstruct(row["nothing"])
+    row["denoiser"] = denoisers[noise].reconstruct(row["nothing"])
+    table[noise] = {name: scores(x_hat, x_valid) for name, x_hat in row.items()}
 show(table)
-plots.image_rows({name: x_hat[:10] for name, x_hat in results["gaussian"].items()} | {"clean": x_valid[:10]})
+rows = results["gaussian"] | {"clean": x_valid}
+plots.image_rows({name: images[:10] for name, images in rows.items()})
 plt.show()
+
 # %% [markdown]
 # The four rows below the noisy images are the repairs. The filters leave a blotchy, soft picture. The plain
 # autoencoder gives blotchy faces with features that are not there: it has never met noise, and its encoder takes
@@ -341,13 +379,16 @@ plt.show()
 # How large the denoiser's lead is depends on the data. Faces that differ in a few factors are easy for a code of
 # 32 numbers. On MNIST the lead is small, and in SSIM the median filter even wins against salt and pepper: it makes
 # the large black background perfectly black, which a network with a linear output does not.
+
 # %%
 for noise, row in table.items():
     best_filter = max(row[name][0] for name in FILTERS)
-    assert row["denoiser"][0] > best_filter + 0.3, f"{noise}: at the trained noise the network beats both filters"
-    assert row["denoiser"][0] > row["plain autoencoder"][0] + 1, f"{noise}: a bottleneck alone is no denoiser"
-row = table["gaussian"]
-assert row["denoiser"][1] > max(row[name][1] for name in FILTERS), "against Gaussian noise it wins in SSIM too"
+    bottleneck, denoised = row["plain autoencoder"][0], row["denoiser"][0]
+    assert denoised > best_filter + 0.3, f"{noise}: at its own noise the network wins"
+    assert denoised > bottleneck + 1, f"{noise}: a bottleneck alone is no denoiser"
+ssim = {name: values[1] for name, values in table["gaussian"].items()}
+assert ssim["denoiser"] > max(ssim[name] for name in FILTERS), "Gaussian noise: in SSIM too"
+
 # %% [markdown]
 # ## 6. Does it work for signals?
 #
@@ -358,6 +399,7 @@ assert row["denoiser"][1] > max(row[name][1] for name in FILTERS), "against Gaus
 # A real sensor suffers from all three corruptions at once: measurement noise, lost values, and jumps to the ends
 # of its scale. A `keras.Sequential` of layers is itself a layer, so it can serve as the corruption. A lost value
 # becomes 0, which is the mean.
+
 # %%
 sensors = datasets.load("sensors")
 s_train, s_valid = sensors.x_train, sensors.x_valid[sensors.y_valid == 0]
@@ -368,52 +410,64 @@ signal_noise = {
     "salt and pepper": SaltAndPepper(0.05, low, high, seed=7),
 }
 signal_noise["all three"] = keras.Sequential(list(signal_noise.values()))
-noisy_signals = {name: np.array(layer(s_valid, training=True)) for name, layer in signal_noise.items()}
+noisy_signals = {name: spoil(s_valid, layer) for name, layer in signal_noise.items()}
 print("windows for training and validation:", s_train.shape, s_valid.shape)
+
 # %% [markdown]
 # One network is trained with "all three"; a plain autoencoder of the same size serves as a baseline.
-# %%
-signal_networks = dict(shape=s_train.shape[1:], latent_size=16, hidden=HIDDEN)
-signal_plain = models.Autoencoder(*new_networks(**signal_networks))
-signal_plain.compile()
-signal_plain_history = signal_plain.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
 
-signal_denoiser = models.DenoisingAutoencoder(*new_networks(**signal_networks), signal_noise["all three"])
-signal_denoiser.compile()
-signal_history = signal_denoiser.fit(s_train, batch_size=BATCH_SIZE, epochs=4 * EPOCHS, verbose=0)
+# %%
+sizes = {"shape": s_train.shape[1:], "latent_size": 16}
+long = {"epochs": 4 * EPOCHS}
+signal_plain = trained(models.Autoencoder(*new_networks(**sizes)), s_train, **long)
+denoiser = models.DenoisingAutoencoder(*new_networks(**sizes), signal_noise["all three"])
+signal_denoiser = trained(denoiser, s_train, **long)
+
 # %% [markdown]
 # The filters now run along time only, within each channel (each of the three signals). PSNR needs a peak value
 # $M$; we take the range of the training data. The array of windows gets a fourth axis, because TensorFlow's
 # function averages over the last three. SSIM is made for pictures, so we do not use it here.
+
 # %% tags=["drift"]
 def signal_psnr(x_hat, x):
     return float(tf.reduce_mean(tf.image.psnr(x_hat[..., None], x[..., None], high - low)))
 
+def gaussian_in_time(x, width):
+    return ndimage.gaussian_filter(x, (0, width, 0))
+
+def median_in_time(x, width):
+    return ndimage.median_filter(x, (1, width, 1))
 
 along_time = {
-    "gaussian filter": (lambda x, w: ndimage.gaussian_filter(x, (0, w, 0)), (0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 3.0)),
-    "median filter": (lambda x, w: ndimage.median_filter(x, (1, w, 1)), (1, 3, 5, 7, 9)),
+    "gaussian filter": (gaussian_in_time, (0.3, 0.5, 0.8, 1.2, 1.6, 2.0, 3.0)),
+    "median filter": (median_in_time, (1, 3, 5, 7, 9)),
 }
+
 signal_table, signal_results, signal_widths = {}, {}, {}
 for noise, noisy in noisy_signals.items():
-    row = {"nothing": noisy}
+    row = signal_results[noise] = {"nothing": noisy}
     for name, (function, choices) in along_time.items():
-        quality = [signal_psnr(function(noisy, width), s_valid) for width in choices]
-        signal_widths[noise, name] = choices[np.argmax(quality)]
-        row[name] = function(noisy, signal_widths[noise, name])
-    row |= {"plain autoencoder": signal_plain.reconstruct(noisy), "denoiser": signal_denoiser.reconstruct(noisy)}
-    signal_results[noise] = row
-    signal_table[noise] = {name: signal_psnr(x_hat, s_valid) for name, x_hat in row.items()}
-    print(f"{noise:16}" + ", ".join(f"{name} {value:.1f}" for name, value in signal_table[noise].items()))
+        best = max(choices, key=lambda width: signal_psnr(function(noisy, width), s_valid))
+        signal_widths[noise, name], row[name] = best, function(noisy, best)
+    row["plain autoencoder"] = signal_plain.reconstruct(noisy)
+    row["denoiser"] = signal_denoiser.reconstruct(noisy)
+    values = {name: signal_psnr(x_hat, s_valid) for name, x_hat in row.items()}
+    signal_table[noise] = values
+    print(f"{noise:16}" + ", ".join(f"{name} {value:.1f}" for name, value in values.items()))
+
 # %% tags=["drift"]
+window = {name: x[0] for name, x in (signal_results["all three"] | {"clean": s_valid}).items()}
+window["noisy"] = window["nothing"]
+styles = {"noisy": (".", 9), "median filter": ("--", 1)}
+styles |= {"denoiser": ("-", 0), "clean": (":", 6)}
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.2))
 for channel, (ax, title) in enumerate(zip(axes, ("vibration", "temperature", "current"))):
-    rows = signal_results["all three"] | {"clean": s_valid}
-    for name, style, color in (("nothing", ".", 9), ("median filter", "--", 1), ("denoiser", "-", 0), ("clean", ":", 6)):
-        ax.plot(rows[name][0, :, channel], style, color=plots.COLORS[color], label=name.replace("nothing", "noisy"))
+    for name, (style, color) in styles.items():
+        ax.plot(window[name][:, channel], style, color=plots.COLORS[color], label=name)
     ax.set(title=title, xlabel="time step", ylabel="standard deviations")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()
+
 # %% [markdown]
 # On this validation window, which has all three corruptions (gray dots), the network (solid line) follows the
 # truth (dotted line) closely. The median filter (dashed line) needs a large width against so many bad values, and
@@ -425,11 +479,14 @@ plt.show()
 # signal little, is enough. Where Gaussian noise is the only corruption, the Gaussian filter and the plain
 # autoencoder are about as good as the network, or better. In each row the filters were tuned for that row's noise.
 # The network learned one mixture of corruptions, and wins on that.
+
 # %%
 mixed, jumps = signal_table["all three"], signal_table["salt and pepper"]
-assert mixed["denoiser"] > mixed["median filter"] + 1, "against the mixture that it learned, the network wins"
+won = mixed["denoiser"] - mixed["median filter"]
+assert won > 1, "against the mixture that it learned, the network wins"
 assert mixed["denoiser"] > mixed["plain autoencoder"] + 1, "training on noise pays off"
-assert jumps["median filter"] > jumps["denoiser"] + 1, "against jumps alone a median filter is hard to beat"
+assert jumps["median filter"] > jumps["denoiser"] + 1, "a median is hard to beat against jumps"
+
 # %% [markdown]
 # ## 7. What if the noise is stronger or weaker than in training?
 #
@@ -438,13 +495,15 @@ assert jumps["median filter"] > jumps["denoiser"] + 1, "against jumps alone a me
 # is generous to the filter: it is told $\sigma$, and the network is not.
 #
 # **Predict.** At which end does the network lose?
+
 # %% tags=["drift"]
 levels = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
 curves = {name: [] for name in ("nothing", "gaussian filter", "plain autoencoder", "denoiser")}
 for i, level in enumerate(levels):
-    noisy = np.array(keras.layers.GaussianNoise(level, seed=10 + i)(x_valid, training=True))
-    width = best_width("gaussian filter", noisy, x_valid)
-    repairs = (noisy, gaussian_filter(noisy, width), plain.reconstruct(noisy), denoisers["gaussian"].reconstruct(noisy))
+    noisy = spoil(x_valid, keras.layers.GaussianNoise(level, seed=10 + i))
+    smooth = gaussian_filter(noisy, best_width("gaussian filter", noisy, x_valid))
+    repairs = [noisy, smooth]
+    repairs += [model.reconstruct(noisy) for model in (plain, denoisers["gaussian"])]
     for curve, x_hat in zip(curves.values(), repairs):
         curve.append(scores(x_hat, x_valid)[0])
 
@@ -456,44 +515,47 @@ ax.text(SIGMA, ax.get_ylim()[1], " trained here", va="top")
 ax.set(xlabel="noise level σ in the test", ylabel="PSNR (dB)")
 ax.legend()
 plt.show()
+
 # %% [markdown]
 # The network loses at the left end, where there is hardly any noise, and it loses there even to doing nothing. It
 # always sends the image through 32 numbers, and what does not fit into them is gone. A nearly clean image should
 # be left alone, and a filter with a small width does just that. (For such images even the plain autoencoder is the
 # better of the two networks: it was trained on clean input.) Around the trained level and above it the network wins
 # clearly. Far above, it gets worse, but more slowly than the plain autoencoder.
+
 # %%
 nothing, smooth, bottleneck, denoised = (np.array(curve) for curve in curves.values())
-trained = np.argmin(np.abs(levels - SIGMA))
-assert denoised[0] < smooth[0] - 1 and denoised[0] < nothing[0] - 1, "nearly clean images are best left alone"
-assert denoised[trained] > smooth[trained] + 0.3, "at the trained level the network wins"
-assert denoised[0] - denoised[trained] < 3 and denoised[-1] < denoised[trained] - 1, "flat below, falling above"
+here = np.argmin(np.abs(levels - SIGMA))
+assert denoised[0] < min(smooth[0], nothing[0]) - 1, "nearly clean: best left alone"
+assert denoised[here] > smooth[here] + 0.3, "at the trained level the network wins"
+assert denoised[0] - denoised[here] < 3, "nearly level below the trained noise"
+assert denoised[-1] < denoised[here] - 1, "falling above it"
 assert denoised[-1] > bottleneck[-1] + 1, "to have met noise helps against stronger noise too"
+
 # %% [markdown]
 # With masking, something stranger happens. **Predict.** The masking denoiser was trained with half of the pixels
 # missing. What does it make of a complete, clean image? And what does a denoiser trained with `Dropout(0.5)` make
 # of the same image?
-# %% tags=["drift"]
-rescued = models.DenoisingAutoencoder(*new_networks(), keras.layers.Dropout(0.5, seed=2))
-rescued.compile()
-rescued.fit(x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
 
-by_rate = {"Masking": [], "Dropout": []}
+# %% tags=["drift"]
+layer = keras.layers.Dropout(0.5, seed=2)
+rescued = trained(models.DenoisingAutoencoder(*new_networks(), layer), x_train)
+masking, dropout = [], []
 rates = (0.0, 0.25, 0.5, 0.75)
 for rate in rates:
-    masked = np.array(Masking(rate, seed=20)(x_valid, training=True))
-    by_rate["Masking"].append(scores(denoisers["masking"].reconstruct(masked), x_valid)[0])
-    by_rate["Dropout"].append(scores(rescued.reconstruct(masked / (1 - rate)), x_valid)[0])
+    masked = spoil(x_valid, Masking(rate, seed=20))
+    masking.append(scores(denoisers["masking"].reconstruct(masked), x_valid)[0])
+    dropout.append(scores(rescued.reconstruct(masked / (1 - rate)), x_valid)[0])
 print("share missing   " + "".join(f"{rate:8.2f}" for rate in rates))
-for name, values in by_rate.items():
+for name, values in {"Masking": masking, "Dropout": dropout}.items():
     print(f"{name:16}" + "".join(f"{value:8.1f}" for value in values) + "  dB")
-masking, dropout = by_rate["Masking"], by_rate["Dropout"]
-assert masking[0] < masking[2] - 1, "trained with Masking: more information makes the result worse"
-assert masking[3] < masking[2] - 1, "less information too"
 bright = denoisers["masking"].reconstruct(x_valid).mean() / x_valid.mean()
+assert masking[0] < masking[2] - 1, "trained with Masking: more information, worse result"
+assert masking[3] < masking[2] - 1, "less information too"
 assert bright > 1.1, "complete images come out too bright"
-assert dropout[0] > dropout[2] > dropout[3], "trained with Dropout: more information, better result"
+assert dropout[0] > dropout[2] > dropout[3], "with Dropout: more information, better result"
 assert dropout[0] > masking[0] + 5, "on complete images Dropout is the better teacher, by far"
+
 # %% [markdown]
 # The network trained with Masking spoils the image; the one trained with Dropout does not. With Masking the sum over all
 # pixels was half as large in training, and the network learned to make up for that. Given all pixels, it makes up
@@ -536,54 +598,61 @@ assert dropout[0] > masking[0] + 5, "on complete images Dropout is the better te
 # narrow normal distributions. For such a *mixture* (a weighted sum of densities) $p_\sigma$ is known too: noise
 # makes each component wider, from variance $s^2$ to $s^2 + \sigma^2$. Its score is a gradient, which TensorFlow
 # computes from the log-density.
+
 # %%
 tfd = tfp.distributions
 COMPONENT_SCALE, TOY_SIGMA = 0.1, 0.3
 angle = np.linspace(0.25, 3.4, 60) * np.pi
-centers = (angle / (1.2 * np.pi) * np.array([np.cos(angle), np.sin(angle)])).T.astype("float32")
-
+spiral = angle / (1.2 * np.pi) * np.array([np.cos(angle), np.sin(angle)])
+centers = spiral.T.astype("float32")
 
 def mixture(scale):
     """Normal distributions of one scale around all centers, with equal weights."""
     weights = tfd.Categorical(logits=tf.zeros(len(centers)))
-    return tfd.MixtureSameFamily(weights, tfd.MultivariateNormalDiag(centers, scale * tf.ones_like(centers)))
-
+    normals = tfd.MultivariateNormalDiag(centers, scale * tf.ones_like(centers))
+    return tfd.MixtureSameFamily(weights, normals)
 
 points = mixture(COMPONENT_SCALE).sample(20_000, seed=1).numpy()
-
 
 def score(x_tilde, sigma=TOY_SIGMA):
     """The gradient of log p_sigma at x_tilde: [n, 2] -> [n, 2]."""
     x_tilde = tf.constant(x_tilde)
+    scale = np.sqrt(COMPONENT_SCALE**2 + sigma**2).astype("float32")
     with tf.GradientTape() as tape:
         tape.watch(x_tilde)
-        log_p = mixture(np.sqrt(COMPONENT_SCALE**2 + sigma**2).astype("float32")).log_prob(x_tilde)
+        log_p = mixture(scale).log_prob(x_tilde)
     return tape.gradient(log_p, x_tilde).numpy()
+
 # %% [markdown]
 # The denoiser is a small network, 2 → 128 → 128 → 128 → 2. Its "code" is wider than its input, so there is no
 # bottleneck here. None is needed: the noise alone makes the task worth learning. The network never sees the
 # density, only points.
+
 # %%
-toy = models.DenoisingAutoencoder(
-    *new_networks(shape=(2,), latent_size=128, hidden=(128,)), keras.layers.GaussianNoise(TOY_SIGMA, seed=8)
-)
-learning_rate = keras.optimizers.schedules.CosineDecay(3e-3, 30 * (len(points) // 256))
-toy.compile(keras.optimizers.Adam(learning_rate), jit_compile=False)
+noise = keras.layers.GaussianNoise(TOY_SIGMA, seed=8)
+toy_networks = new_networks(shape=(2,), latent_size=128, hidden=(128,))
+toy = models.DenoisingAutoencoder(*toy_networks, noise)
+rate = keras.optimizers.schedules.CosineDecay(3e-3, 30 * (len(points) // 256))
+toy.compile(keras.optimizers.Adam(rate), jit_compile=False)
 toy_history = toy.fit(points, batch_size=256, epochs=30, verbose=0)
+
 # %% [markdown]
 # **Predict.** The left panel will show the learned displacement, the right one $\sigma^2$ times the exact
 # score, both as arrows at half their length. Where will they differ most?
+
 # %% tags=["drift"]
 line = np.linspace(-3.2, 3.2, 21, dtype="float32")
 grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-titles = r"learned: $\hat{x}(\tilde{x}) - \tilde{x}$", r"exact: $\sigma^2 \, \nabla \log p_\sigma(\tilde{x})$"
-fields = dict(zip(titles, (toy.reconstruct(grid) - grid, TOY_SIGMA**2 * score(grid))))
+fields = {r"learned: $\hat{x}(\tilde{x}) - \tilde{x}$": toy.reconstruct(grid) - grid}
+fields[r"exact: $\sigma^2 \, \nabla \log p_\sigma(\tilde{x})$"] = TOY_SIGMA**2 * score(grid)
+arrows = {"angles": "xy", "scale_units": "xy", "scale": 2, "width": 0.004}
 fig, axes = plt.subplots(1, 2, figsize=(9, 4.5), sharey=True)
 for ax, (title, field) in zip(axes, fields.items()):
     ax.scatter(*points[:2000].T, s=2, color=plots.COLORS[1], alpha=0.5)
-    ax.quiver(*grid.T, *field.T, color=plots.COLORS[0], angles="xy", scale_units="xy", scale=2, width=0.004)
+    ax.quiver(*grid.T, *field.T, color=plots.COLORS[0], **arrows)
     ax.set(title=title, xlabel="$x_1$", ylabel="$x_2$", aspect="equal")
 plt.show()
+
 # %% [markdown]
 # They differ most far from the data, mainly along the edges, where hardly any noisy point ever fell to correct the
 # network. Near the data (dots) the two fields of arrows can hardly be told apart. Both point to the spiral. The
@@ -599,7 +668,8 @@ for _ in range(10):
     trail.append(toy.reconstruct(trail[-1]))
 trail = np.stack(trail)  # [11, n, 2]
 to_spiral = np.linalg.norm(trail[-1][:, None] - centers, axis=-1).min(axis=1)
-assert np.quantile(to_spiral, 0.9) < 3 * COMPONENT_SCALE, "nine points of ten arrive at the spiral"
+near = np.quantile(to_spiral, 0.9)
+assert near < 3 * COMPONENT_SCALE, "nine points of ten arrive at the spiral"
 fig, ax = plt.subplots(figsize=(5.5, 5.2))
 ax.plot(*trail.transpose(2, 0, 1), color=plots.COLORS[4], linewidth=0.7)
 ax.plot(*trail[0].T, ".", color=plots.COLORS[9], markersize=3, label="start")
@@ -616,20 +686,25 @@ plt.show()
 # Now we measure how well the arrows agree. We draw new noisy points, so that each region counts as often as data fall
 # into it, and compare the directions and the lengths of the arrows. For the directions we use the cosine, weighted by
 # the length of the exact arrow, since the direction of a tiny arrow means little.
+
 # %% tags=["drift"]
 clean_points = mixture(COMPONENT_SCALE).sample(5000, seed=2).numpy()
-noisy_points = clean_points + TOY_SIGMA * np.random.default_rng(3).normal(size=clean_points.shape).astype("float32")
-learned, exact = toy.reconstruct(noisy_points) - noisy_points, TOY_SIGMA**2 * score(noisy_points)
+noise = np.random.default_rng(3).normal(size=clean_points.shape).astype("float32")
+noisy_points = clean_points + TOY_SIGMA * noise
+learned = toy.reconstruct(noisy_points) - noisy_points
+exact = TOY_SIGMA**2 * score(noisy_points)
 length = np.linalg.norm(exact, axis=1)
 cosine = (learned * exact).sum(axis=1) / (np.linalg.norm(learned, axis=1) * length)
 mean_cosine = np.average(cosine, weights=length)
 relative_error = ((learned - exact) ** 2).sum() / (exact**2).sum()
 print(f"mean cosine {mean_cosine:.2f}, relative squared error {relative_error:.2f}")
 
-losses = [np.mean((noisy_points + move - clean_points) ** 2) for move in (exact, learned, 0)]
+moves = (exact, learned, 0)
+best, ours, none = [np.mean((noisy_points + move - clean_points) ** 2) for move in moves]
 assert mean_cosine > 0.9, "the displacement points along the score"
 assert relative_error < 0.15, "and has the right length, TOY_SIGMA^2 times the score"
-assert 0.99 * losses[0] < losses[1] < 1.1 * losses[0] < losses[2], "no denoiser beats the posterior mean"
+assert 0.99 * best < ours < 1.1 * best < none, "no denoiser beats the posterior mean"
+
 # %% [markdown]
 # The cosine is close to 1 and the lengths agree. The last check tests the theory from the other side: no
 # denoiser has a smaller error than the one of Tweedie's formula, and ours comes close.
@@ -642,28 +717,36 @@ assert 0.99 * losses[0] < losses[1] < 1.1 * losses[0] < losses[2], "no denoiser 
 # ## 9. The final report
 #
 # All choices are made: widths, sizes, epochs. Now we use the test examples, once, for the final numbers.
+
 # %% tags=["drift"]
 x_test = data.x_test[:500]
 report = {}
 for noise, corruption in corruptions.items():
-    noisy = np.array(corruption(x_test, training=True))
+    noisy = spoil(x_test, corruption)
     row = {"nothing": noisy}
-    row |= {name: function(noisy, widths[noise, name]) for name, (function, _) in FILTERS.items()}
-    row |= {"plain autoencoder": plain.reconstruct(noisy), "denoiser": denoisers[noise].reconstruct(noisy)}
+    for name, (function, _) in FILTERS.items():
+        row[name] = function(noisy, widths[noise, name])
+    row["plain autoencoder"] = plain.reconstruct(noisy)
+    row["denoiser"] = denoisers[noise].reconstruct(noisy)
     report[noise] = {name: scores(x_hat, x_test) for name, x_hat in row.items()}
 show(report)
 
 s_test = sensors.x_test[sensors.y_test == 0]
-noisy = np.array(signal_noise["all three"](s_test, training=True))
-smoothed = along_time["median filter"][0](noisy, signal_widths["all three", "median filter"])
-repairs = {"nothing": noisy, "median filter": smoothed, "denoiser": signal_denoiser.reconstruct(noisy)}
-signal_report = {name: signal_psnr(x_hat, s_test) for name, x_hat in repairs.items()}
-print("signals: " + ", ".join(f"{name} {value:.1f} dB" for name, value in signal_report.items()))
+noisy = spoil(s_test, signal_noise["all three"])
+smoothed = median_in_time(noisy, signal_widths["all three", "median filter"])
+repairs = {"nothing": noisy, "median filter": smoothed}
+repairs["denoiser"] = signal_denoiser.reconstruct(noisy)
+signals = {name: signal_psnr(x_hat, s_test) for name, x_hat in repairs.items()}
+print("signals: " + ", ".join(f"{name} {value:.1f} dB" for name, value in signals.items()))
+
 # %%
 for noise, row in report.items():
-    assert abs(row["denoiser"][0] - table[noise]["denoiser"][0]) < 1, f"{noise}: test and validation agree"
-    assert row["denoiser"][0] > max(row[name][0] for name in FILTERS) + 0.3, f"{noise}: the network wins on test images too"
-assert signal_report["denoiser"] > signal_report["median filter"] + 1, "and on the signals of the test set"
+    before, after = table[noise]["denoiser"][0], row["denoiser"][0]
+    best_filter = max(row[name][0] for name in FILTERS)
+    assert abs(after - before) < 1, f"{noise}: test and validation agree"
+    assert after > best_filter + 0.3, f"{noise}: the network wins on test images too"
+assert signals["denoiser"] > signals["median filter"] + 1, "and on the test set's signals"
+
 # %% [markdown]
 # The order of the methods is that of sections 5 and 6, now on examples that played no part in any choice.
 #

@@ -25,7 +25,8 @@
 import tempfile
 from pathlib import Path
 
-from vae_course import bounds, datasets, evaluation, models, networks, plots  # first: it sets defaults
+# vae_course comes first: it chooses TensorFlow's settings.
+from vae_course import bounds, datasets, evaluation, models, networks, plots
 
 import keras
 import matplotlib.pyplot as plt
@@ -84,6 +85,7 @@ def straight(z):
 def bent(z):
     return z**2
 
+# %%
 def log_joint(x, z, mean_of):
     """log p(x, z) = log p(z) + log p(x|z)."""
     return prior.log_prob(z) + tfd.Normal(mean_of(z), NOISE).log_prob(x)
@@ -109,7 +111,8 @@ evidence = np.exp([log_evidence(x, bent) for x in x_axis])
 posterior = np.exp(log_joint(2.0, grid, bent) - log_evidence(2.0, bent))
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
-left.hist(draws, bins=100, range=(-2, 8), density=True, color=plots.COLORS[4], label="drawn $z$, then $x$")
+bins = np.linspace(-2, 8, 101)
+left.hist(draws, bins, density=True, color=plots.COLORS[4], label="drawn $z$, then $x$")
 left.plot(x_axis, evidence, color=plots.COLORS[6], label="$p(x)$ by the grid")
 left.set(xlabel="$x$", ylabel="density")
 right.plot(grid, np.exp(prior.log_prob(grid)), "--", label="prior $p(z)$")
@@ -118,9 +121,10 @@ right.set(xlabel="$z$", ylabel="density", xlim=(-3.5, 3.5), ylim=(0, 1.5))
 left.legend()
 right.legend(loc="upper center")
 exact = tfd.Normal(np.float64(0.0), np.sqrt(1 + NOISE**2)).log_prob(2.0)
-assert abs(log_evidence(2.0, straight) - exact) < 1e-6, "the grid must give the evidence that is known in closed form"
+share = np.mean(abs(draws - 3) < 5)  # of the draws: those between -2 and 8
+assert abs(log_evidence(2.0, straight) - exact) < 1e-6, "the grid gives the closed form"
 assert abs(posterior.sum() * step - 1) < 1e-6, "a posterior is a density: it integrates to 1"
-assert abs(np.trapezoid(evidence, x_axis) - draws[abs(draws - 3) < 5].size / draws.size) < 0.02, "p(x) fits the draws"
+assert abs(np.trapezoid(evidence, x_axis) - share) < 0.02, "p(x) fits the draws"
 print("the grid agrees with the closed form")
 plt.show()
 
@@ -144,7 +148,7 @@ plt.show()
 
 # %% tags=["drift"]
 def naive_error(dimensions, k=10_000):
-    """The estimate of log p(x) by equation 3.1, minus its exact value, in nats; x = (1, ..., 1)."""
+    """The estimate of log p(x) by equation 3.1, minus its exact value; x = (1, ..., 1)."""
     z = random.normal(size=(k, dimensions))
     log_likelihood = tf.reduce_sum(tfd.Normal(z, NOISE).log_prob(1.0), axis=1)
     exact = dimensions * tfd.Normal(np.float64(0.0), np.sqrt(1 + NOISE**2)).log_prob(1.0)
@@ -152,12 +156,12 @@ def naive_error(dimensions, k=10_000):
 
 sizes = (1, 2, 5, 10, 20, 40)
 errors = {size: [naive_error(size) for _ in range(20)] for size in sizes}
+assert np.std(errors[1]) < 0.1, "one latent: ten thousand draws are plenty"
+assert max(errors[40]) < -3, "forty latents: every estimate is nats too low"
 figure, ax = plt.subplots()
 ax.boxplot(errors.values(), tick_labels=sizes)
 ax.axhline(0, color="gray", linewidth=0.8)
 ax.set(xlabel="number of latents", ylabel="error of $\\log p(x)$ in nats")
-assert np.std(errors[1]) < 0.1, "one latent: ten thousand draws are plenty"
-assert max(errors[40]) < -3, "forty latents: every estimate is nats too low"
 plt.show()
 
 # %% [markdown]
@@ -197,7 +201,7 @@ plt.show()
 
 # %%
 def elbo(x, mean_of, q):
-    """Equation 3.4 as a sum over the grid; q is a normal with any batch shape [..., 1] -> [...]."""
+    """Equation 3.4 as a sum over the grid; q: normals of batch shape [..., 1] -> [...]."""
     log_q = q.log_prob(grid)
     return tf.reduce_sum(tf.exp(log_q) * (log_joint(x, grid, mean_of) - log_q), axis=-1) * step
 
@@ -206,8 +210,9 @@ true_posterior = tfd.Normal(2.0 / (1 + NOISE**2), np.sqrt(variance))
 other = tfd.Normal(np.float64(1.0), 0.7)
 gap = log_evidence(2.0, straight) - elbo(2.0, straight, other)
 tight = elbo(2.0, straight, true_posterior) - exact
+kl = tfd.kl_divergence(other, true_posterior)
 assert abs(tight) < 1e-9, "at the true posterior the bound is the evidence itself"
-assert abs(gap - tfd.kl_divergence(other, true_posterior)) < 1e-9, "the gap is KL(q || true posterior)"
+assert abs(gap - kl) < 1e-9, "the gap is KL(q || true posterior)"
 print("tight at the true posterior; elsewhere the gap is the KL")
 
 # %% [markdown]
@@ -218,17 +223,22 @@ print("tight at the true posterior; elsewhere the gap is the KL")
 # is the best normal: on a peak, or in the middle between them? How large is the gap that remains?
 
 # %% tags=["drift"]
-means, scales = np.linspace(-3, 3, 61), np.geomspace(0.05, 1.5, 41)
-normals = tfd.Normal(means[:, None], scales[:, None, None])  # one for every point of the map: [41, 61, 1]
-gaps = {f.__name__: (log_evidence(2.0, f) - elbo(2.0, f, normals)).numpy() for f in (straight, bent)}
+def gap_of(mean_of, q):
+    """log p(x) - ELBO(x) at x = 2, in nats, for each normal in q."""
+    return (log_evidence(2.0, mean_of) - elbo(2.0, mean_of, q)).numpy()
 
+means, scales = np.linspace(-3, 3, 61), np.geomspace(0.05, 1.5, 41)
+normals = tfd.Normal(means[:, None], scales[:, None, None])  # one for each point: [41, 61, 1]
+gaps = {"straight": gap_of(straight, normals), "bent": gap_of(bent, normals)}
+steps = {"levels": [0, 0.1, 0.3, 1, 3, 10, 30, 100], "norm": "symlog", "extend": "max"}
+
+# %% tags=["drift"]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
 for ax, (name, gap) in zip(axes, gaps.items()):
-    levels = [0, 0.1, 0.3, 1, 3, 10, 30, 100]
-    filled = ax.contourf(means, scales, gap, levels, norm="symlog", cmap="viridis_r", extend="max")
+    filled = ax.contourf(means, scales, gap, cmap="viridis_r", **steps)
     best = np.unravel_index(gap.argmin(), gap.shape)
-    ax.plot(means[best[1]], scales[best[0]], "o", color=plots.COLORS[3])
-    ax.set(title=f"{name}: smallest gap {gap.min():.2f} nats", xlabel="mean of $q$", yscale="log")
+    ax.semilogy(means[best[1]], scales[best[0]], "o", color=plots.COLORS[3])
+    ax.set(title=f"{name}: smallest gap {gap.min():.2f} nats", xlabel="mean of $q$")
 axes[0].set_ylabel("standard deviation of $q$")
 figure.colorbar(filled, label="gap in nats")
 plt.show()
@@ -239,20 +249,20 @@ plt.show()
 # zero. Here are three normals from the bent toy's map, drawn over the posterior that they are meant to imitate:
 
 # %% tags=["drift"]
-density = np.exp(log_joint(2.0, grid, bent) - log_evidence(2.0, bent)).ravel()
-best = np.unravel_index(gaps["bent"].argmin(), gaps["bent"].shape)
-choices = {"best": (means[best[1]], scales[best[0]]), "between": (0.0, scales[best[0]]), "wide": (0.0, 1.5)}
+row, column = np.unravel_index(gaps["bent"].argmin(), gaps["bent"].shape)
+narrow = scales[row]
+choices = {"best": (means[column], narrow), "between": (0.0, narrow), "wide": (0.0, 1.5)}
 figure, axes = plt.subplots(1, 3, figsize=(9, 2.5), sharey=True)
 for ax, (name, (mean, scale)) in zip(axes, choices.items()):
     q = tfd.Normal(np.float64(mean), np.float64(scale))
-    missing = float(log_evidence(2.0, bent) - elbo(2.0, bent, q))
-    ax.fill_between(grid, density, color=plots.COLORS[9], alpha=0.5, label="posterior")
+    ax.fill_between(grid, posterior, color=plots.COLORS[9], alpha=0.5, label="posterior")
     ax.plot(grid, q.prob(grid), color=plots.COLORS[3], label="$q$")
-    ax.set(title=f"{name}: gap {missing:.2f} nats", xlabel="$z$", xlim=(-3, 3))
+    ax.set(title=f"{name}: gap {gap_of(bent, q):.2f} nats", xlabel="$z$", xlim=(-3, 3))
 axes[0].legend()
-assert min(gap.min() for gap in gaps.values()) > -1e-9, "the bound cannot exceed the evidence"
+bent_gap = gaps["bent"].min()
+assert gaps["straight"].min() > -1e-9, "the bound cannot exceed the evidence"
 assert gaps["straight"].min() < 0.01, "a normal family holds the straight toy's posterior"
-assert np.log(2) < gaps["bent"].min() < np.log(2) + 0.06, "one of two equal peaks costs log 2, and its shape a little"
+assert np.log(2) < bent_gap < np.log(2) + 0.06, "one of two equal peaks: log 2, and a little"
 plt.show()
 
 # %% [markdown]
@@ -281,14 +291,15 @@ mean, scale = np.array([0.5, -1.0, 0.0]), np.array([0.2, 1.5, 1.0])
 q = tfd.MultivariateNormalDiag(mean, scale)
 p = tfd.MultivariateNormalDiag(np.zeros(3), np.ones(3))
 
-typed = np.sum(0.5 * (mean**2 + scale**2 - 1) - np.log(scale))  # equation 3.6, summed over latents
+typed = np.sum(0.5 * (mean**2 + scale**2 - 1) - np.log(scale))  # (3.6), summed over latents
 z = q.sample(100_000, seed=0)
 averaged = tf.reduce_mean(q.log_prob(z) - p.log_prob(z))
 asked = tfd.kl_divergence(q, p)
+moved = tfd.kl_divergence(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0))
 
 assert abs(typed - asked) < 1e-9, "equation 3.6 summed over latents is tfd's KL"
-assert abs(averaged - asked) < 0.03, "the mean of log q - log p over draws from q is the KL, within its noise"
-assert abs(tfd.kl_divergence(tfd.Normal(1.0, 1.0), tfd.Normal(0.0, 1.0)) - 0.5) < 1e-6, "a mean moved by 1: half a nat"
+assert abs(averaged - asked) < 0.03, "log q - log p is the KL on average over draws from q"
+assert abs(moved - 0.5) < 1e-6, "a mean moved by 1: half a nat"
 print("three ways, one KL")
 
 # %% [markdown]
@@ -320,7 +331,7 @@ print("three ways, one KL")
 
 # %%
 def gradients(scale, draws=20_000):
-    """Gradients of E_q[log p(x=2|z)] for the mean of q = N(1, scale^2): two arrays, one number for each draw."""
+    """Of E_q[log p(x=2|z)] for the mean of q = N(1, scale^2): two arrays, a number a draw."""
     z = tf.constant(1.0 + scale * random.normal(size=draws))
     with tf.GradientTape() as tape:
         tape.watch(z)
@@ -332,26 +343,31 @@ def gradients(scale, draws=20_000):
 # %% tags=["drift"]
 widths = np.geomspace(0.05, 0.8, 9)
 samples = [gradients(width) for width in widths]
+variances = {name: np.array([sample[name].var() for sample in samples]) for name in samples[0]}
 at_tenth = gradients(0.1)
-
-figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
-for name, marker, color in zip(at_tenth, "os", plots.COLORS):
-    running = np.cumsum(at_tenth[name][:2000]) / np.arange(1, 2001)
-    left.plot(running, color=color, label=name)
-    right.plot(widths, [sample[name].var() for sample in samples], marker + "-", color=color, label=name)
-left.axhline(at_tenth["pathwise"].mean(), color="gray", linestyle="--")
-left.set(xlabel="draws", ylabel="mean of the gradient so far", ylim=(3, 13), title="$\\sigma = 0.1$")
-right.set(xlabel="$\\sigma$ of $q$", ylabel="variance of one draw", xscale="log", yscale="log")
-right.set_xticks(widths[::2], [f"{width:.2g}" for width in widths[::2]])
-right.minorticks_off()
-right.legend()
 a, b = at_tenth["pathwise"], at_tenth["score function"]
 error = np.sqrt((a.var() + b.var()) / len(a))
 assert abs(a.mean() - b.mean()) < 5 * error, "both estimate the same gradient"
 assert b.var() > 100 * a.var(), "at a scale of 0.1 the score function varies far more"
-assert all(sample["score function"].var() > 2 * sample["pathwise"].var() for sample in samples), "and never less here"
-assert tfd.Normal(0.0, 1.0).reparameterization_type == tfd.FULLY_REPARAMETERIZED, "normal: z = mean + scale * noise"
-assert tfd.Bernoulli(0.0).reparameterization_type == tfd.NOT_REPARAMETERIZED, "a coin flip has no such path"
+assert all(variances["score function"] > 2 * variances["pathwise"]), "and never less here"
+
+# %% tags=["drift"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
+for name, marker, color in zip(at_tenth, "os", plots.COLORS):
+    running = np.cumsum(at_tenth[name][:2000]) / np.arange(1, 2001)
+    left.plot(running, color=color, label=name)
+    right.plot(widths, variances[name], marker + "-", color=color, label=name)
+left.axhline(a.mean(), color="gray", linestyle="--")
+left.set(xlabel="draws", ylabel="mean of the gradient so far", ylim=(3, 13))
+left.set_title("$\\sigma = 0.1$")
+right.set(xlabel="$\\sigma$ of $q$", ylabel="variance of one draw", xscale="log", yscale="log")
+right.set_xticks(widths[::2], [f"{width:.2g}" for width in widths[::2]])
+right.minorticks_off()
+right.legend()
+normal, coin = tfd.Normal(0.0, 1.0), tfd.Bernoulli(0.0)
+can, cannot = tfd.FULLY_REPARAMETERIZED, tfd.NOT_REPARAMETERIZED
+assert normal.reparameterization_type == can, "normal: z = mean + scale * noise"
+assert coin.reparameterization_type == cannot, "a coin flip has no such path"
 plt.show()
 
 # %% [markdown]
@@ -385,17 +401,21 @@ plt.show()
 # Here is the model as a picture, with the draw in the middle:
 
 # %%
-plots.schematic(
-    {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"), "mean": (3.0, 0.5, "text", r"mean $\mu$"),
-     "scale": (3.0, -0.5, "text", r"scale $\sigma$"), "z": (4.5, 0, "variable", "$z$"),
-     "noise": (4.5, -1.3, "text", r"$\varepsilon \sim N(0, I)$"), "decoder": (6.0, 0, "network"),
-     "likelihood": (7.8, 0, "text", r"$p_\theta(x|z)$"), "prior": (4.5, 1.2, "text", "prior $p(z)$")},
-    [("x", "encoder"), ("encoder", "mean"), ("encoder", "scale"), ("mean", "z"), ("scale", "z"), ("z", "decoder"),
-     ("noise", "z", {"style": "--", "label": "the draw"}), ("decoder", "likelihood"),
-     ("prior", "z", {"color": plots.COLORS[3], "head": "-", "label": "KL"}),
-     ("likelihood", "x", {"color": plots.COLORS[3], "bend": -0.42, "label": r"$\log p_\theta(x|z)$"})],
-    unit=0.85,
-)  # fmt: skip
+nodes = {
+    "x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"),
+    "mean": (3.0, 0.5, "text", r"mean $\mu$"), "scale": (3.0, -0.5, "text", r"scale $\sigma$"),
+    "z": (4.5, 0, "variable", "$z$"), "decoder": (6.0, 0, "network"),
+    "prior": (4.5, 1.2, "text", "prior $p(z)$"),
+    "noise": (4.5, -1.3, "text", r"$\varepsilon \sim N(0, I)$"),
+    "likelihood": (7.8, 0, "text", r"$p_\theta(x|z)$"),
+}  # fmt: skip
+arrows = [("x", "encoder"), ("encoder", "mean"), ("encoder", "scale"), ("mean", "z")]
+arrows += [("scale", "z"), ("z", "decoder"), ("decoder", "likelihood")]
+arrows += [("noise", "z", {"style": "--", "label": "the draw"})]
+terms = {"color": plots.COLORS[3]}  # of the bound
+arrows += [("prior", "z", terms | {"head": "-", "label": "KL"})]
+arrows += [("likelihood", "x", terms | {"bend": -0.42, "label": r"$\log p_\theta(x|z)$"})]
+plots.schematic(nodes, arrows, unit=0.85)
 plt.show()
 
 # %% [markdown]
@@ -430,10 +450,12 @@ class ThreeDistributions(keras.Model):
 # Keras's own `fit` does everything else: the loop, the shuffling, the validation.
 
 # %%
+TERMS = ("elbo", "reconstruction", "kl")
+
 class HandmadeVAE(ThreeDistributions):
     def __init__(self, encoder, decoder):
         super().__init__(encoder, decoder)
-        self.trackers = [keras.metrics.Mean(name=name) for name in ("elbo", "reconstruction", "kl")]
+        self.trackers = [keras.metrics.Mean(name=name) for name in TERMS]
 
     def call(self, x):
         posterior = self.posterior(x)
@@ -461,10 +483,15 @@ def new_networks(numbers_per_latent):
     encoder = networks.mlp_encoder(shape, numbers_per_latent * LATENT_SIZE, hidden=HIDDEN)
     return encoder, networks.mlp_decoder(LATENT_SIZE, shape, hidden=HIDDEN[::-1])
 
+def train(model, **options):
+    """Compile a model and fit it to the training images; returns the curves of training."""
+    model.compile(keras.optimizers.Adam(LEARNING_RATE))
+    options = {"batch_size": BATCH_SIZE, "epochs": EPOCHS, "verbose": 0} | options
+    return model.fit(data.x_train, **options).history
+
 handmade = HandmadeVAE(*new_networks(numbers_per_latent=2))
-handmade.compile(optimizer=keras.optimizers.Adam(LEARNING_RATE))
-history = handmade.fit(data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS // 5, verbose=0).history
-ax = plots.history(history, "elbo", ylabel="ELBO in nats")
+history = train(handmade, epochs=EPOCHS // 5)
+plots.history(history, "elbo", ylabel="ELBO in nats")
 plt.show()
 
 # %% [markdown]
@@ -477,10 +504,10 @@ plt.show()
 
 # %%
 same = models.VAE(handmade.encoder, handmade.decoder)
-ours, theirs = handmade.predict(data.x_valid, verbose=0), same.predict(data.x_valid, verbose=0)
+ours, theirs = [model.predict(data.x_valid, verbose=0) for model in (handmade, same)]
 difference = ours["elbo"] - theirs["elbo"]
 error = difference.std() / np.sqrt(len(difference))
-assert np.allclose(ours["kl"], theirs["kl"], rtol=1e-3, atol=1e-4), "the KL does not depend on the draw"
+assert np.allclose(ours["kl"], theirs["kl"], rtol=1e-3, atol=1e-4), "the KL has no draw in it"
 assert abs(difference.mean()) < 5 * error, "the same bound, up to the noise of the draws"
 assert history["elbo"][-1] > history["elbo"][0] + 2, "the bound rises by nats during training"
 print("HandmadeVAE and models.VAE compute the same bound")
@@ -499,20 +526,18 @@ print("HandmadeVAE and models.VAE compute the same bound")
 # %% tags=["drift"]
 keras.utils.set_random_seed(0)
 vae = models.VAE(*new_networks(numbers_per_latent=2))
-vae.compile(keras.optimizers.Adam(LEARNING_RATE))
-history = vae.fit(
-    data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, validation_data=(data.x_valid,), verbose=0
-).history
-
-figure, axes = plt.subplots(1, 3, figsize=(9, 3))
-for ax, term in zip(axes, ("elbo", "reconstruction", "kl")):
-    plots.history(history, term, ax=ax, ylabel="nats per example").set_title(term)
+history = train(vae, validation_data=(data.x_valid,))
 record = {name: np.array(values) for name, values in history.items()}
-assert np.allclose(record["loss"], -record["elbo"], rtol=1e-4), "the loss is the negative ELBO"
 terms = record["val_reconstruction"] - record["val_kl"]
+assert np.allclose(record["loss"], -record["elbo"], rtol=1e-4), "the loss is the negative ELBO"
 assert np.allclose(record["val_elbo"], terms, rtol=1e-4), "elbo = reconstruction - kl"
-assert record["val_elbo"][-1] > record["val_elbo"][0] + 2, "training helps on images that were not trained on"
+assert record["val_elbo"][-1] > record["val_elbo"][0] + 2, "training helps on new images too"
 assert 1.5 < record["val_kl"][-1] < 12, "the latents carry a few nats about each image"
+
+# %% tags=["drift"]
+figure, axes = plt.subplots(1, 3, figsize=(9, 3))
+for ax, term in zip(axes, TERMS):
+    plots.history(history, term, ax=ax, ylabel="nats per example").set_title(term)
 plt.show()
 
 # %% [markdown]
@@ -528,9 +553,9 @@ plt.show()
 # Both show the *mean* of the likelihood, the probability of white for each pixel, not black and white pixels drawn from it.
 
 # %% tags=["drift"]
-shown = data.x_valid[:10]
+x, y = data.x_valid[:1000], data.y_valid[:1000]
 samples = vae.sample(20, seed=1)
-rows = {"original": shown, "reconstruction": vae.reconstruct(shown)}
+rows = {"original": x[:10], "reconstruction": vae.reconstruct(x[:10])}
 plots.image_rows(rows | {"samples": samples[:10], "more samples": samples[10:]})
 plt.show()
 
@@ -546,7 +571,7 @@ plt.show()
 
 # %%
 inside = (norm.cdf(1) - norm.cdf(-1)) ** 2
-assert 0.46 < inside < 0.47, "the square [-1, 1] x [-1, 1] holds less than half of a standard normal"
+assert 0.46 < inside < 0.47, "the square [-1, 1] x [-1, 1] holds less than half of the prior"
 print(f"{inside:.0%} of the prior lies in [-1, 1] x [-1, 1]")
 
 # %% [markdown]
@@ -580,13 +605,10 @@ plt.show()
 # %% tags=["drift"]
 keras.utils.set_random_seed(0)
 autoencoder = models.Autoencoder(*new_networks(numbers_per_latent=1))
-autoencoder.compile(keras.optimizers.Adam(LEARNING_RATE), loss="mse")
-autoencoder.fit(data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
-
-x, y = data.x_valid[:1000], data.y_valid[:1000]
-held = {"autoencoder": autoencoder.encode(x), "VAE": vae.posterior(x).sample(seed=1).numpy()}
+train(autoencoder)
+codes = {"autoencoder": autoencoder.encode(x), "VAE": vae.posterior(x).sample(seed=1).numpy()}
 radius = np.sqrt(chi2.ppf(0.95, df=LATENT_SIZE))
-held = {name: np.mean(np.linalg.norm(code, axis=1) < radius) for name, code in held.items()}
+held = {name: np.mean(np.linalg.norm(code, axis=1) < radius) for name, code in codes.items()}
 assert held["VAE"] > 0.85, "the VAE's codes lie where the prior is"
 assert held["autoencoder"] < held["VAE"] - 0.1, "the autoencoder's codes lie anywhere"
 print({name: f"{share:.0%} of codes in the circle" for name, share in held.items()})
@@ -607,29 +629,32 @@ class WithoutDraw(HandmadeVAE):
         kl = bounds.kl(posterior, self.prior())
         return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
-
 without_kl = models.VAE(*new_networks(numbers_per_latent=2), beta=0.0)
 without_draw = WithoutDraw(*new_networks(numbers_per_latent=2))
 for model in (without_kl, without_draw):
-    model.compile(keras.optimizers.Adam(LEARNING_RATE))
-    model.fit(data.x_train, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0)
+    train(model)
 
 # %% tags=["drift"]
-clouds = {"autoencoder: points": None, "VAE": vae, "Anna: no KL": without_kl, "Ben: no draw": without_draw}
-figure, axes = plt.subplots(2, 2, figsize=(8, 7.6))
-for ax, (title, model) in zip(axes.ravel(), clouds.items()):
-    mean = autoencoder.encode(x[:100]) if model is None else model.posterior(x[:100]).mean().numpy()
+def draw_clouds(ax, title, mean, scale):
+    """Means [n, 2] as dots, around each an ellipse of one standard deviation [n, 2]."""
     ax.plot(*mean.T, ".", color="black", markersize=3)
-    if model is not None:
-        for center, scale, digit in zip(mean, model.posterior(x[:100]).stddev().numpy(), y):
-            color = plots.COLORS[digit % 10]
-            ax.add_patch(Ellipse(center, *(2 * scale), facecolor=color, edgecolor=color, alpha=0.3))
+    for center, size, digit in zip(mean, 2 * scale, y):
+        color = plots.COLORS[digit % 10]
+        ax.add_patch(Ellipse(center, *size, facecolor=color, edgecolor=color, alpha=0.3))
     ax.add_patch(plt.Circle((0, 0), radius, fill=False, linestyle="--"))
     ax.set(title=title, xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
-spread = {name: float(np.median(m.posterior(x).stddev())) for name, m in list(clouds.items())[1:]}
+
+figure, axes = plt.subplots(2, 2, figsize=(8, 7.6))
+points = autoencoder.encode(x[:100])
+draw_clouds(axes[0, 0], "autoencoder: points", points, np.zeros_like(points))
+spread, clouds = {}, {"VAE": vae, "Anna: no KL": without_kl, "Ben: no draw": without_draw}
+for ax, (name, model) in zip(axes.ravel()[1:], clouds.items()):
+    q = model.posterior(x[:100])
+    draw_clouds(ax, name, q.mean().numpy(), q.stddev().numpy())
+    spread[name] = round(float(np.median(model.posterior(x).stddev())), 3)
 assert spread["Anna: no KL"] < 0.5 * spread["VAE"], "without the KL a cloud shrinks"
 assert abs(spread["Ben: no draw"] - 1) < 0.05, "without the draw it is the prior's width"
-print({name: round(value, 3) for name, value in spread.items()})
+print(spread)
 plt.show()
 
 # %% [markdown]
@@ -657,22 +682,31 @@ def nearest(a, b):
     """Distance from each row of a to the nearest row of b, axes after the first flattened."""
     return cdist(a.reshape(len(a), -1), b.reshape(len(b), -1)).min(axis=1)
 
-def codes(model, images):
-    return model.posterior(images).sample(seed=1).numpy() if model is vae else model.encode(images)
+def codes_of(model, images):
+    """The code of each image: for the VAE a draw from its cloud."""
+    if model is vae:
+        return model.posterior(images).sample(seed=1).numpy()
+    return model.encode(images)
 
 def holes(model, z):
-    known = codes(model, seen)
-    return np.mean(nearest(z, known) > np.quantile(nearest(codes(model, x), known), 0.95))
+    """The share of the codes z [n, 2] that lie in holes of the model."""
+    known = codes_of(model, seen)
+    near = np.quantile(nearest(codes_of(model, x), known), 0.95)
+    return np.mean(nearest(z, known) > near)
 
+# %% tags=["drift"]
 known = autoencoder.encode(seen)
 box = random.uniform(known.min(axis=0), known.max(axis=0), (2000, LATENT_SIZE))
 fitted = random.multivariate_normal(known.mean(axis=0), np.cov(known.T), 2000)
 standard = random.normal(size=(2000, LATENT_SIZE))
 draws = {"VAE, its prior": (vae, standard), "autoencoder, box": (autoencoder, box)}
-draws |= {"autoencoder, standard normal": (autoencoder, standard), "autoencoder, fitted normal": (autoencoder, fitted)}
-
-# %% tags=["drift"]
+draws["autoencoder, standard normal"] = (autoencoder, standard)
+draws["autoencoder, fitted normal"] = (autoencoder, fitted)
 in_holes = {name: holes(*draw) for name, draw in draws.items()}
+best_guess = min(value for name, value in in_holes.items() if not name.startswith("VAE"))
+assert in_holes["VAE, its prior"] < 0.2, "the prior is filled: few of its draws fall into holes"
+assert in_holes["VAE, its prior"] < 0.7 * best_guess, "each guess falls into holes more often"
+
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3), width_ratios=(1, 1.6))
 left.barh(list(draws), in_holes.values(), color=plots.COLORS[:4])
 left.axvline(0.05, color="black", linestyle=":")
@@ -682,9 +716,6 @@ decoded = {name: model.decode(z[:8].astype("float32")) for name, (model, z) in d
 plots.image_rows(decoded, ax=right)
 right.set_yticks([])
 plt.show()
-others = [value for name, value in in_holes.items() if not name.startswith("VAE")]
-assert in_holes["VAE, its prior"] < 0.2, "the prior is filled: few of its draws fall into holes"
-assert in_holes["VAE, its prior"] < 0.7 * min(others), "every guess for the autoencoder falls into holes more often"
 
 # %% [markdown]
 # About a tenth of the draws from the VAE's prior fall into holes, twice the share of real images (dotted line). For the
@@ -697,9 +728,10 @@ assert in_holes["VAE, its prior"] < 0.7 * min(others), "every guess for the auto
 # What did all this cost? Hardly any accuracy in reconstruction:
 
 # %% tags=["drift"]
-vae_error, plain_error = (np.mean((model.reconstruct(x) - x) ** 2) for model in (vae, autoencoder))
-assert 0.6 < vae_error / plain_error < 1.5, "sampling well does not cost much reconstruction"
-print(f"squared error on new images: {vae_error / plain_error:.2f} times the autoencoder's")
+errors = [np.mean((model.reconstruct(x) - x) ** 2) for model in (vae, autoencoder)]
+ratio = errors[0] / errors[1]
+assert 0.6 < ratio < 1.5, "sampling well does not cost much reconstruction"
+print(f"squared error on new images: {ratio:.2f} times the autoencoder's")
 
 # %% [markdown]
 # ### How good is the encoder's guess?
@@ -713,13 +745,16 @@ print(f"squared error on new images: {vae_error / plain_error:.2f} times the aut
 # %%
 few = x[:100]
 guess = vae.posterior(few)
-mean, raw = tf.Variable(guess.mean()), tf.Variable(tfp.math.softplus_inverse(guess.stddev()))
+mean = tf.Variable(guess.mean())
+raw = tf.Variable(tfp.math.softplus_inverse(guess.stddev()))
 adam = keras.optimizers.Adam(0.02)
+adam.build([mean, raw])
 
 def own_elbo(k):
     """The ELBO of each image under its own q, with k draws: [n]."""
     q = tfd.MultivariateNormalDiag(mean, tf.nn.softplus(raw))
-    log_p = vae.likelihood(tf.reshape(q.sample(k), [-1, LATENT_SIZE])).log_prob(tf.tile(few, [k, 1, 1, 1]))
+    z = tf.reshape(q.sample(k), [-1, LATENT_SIZE])
+    log_p = vae.likelihood(z).log_prob(tf.tile(few, [k, 1, 1, 1]))
     return tf.reduce_mean(tf.reshape(log_p, [k, -1]), axis=0) - bounds.kl(q, vae.prior())
 
 @tf.function
@@ -729,12 +764,12 @@ def improve():
     adam.apply(tape.gradient(loss, [mean, raw]), [mean, raw])
 
 # %% tags=["drift"]
-adam.build([mean, raw])
-before = own_elbo(2000).numpy()
+before = own_elbo(2000).numpy().mean()
 for _ in range(300):
     improve()
-after, evidence = own_elbo(2000).numpy(), evaluation.log_likelihood(vae, few, k=5000).per_example
-gap, amortization, family = [np.mean(d) for d in (evidence - before, after - before, evidence - after)]
+after = own_elbo(2000).numpy().mean()
+evidence = evaluation.log_likelihood(vae, few, k=5000).mean
+gap, amortization, family = evidence - before, after - before, evidence - after
 print(f"gap {gap:.2f} nats = amortization {amortization:.2f} + family {family:.2f}")
 assert amortization > 0 and family > -0.05, "an own q is better, and still a lower bound"
 assert amortization > 0.8 * family, "the guess costs as much as the family, or more"
@@ -750,7 +785,8 @@ assert amortization > 0.8 * family, "the guess costs as much as the family, or m
 
 # %% tags=["drift"]
 test = vae.evaluate(data.x_test, verbose=0, return_dict=True)
-print(f"test ELBO, Bernoulli likelihood: {test['elbo']:.1f} nats per image ({test['kl']:.1f} nats of them the KL)")
+print(f"test ELBO, Bernoulli likelihood: {test['elbo']:.1f} nats per image", end=" ")
+print(f"({test['kl']:.1f} nats of them the KL)")
 
 # %% [markdown]
 # ## 9. How do you use it in your own work?
@@ -772,10 +808,12 @@ loaded.beta = 4.0
 loaded.fit(data.x_train, batch_size=BATCH_SIZE, epochs=max(1, EPOCHS // 10), verbose=0)
 pressed = loaded.predict(x, verbose=0)
 
-assert np.allclose(loaded.get_config()["beta"], 4.0), "the weight was changed"
-assert np.allclose(terms["elbo"], terms["reconstruction"] - terms["kl"], atol=1e-3), "predict gives the terms"
+paid = terms["reconstruction"].mean() - pressed["reconstruction"].mean()
+elbo_again = terms["reconstruction"] - terms["kl"]
+assert loaded.get_config()["beta"] == 4.0, "the weight was changed"
+assert np.allclose(terms["elbo"], elbo_again, atol=1e-3), "predict gives the terms"
 assert pressed["kl"].mean() < 0.9 * terms["kl"].mean(), "a more expensive KL shrinks"
-assert pressed["reconstruction"].mean() < terms["reconstruction"].mean(), "and the reconstruction pays for it"
+assert paid > 0, "and the reconstruction pays for it"
 print("saved, loaded, trained on: the KL fell")
 
 # %% [markdown]

@@ -55,13 +55,17 @@ keras.utils.set_random_seed(0)
 random = np.random.default_rng(0)
 
 # %%
+nodes = {
+    "x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"),
+    "q": (3.1, 0, "text", r"$q_\phi(z|x)$"), "z": (4.6, 0, "variable", "$z$"),
+    "prior": (4.6, 1.1, "text", "prior $p(z)$"), "decoder": (6.1, 0, "network"),
+    "x_hat": (7.8, 0, "text", r"$p_\theta(x|z)$"),
+    "6 fill in, 7 warn": (0.6, -1.2, "text"), "1 sample": (6.4, 1.1, "text"),
+    "2 walk, 3 explore, 4 edit": (4.6, -1.2, "text"),
+}  # fmt: skip
+arrows = [("x", "encoder"), ("encoder", "q"), ("q", "z"), ("prior", "z"), ("z", "decoder")]
+arrows.append(("decoder", "x_hat"))
 uses = {"2 walk, 3 explore, 4 edit": "z", "1 sample": "prior", "6 fill in, 7 warn": "x"}
-places = {"z": (4.6, -1.2), "prior": (6.4, 1.1), "x": (0.6, -1.2)}
-nodes = {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"), "q": (3.1, 0, "text", r"$q_\phi(z|x)$"),
-         "z": (4.6, 0, "variable", "$z$"), "prior": (4.6, 1.1, "text", "prior $p(z)$"), "decoder": (6.1, 0, "network"),
-         "x_hat": (7.8, 0, "text", r"$p_\theta(x|z)$")}  # fmt: skip
-nodes |= {use: (*places[where], "text") for use, where in uses.items()}
-arrows = [("x", "encoder"), ("encoder", "q"), ("q", "z"), ("prior", "z"), ("z", "decoder"), ("decoder", "x_hat")]
 arrows += [(use, where, {"color": plots.COLORS[3]}) for use, where in uses.items()]
 plots.schematic(nodes, arrows, unit=0.8)
 plt.show()
@@ -73,9 +77,9 @@ plt.show()
 # decides what deserves a latent: details whose squared error stays below $\sigma^2$ do not.
 
 # %%
-def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, scale=SCALE, seed=0):
+def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, scale=SCALE):
     """A VAE with Gaussian noise, fitted to images [n, height, width, channels]."""
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(0)
     shape = x_train.shape[1:]
     encoder = networks.mlp_encoder(shape, 2 * latent_size, hidden, "swish")
     decoder = networks.mlp_decoder(latent_size, shape, hidden[::-1], "swish")
@@ -83,7 +87,6 @@ def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, 
     vae.compile(keras.optimizers.Adam(2e-3))
     vae.fit(x_train, batch_size=64, epochs=epochs, verbose=0)
     return vae
-
 
 data = datasets.load(DATASET)
 x_train, x_valid = data.x_train[:TRAIN_SIZE], data.x_valid[:600]
@@ -109,16 +112,13 @@ vae = trained_vae(x_train)
 def flat(x):
     return x.reshape(len(x), -1)
 
-
 def rms(difference):
     """Root mean square over all pixels of each picture: [n, ...] -> [n]."""
     return np.sqrt(np.mean(flat(difference) ** 2, axis=1))
 
-
 def distance_to_data(pictures, x_train=x_train[:3000]):
     """How far each picture is from the nearest training image, RMS a pixel: [n, ...] -> [n]."""
     return cdist(flat(pictures), flat(x_train)).min(axis=1) / np.sqrt(x_train[0].size)
-
 
 epsilon = random.normal(size=(400, LATENT_SIZE))
 temperatures = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
@@ -129,8 +129,12 @@ generated = {tau: vae.decode(tau * epsilon) for tau in temperatures}
 # the prior is densest, the most realistic one?
 
 # %% tags=["drift"]
+def spread_of(pictures):
+    """How much pictures vary: the mean RMS difference from their average."""
+    return rms(pictures - pictures.mean(axis=0)).mean()
+
 realism = np.array([distance_to_data(generated[tau]).mean() for tau in temperatures])
-variety = np.array([rms(generated[tau] - generated[tau].mean(axis=0)).mean() for tau in temperatures])
+variety = np.array([spread_of(generated[tau]) for tau in temperatures])
 reconstructions = distance_to_data(vae.reconstruct(x_valid)).mean()
 plots.image_rows({rf"$\tau = {tau}$": generated[tau][:8] for tau in (0.0, 0.5, 1.0, 2.0)})
 plt.show()
@@ -141,14 +145,13 @@ plt.show()
 # all are smeared. At 2 they are harsh, with strong contrasts and shapes that belong to no face. Now the numbers.
 
 # %% tags=["drift"]
-figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-left.plot(temperatures, realism, "o-", label="generated")
-left.axhline(reconstructions, color=plots.COLORS[3], linestyle="--", label="reconstructions")
-left.set(xlabel=r"temperature $\tau$", ylabel="distance to the data (RMS)", ylim=(0, None))
-right.plot(temperatures, variety, "o-", label="generated")
-right.axhline(rms(x_valid - x_valid.mean(axis=0)).mean(), color=plots.COLORS[3], linestyle="--", label="real images")
-right.set(xlabel=r"temperature $\tau$", ylabel="variety (RMS)", ylim=(0, None))
-for ax in (left, right):
+figure, axes = plt.subplots(1, 2, figsize=(9, 3))
+curves = [("distance to the data (RMS)", realism, reconstructions, "reconstructions")]
+curves += [("variety (RMS)", variety, spread_of(x_valid), "real images")]
+for ax, (label, curve, level, name) in zip(axes, curves, strict=True):
+    ax.plot(temperatures, curve, "o-", label="generated")
+    ax.axhline(level, color=plots.COLORS[3], linestyle="--", label=name)
+    ax.set(xlabel=r"temperature $\tau$", ylabel=label, ylim=(0, None))
     ax.legend()
 plt.show()
 at = dict(zip(temperatures, realism, strict=True))
@@ -156,7 +159,7 @@ assert all(np.diff(variety) > 0), "a higher temperature always means more variet
 assert at[2.0] > at[1.0], "beyond the prior the decoder has never been trained"
 if DATASET == "faces":
     assert at[0.0] > 1.1 * at[1.0], "the average of all faces is no face"
-    assert min(realism) > 1.5 * reconstructions, "no temperature comes near to the reconstructions"
+    assert min(realism) > 1.5 * reconstructions, "no temperature is near to reconstructions"
 
 # %% [markdown]
 # No. Variety (right) grows with $\tau$ all the way, but realism (left, lower is better) follows no such simple rule. On the
@@ -187,9 +190,8 @@ if DATASET == "faces":
 # to the origin as a typical midpoint? The $\chi^2$ distribution gives the answer.
 
 # %%
-dimensions = (2, 10, 100)
+dimensions, shares = (2, 10, 100), {}
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.6))
-shares = {}
 for ax, d in zip(axes, dimensions, strict=True):
     norms = np.linspace(0, np.sqrt(d) + 3, 300)
     ax.plot(norms, chi.pdf(norms, d), label="draws")
@@ -197,10 +199,10 @@ for ax, d in zip(axes, dimensions, strict=True):
     ax.set(title=f"d = {d}", xlabel="norm of the code", ylabel="density of the norm")
     shares[d] = chi2.cdf(d / 2, d)
     midpoints = random.normal(size=(2, 4000, d)).mean(axis=0)
-    assert np.isclose(np.mean(midpoints**2), 0.5, rtol=0.05), "the mean of two draws has half the variance"
+    assert np.isclose(np.mean(midpoints**2), 0.5, rtol=0.05), "midpoints: half the variance"
 axes[0].legend()
 plt.show()
-assert shares[2] > 0.3 and shares[10] < 0.15 and shares[100] < 1e-4, "the shell gets relatively thinner"
+assert shares[2] > 0.3 and shares[10] < 0.15 and shares[100] < 1e-4, "the shell gets thinner"
 print({d: f"{share:.2g}" for d, share in shares.items()})
 
 # %% [markdown]
@@ -222,21 +224,20 @@ def straight(a, b, t):
     """Equation 5.2: a and b [n, d] -> [n, d]."""
     return (1 - t) * a + t * b
 
-
 def spherical(a, b, t):
     """Equation 5.4: a and b [n, d] -> [n, d]."""
-    cosine = np.sum(a * b, axis=1) / (np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1))
-    omega = np.arccos(np.clip(cosine, -1, 1))[:, None]
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    omega = np.arccos(np.clip(np.sum(a * b, axis=1) / norms, -1, 1))[:, None]
     return (np.sin((1 - t) * omega) * a + np.sin(t * omega) * b) / np.sin(omega)
-
 
 u = random.normal(size=(50, LATENT_SIZE))
 v = random.normal(size=(50, LATENT_SIZE))
 v *= np.linalg.norm(u, axis=1, keepdims=True) / np.linalg.norm(v, axis=1, keepdims=True)
-middle_norm = np.linalg.norm(spherical(u, v, 0.5), axis=1)
-assert np.allclose(spherical(u, v, 0.0), u) and np.allclose(spherical(u, v, 1.0), v), "both ends are where they were"
-assert np.allclose(middle_norm, np.linalg.norm(u, axis=1)), "between codes of equal norm, the arc keeps the norm"
-assert np.all(np.linalg.norm(straight(u, v, 0.5), axis=1) < middle_norm), "the straight line cuts the corner"
+chord, arc = [np.linalg.norm(path(u, v, 0.5), axis=1) for path in (straight, spherical)]
+assert np.allclose(spherical(u, v, 0.0), u), "the walk starts where it should"
+assert np.allclose(spherical(u, v, 1.0), v), "the walk ends where it should"
+assert np.allclose(arc, np.linalg.norm(u, axis=1)), "from norm to equal norm, the arc keeps it"
+assert np.all(chord < arc), "the straight line cuts the corner"
 
 # %% [markdown]
 # Does it matter for pictures? We take pairs of validation images, walk both ways between their posterior means, and
@@ -248,16 +249,12 @@ assert np.all(np.linalg.norm(straight(u, v, 0.5), axis=1) < middle_norm), "the s
 first, last = x_valid[:100], x_valid[100:200]
 a, b = vae.encode(first), vae.encode(last)
 steps = np.linspace(0, 1, 7)
-walks = {
-    "cross-fade": [straight(first, last, t) for t in steps],
-    "straight": [vae.decode(straight(a, b, t)) for t in steps],
-    "spherical": [vae.decode(spherical(a, b, t)) for t in steps],
-}
-paths = {"straight": straight, "spherical": spherical}
-norms = {name: [np.linalg.norm(path(a, b, t), axis=1).mean() for t in steps] for name, path in paths.items()}
-off_data = {name: [distance_to_data(pictures).mean() for pictures in walk] for name, walk in walks.items()}
+codes = {"straight": [straight(a, b, t) for t in steps]}
+codes["spherical"] = [spherical(a, b, t) for t in steps]
+walks = {"cross-fade": [straight(first, last, t) for t in steps]}
+walks |= {name: [vae.decode(z) for z in path] for name, path in codes.items()}
 clearest = rms(first - last).argmax()  # the pair that differs most
-plots.image_rows({name: np.stack([pictures[clearest] for pictures in walk]) for name, walk in walks.items()})
+plots.image_rows({name: np.stack([x[clearest] for x in walk]) for name, walk in walks.items()})
 plt.show()
 
 # %% [markdown]
@@ -267,23 +264,24 @@ plt.show()
 # are ghosts of both pictures, and traces of a third thing that is in neither. The spherical walk's ghosts are sharper, not fewer.
 
 # %% tags=["drift"]
+off_data = {name: [distance_to_data(x).mean() for x in walk] for name, walk in walks.items()}
+norms = {name: [np.linalg.norm(z, axis=1).mean() for z in path] for name, path in codes.items()}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-for i, (name, curve) in enumerate(off_data.items()):
+for i, name in enumerate(walks):
     style = {"color": plots.COLORS[i], "marker": plots.MARKERS[i], "label": name}
-    left.plot(steps, curve, **style)
+    left.plot(steps, off_data[name], **style)
     if name in norms:
         right.plot(steps, norms[name], **style)
 right.axhspan(*chi.ppf((0.05, 0.95), LATENT_SIZE), color="lightgray", label="90 % of the prior")
-left.set(xlabel="$t$", ylabel="distance to the data (RMS)", ylim=(0, None))
-right.set(xlabel="$t$", ylabel="norm of the code", ylim=(0, None))
-for ax in (left, right):
+for ax, label in ((left, "distance to the data (RMS)"), (right, "norm of the code")):
+    ax.set(xlabel="$t$", ylabel=label, ylim=(0, None))
     ax.legend(fontsize=8)
 plt.show()
-middle = {name: curve[3] for name, curve in off_data.items()}
-assert norms["straight"][3] < 0.9 * norms["straight"][0], "the straight line passes nearer to the origin"
+fade, line, arc = [off_data[name][3] for name in walks]
+assert norms["straight"][3] < 0.9 * norms["straight"][0], "the line passes nearer to the origin"
 assert norms["spherical"][3] > 0.9 * norms["spherical"][0], "the arc does not"
-assert abs(middle["straight"] - middle["spherical"]) < 0.25 * middle["straight"], "but the pictures are about as good"
-assert middle["straight"] < 1.1 * middle["cross-fade"], "a latent walk stays about as near to the data as a cross-fade"
+assert abs(line - arc) < 0.25 * line, "but the pictures are about as good"
+assert line < 1.1 * fade, "a latent walk stays about as near to the data as a cross-fade"
 
 # %% [markdown]
 # Hardly, over all pairs. The straight line dips toward the origin and the arc does not (right), as equation 5.3 says, but for
@@ -306,7 +304,8 @@ assert middle["straight"] < 1.1 * middle["cross-fade"], "a latent walk stays abo
 # %% tags=["drift"]
 rate = vae.predict(x_train, verbose=0)["kl"].mean()
 log_n = np.log(len(x_train))
-print(f"rate {rate:.0f} nats, log N {log_n:.1f} nats: KL(q(z) || p(z)) is at least {rate - log_n:.0f} nats")
+print(f"rate {rate:.0f} nats, log N {log_n:.1f} nats:", end=" ")
+print(f"KL(q(z) || p(z)) is at least {rate - log_n:.0f} nats")
 assert rate > 1.5 * log_n, "the aggregate posterior is far from the prior"
 
 # %% [markdown]
@@ -328,17 +327,17 @@ assert rate > 1.5 * log_n, "the aggregate posterior is far from the prior"
 # %% tags=["drift"]
 codes = vae.posterior(x_train).sample(seed=0).numpy().astype("float64")
 second_stage = GaussianMixture(60, reg_covar=1e-3, random_state=0).fit(codes)
-drawn = random.permutation(second_stage.sample(400)[0])  # sample gives them sorted by component
-from_mixture = vae.decode(drawn.astype("float32"))
-from_posterior = vae.decode(vae.posterior(x_valid[:400]).sample(seed=1).numpy())
-sources = {"prior": generated[1.0], "mixture": from_mixture, "posteriors": from_posterior}
+drawn = random.permutation(second_stage.sample(400)[0])  # sample sorts them by component
+posteriors = vae.posterior(x_valid[:400]).sample(seed=1).numpy()
+sources = {"prior": generated[1.0], "mixture": vae.decode(drawn.astype("float32"))}
+sources["posteriors"] = vae.decode(posteriors)
 near = {name: distance_to_data(pictures).mean() for name, pictures in sources.items()}
 print("distance to the data:", {name: f"{value:.3f}" for name, value in near.items()})
 figure, axes = plt.subplots(1, 2, figsize=(10, 5.2))
 for ax, name in zip(axes, ("prior", "mixture"), strict=True):
     plots.image_grid(sources[name][:16], columns=4, ax=ax).set_title(f"decoded from the {name}")
 plt.show()
-assert near["posteriors"] < near["mixture"], "codes of real images are the best that the decoder can get"
+assert near["posteriors"] < near["mixture"], "no codes are better than those of real images"
 if DATASET == "faces":
     assert near["mixture"] < 0.7 * near["prior"], "the decoder was fine; the prior was not"
 
@@ -369,9 +368,9 @@ explorer
 # If no kernel is running, use the next figure instead: each row is one slider, moved from $-3$ to $3$.
 
 # %% tags=["drift"]
-order = np.argsort(-vae.encode(x_valid).var(axis=0))[:6]  # the six latents that move most with the data
+variance = vae.encode(x_valid).var(axis=0)
 rows = {}
-for j in order:
+for j in np.argsort(-variance)[:6]:  # the six latents that move most with the data
     codes = np.repeat(start[None], 9, axis=0)
     codes[:, j] = np.linspace(-3, 3, 9)
     rows[f"$z_{{{j + 1}}}$"] = vae.decode(codes)
@@ -402,20 +401,18 @@ assert min(moved) > 0.01, "each of these latents changes the picture"
 faces = datasets.load("faces")
 face_vae = vae if DATASET == "faces" else trained_vae(faces.x_train)
 names = faces.factor_names
-lowest, highest = np.transpose([(values.min(), values.max()) for values in faces.factor_values.values()])
-
+lowest = np.array([values.min() for values in faces.factor_values.values()])
+highest = np.array([values.max() for values in faces.factor_values.values()])
 
 def scaled(factors):
     return 2 * (factors - lowest) / (highest - lowest) - 1
-
 
 def draw(u):
     """The true faces with scaled factors u: [n, 5] -> [n, 32, 32, 1] in [0, 1]."""
     return drawings.faces(lowest + (u + 1) / 2 * (highest - lowest)).astype("float32") / 255
 
-
 u_train, u_valid = scaled(faces.factors_train), scaled(faces.factors_valid)
-assert np.abs(draw(u_valid) - faces.x_valid).max() < 0.03, "the drawing machine gives back the data"
+assert np.abs(draw(u_valid) - faces.x_valid).max() < 0.03, "the machine gives back the data"
 
 # %% [markdown]
 # ### A judge
@@ -425,21 +422,21 @@ assert np.abs(draw(u_valid) - faces.x_valid).max() < 0.03, "the drawing machine 
 # own errors: on real validation images, and on *reconstructions* of them, since edited pictures come from the same decoder.
 
 # %% tags=["drift"]
-reader = KernelRidge(kernel="rbf", gamma=0.01, alpha=0.01).fit(flat(faces.x_train[:2500]), u_train[:2500])
-
+reader = KernelRidge(kernel="rbf", gamma=0.01, alpha=0.01)
+reader.fit(flat(faces.x_train[:2500]), u_train[:2500])
 
 def read(pictures):
     """Scaled factors as the reader sees them: [n, 32, 32, 1] -> [n, 5]."""
     return reader.predict(flat(pictures))
 
-
-on_real = np.sqrt(np.mean((read(faces.x_valid) - u_valid) ** 2, axis=0))
-on_decoded = np.sqrt(np.mean((read(face_vae.reconstruct(faces.x_valid)) - u_valid) ** 2, axis=0))
-for name, real, decoded in zip(names, on_real, on_decoded, strict=True):
-    print(f"{name:12s} RMS error on real faces {real:.2f}, on reconstructions {decoded:.2f}")
-assert on_real.max() < 0.2, "on real faces the reader is good"
-assert on_decoded[1] > 2 * on_real[1] and on_decoded.argmax() == 1, "it is the VAE that blurs the expression"
-assert on_decoded[[0, 2]].max() < 0.1, "orientation and lighting pass through the VAE"
+shown = {"real faces": faces.x_valid, "reconstructions": face_vae.reconstruct(faces.x_valid)}
+error = {kind: np.sqrt(np.mean((read(x) - u_valid) ** 2, axis=0)) for kind, x in shown.items()}
+real, decoded = error.values()
+for i, name in enumerate(names):
+    print(f"{name:12s} RMS error on", ", on ".join(f"{k} {e[i]:.2f}" for k, e in error.items()))
+assert real.max() < 0.2, "on real faces the reader is good"
+assert decoded.argmax() == 1 and decoded[1] > 2 * real[1], "the VAE blurs the expression"
+assert decoded[[0, 2]].max() < 0.1, "orientation and lighting pass through the VAE"
 
 # %% [markdown]
 # On real faces the reader's error is about a tenth of the half range at most. On reconstructions it still reads orientation
@@ -464,23 +461,29 @@ assert on_decoded[[0, 2]].max() < 0.1, "orientation and lighting pass through th
 
 # %%
 z_train, z_valid = face_vae.encode(faces.x_train), face_vae.encode(faces.x_valid)
-bias = np.exp(2.5 * u_train[:, 1] * u_train[:, 2])  # columns: 0 orientation, 1 expression, 2 lighting
-
+EXPRESSION, LIGHTING = 1, 2  # columns of u
+bias = np.exp(2.5 * u_train[:, EXPRESSION] * u_train[:, LIGHTING])
 
 def attribute_vectors(seed, size=300):
-    """Two directions for 'expression + 1' from one biased set of labels, and its correlation with the lighting."""
-    rows = np.random.default_rng(seed).choice(len(u_train), size, replace=False, p=bias / bias.sum())
-    z, u = z_train[rows], u_train[rows]
-    smile, frown = u[:, 1] > 0.2, u[:, 1] < -0.2
-    means = (z[smile].mean(axis=0) - z[frown].mean(axis=0)) / (u[smile, 1].mean() - u[frown, 1].mean())
-    squares = LinearRegression().fit(u, z).coef_[:, 1]
-    return {"difference of means": means, "least squares": squares}, np.corrcoef(u[:, 1], u[:, 2])[0, 1]
+    """Two directions for 'expression + 1', and the correlation, in one biased set of labels."""
+    generator = np.random.default_rng(seed)
+    rows = generator.choice(len(u_train), size, replace=False, p=bias / bias.sum())
+    z, u, expression = z_train[rows], u_train[rows], u_train[rows, EXPRESSION]
+    smile, frown = expression > 0.2, expression < -0.2
+    step = expression[smile].mean() - expression[frown].mean()
+    means = (z[smile].mean(axis=0) - z[frown].mean(axis=0)) / step
+    squares = LinearRegression().fit(u, z).coef_[:, EXPRESSION]
+    correlation = np.corrcoef(expression, u[:, LIGHTING])[0, 1]
+    return {"difference of means": means, "least squares": squares}, correlation
 
-
-rows = np.flatnonzero(u_valid[:, 1] < 0.1)[:150]  # faces that can still smile by 1
+rows = np.flatnonzero(u_valid[:, EXPRESSION] < 0.1)[:150]  # faces that can still smile by 1
 start_u, start_z = u_valid[rows], z_valid[rows]
 start_read = read(face_vae.decode(start_z))
 true_edit = draw(start_u + [0, 1, 0, 0, 0])
+
+def moved(pictures):
+    """How far the readings of the starting faces have moved, averaged over faces: [5]."""
+    return np.mean(read(pictures) - start_read, axis=0)
 
 # %% tags=["drift"]
 moves = {"difference of means": [], "least squares": []}
@@ -488,21 +491,23 @@ for seed in range(5):
     vectors, correlation = attribute_vectors(seed)
     assert correlation > 0.5, "in the labeled set, smile and light go together"
     for name, vector in vectors.items():
-        moves[name].append(np.mean(read(face_vae.decode(start_z + vector)) - start_read, axis=0))
-ceiling = np.mean(read(face_vae.reconstruct(true_edit)) - start_read, axis=0)
+        moves[name].append(moved(face_vae.decode(start_z + vector)))
+ceiling = moved(face_vae.reconstruct(true_edit))
 figure, ax = plt.subplots(figsize=(8, 3))
-for i, (name, move) in enumerate(moves.items()):
-    ax.bar(np.arange(5) + 0.3 * (i - 1), np.mean(move, axis=0), 0.3, yerr=np.std(move, axis=0), capsize=3, label=name)
+for shift, (name, move) in zip((-0.3, 0.0), moves.items(), strict=True):
+    bars = {"height": np.mean(move, axis=0), "yerr": np.std(move, axis=0), "capsize": 3}
+    ax.bar(np.arange(5) + shift, width=0.3, label=name, **bars)
 ax.bar(np.arange(5) + 0.3, ceiling, 0.3, label="the true edit, through the VAE")
 ax.axhline(0, color="black", linewidth=0.8)
 ax.set_xticks(range(5), names)
 ax.set_ylabel("change of the reading ($u$)")
 ax.legend()
 plt.show()
-change = {name: np.mean(move, axis=0) for name, move in moves.items()}
-assert change["difference of means"][2] > 0.2, "difference of means: the light moves too, as in the biased labels"
-assert np.abs(change["least squares"][[0, 2, 3, 4]]).max() < 0.15, "least squares keeps the other factors still"
-assert 0.15 < change["least squares"][1] < ceiling[1] < 1, "a smile, but smaller than what the VAE can show"
+means, squares = [np.mean(move, axis=0) for move in moves.values()]
+smile, possible = squares[EXPRESSION], ceiling[EXPRESSION]
+assert means[LIGHTING] > 0.2, "difference of means: the light moves too, as in the labels"
+assert np.abs(squares[[0, 2, 3, 4]]).max() < 0.15, "least squares keeps the others still"
+assert 0.15 < smile < possible < 1, "a smile, but smaller than what the VAE can show"
 
 # %% [markdown]
 # Asked for a smile of 1, the difference of means moves the *lighting* at least as much as the expression. (Bars are averages
@@ -530,44 +535,43 @@ assert 0.15 < change["least squares"][1] < ceiling[1] < 1, "a smile, but smaller
 line = LinearRegression().fit(u_train, z_train)
 curve = make_pipeline(PolynomialFeatures(3), LinearRegression()).fit(u_train, z_train)
 
-
 def edit(z, u, u_new, h):
     """Equation 5.7: codes z with factors u [n, 5], moved to u_new [n, 5] -> pictures."""
     return face_vae.decode(z + h.predict(u_new) - h.predict(u))
 
-
 def errors(z, u, u_new):
-    """Mean RMS error of a pixel against the true pictures: do nothing, line, curve, best possible."""
+    """Mean RMS error of a pixel: do nothing, edit by line, by curve, best possible."""
     truth = draw(u_new)
-    pictures = [face_vae.decode(z), edit(z, u, u_new, line), edit(z, u, u_new, curve), face_vae.reconstruct(truth)]
+    edited = [edit(z, u, u_new, line), edit(z, u, u_new, curve)]
+    pictures = [face_vae.decode(z), *edited, face_vae.reconstruct(truth)]
     return [rms(picture - truth).mean() for picture in pictures]
 
 # %% tags=["drift"]
 results = {}
 print("error of a pixel (RMS)        nothing   line  curve   best")
-edits = {"smile by 1": (1, 1), "turn by 30 degrees": (0, 30 / 45), "relight by 44 degrees": (2, 44 / 66)}
+edits = {"smile by 1": (1, 1), "turn by 30 degrees": (0, 30 / 45)}  # name: (column, amount)
+edits["relight by 44 degrees"] = (2, 44 / 66)
 for name, (column, amount) in edits.items():
     rows = np.flatnonzero(u_valid[:, column] <= 1 - amount)[:150]
     u_new = u_valid[rows] + amount * (np.arange(5) == column)
     results[name] = errors(z_valid[rows], u_valid[rows], u_new)
     print(f"{name:28s}", "  ".join(f"{value:.3f}" for value in results[name]))
-for name, (_, straight_line, curved, best) in results.items():
-    assert best < curved < straight_line, f"{name}: the curve beats the line, and the decoder could do better still"
-assert results["relight by 44 degrees"][2] < 0.6 * results["relight by 44 degrees"][0], "relighting works"
-assert results["turn by 30 degrees"][2] > 2 * results["turn by 30 degrees"][3], "turning is far from solved"
+    _, by_line, by_curve, best = results[name]
+    assert best < by_curve < by_line, f"{name}: the curve wins, and could do better still"
+turn, relight = results["turn by 30 degrees"], results["relight by 44 degrees"]
+assert relight[2] < 0.6 * relight[0], "relighting works"
+assert turn[2] > 2 * turn[3], "turning is far from solved"
 
 # %% tags=["drift"]
 turned = np.flatnonzero(u_valid[:, 0] == -1)
-pick = turned[np.abs(u_valid[turned, 2]).argmin()]  # a face at -45 degrees, in the most frontal light
-u_path = np.repeat(u_valid[pick : pick + 1], 7, axis=0)
+pick = turned[np.abs(u_valid[turned, 2]).argmin()]  # a face at -45 degrees, in frontal light
+z_from, u_from = [np.repeat(values[pick][None], 7, axis=0) for values in (z_valid, u_valid)]
+u_path = u_from.copy()
 u_path[:, 0] = np.linspace(-1, 1, 7)
-z_path, from_u = np.repeat(z_valid[pick : pick + 1], 7, axis=0), np.repeat(u_valid[pick : pick + 1], 7, axis=0)
-plots.image_rows({
-    "line": edit(z_path, from_u, u_path, line),
-    "curve": edit(z_path, from_u, u_path, curve),
-    "best": face_vae.reconstruct(draw(u_path)),
-    "truth": draw(u_path),
-})
+maps = {"line": line, "curve": curve}
+rows = {name: edit(z_from, u_from, u_path, h) for name, h in maps.items()}
+rows |= {"best": face_vae.reconstruct(draw(u_path)), "truth": draw(u_path)}
+plots.image_rows(rows)
 plt.show()
 
 # %% [markdown]
@@ -597,16 +601,15 @@ plt.show()
 
 # %%
 digits = datasets.load("digits")
-digit_vae, small_vae = [trained_vae(digits.x_train, epochs, (128,), 8, scale=0.15) for epochs in (60, 1)]
+digit_vae = trained_vae(digits.x_train, 60, (128,), 8, scale=0.15)
+small_vae = trained_vae(digits.x_train, 1, (128,), 8, scale=0.15)
 fresh_weights = small_vae.get_weights()
 
-
 def companions(model, x, generator, copies=10, width=2.0):
-    """Decoded draws from around each x, wider than the posterior: [n, ...] -> [copies * n, ...]."""
+    """Decoded draws around each x, wider than the posterior: [n, ...] -> [copies * n, ...]."""
     posterior = model.posterior(np.tile(x, (copies, 1, 1, 1)))
     mean, deviation = posterior.mean().numpy(), posterior.stddev().numpy()
     return model.decode(mean + width * deviation * generator.normal(size=mean.shape))
-
 
 def accuracy(x, y, x_valid=digits.x_valid):
     classifier = LogisticRegression(max_iter=500).fit(flat(x), np.resize(y, len(x)))
@@ -617,36 +620,43 @@ def accuracy(x, y, x_valid=digits.x_valid):
 # and without companions, as in chapter 04. We score on validation images; nothing is tuned, and the test split is not used.
 
 # %% tags=["drift"]
+def ten_of_each(generator):
+    """Rows of the training set: ten images of each digit."""
+    of_digit = [np.flatnonzero(digits.y_train == digit) for digit in range(10)]
+    return np.concatenate([generator.choice(rows, 10, replace=False) for rows in of_digit])
+
 scores = {name: [] for name in ("labels only", "noise", "VAE", "VAE of 100", "codes")}
 for seed in range(8):
     draws = np.random.default_rng(seed)
-    rows = np.concatenate([draws.choice(np.flatnonzero(digits.y_train == c), 10, replace=False) for c in range(10)])
+    rows = ten_of_each(draws)
     x, y = digits.x_train[rows], digits.y_train[rows]
     small_vae.set_weights([w + 0 for w in fresh_weights])
     small_vae.fit(x, batch_size=64, epochs=150, verbose=0)
-    extra = {"labels only": x[:0], "noise": np.tile(x, (10, 1, 1, 1)) + 0.15 * draws.normal(size=(1000, *x.shape[1:]))}
-    extra |= {"VAE": companions(digit_vae, x, draws), "VAE of 100": companions(small_vae, x, draws)}
+    noisy = np.tile(x, (10, 1, 1, 1)) + 0.15 * draws.normal(size=(1000, *x.shape[1:]))
+    extra = {"labels only": x[:0], "noise": noisy, "VAE": companions(digit_vae, x, draws)}
+    extra["VAE of 100"] = companions(small_vae, x, draws)
     for name, pictures in extra.items():
         scores[name].append(accuracy(np.concatenate([x, pictures]), y))
-    scores["codes"].append(accuracy(digit_vae.encode(x), y, digit_vae.encode(digits.x_valid)))
-scores = {name: np.array(values) for name, values in scores.items()}
-gains = {name: values - scores["labels only"] for name, values in scores.items() if name != "labels only"}
+    in_codes = accuracy(digit_vae.encode(x), y, digit_vae.encode(digits.x_valid))
+    scores["codes"].append(in_codes)
+plain = np.array(scores.pop("labels only"))
+gains = {name: values - plain for name, values in scores.items()}
 
 # %% tags=["drift"]
 figure, ax = plt.subplots(figsize=(7, 2.6))
 for i, (name, gain) in enumerate(gains.items()):
-    ax.plot(gain, np.full(len(gain), i), plots.MARKERS[i], color=plots.COLORS[i], alpha=0.6)
-    ax.errorbar(gain.mean(), i + 0.25, xerr=gain.std(ddof=1) / np.sqrt(len(gain)), fmt="|", color="black", capsize=4)
-    print(f"{name:11s} gain {gain.mean():+.1f} points, standard error {gain.std(ddof=1) / np.sqrt(len(gain)):.1f}")
+    mean, error = gain.mean(), gain.std(ddof=1) / np.sqrt(len(gain))
+    ax.plot(gain, [i] * len(gain), plots.MARKERS[i], color=plots.COLORS[i], alpha=0.6)
+    ax.errorbar(mean, i + 0.25, xerr=error, fmt="|", color="black", capsize=4)
+    print(f"{name:11s} gain {mean:+.1f} points, standard error {error:.1f}")
 ax.axvline(0, color="gray", linestyle="--")
 ax.set_yticks(range(len(gains)), list(gains))
 ax.set_xlabel("gain over labels only (percentage points)")
 plt.show()
-plain = scores["labels only"]
 print(f"labels only: {plain.mean():.1f} % right, from {plain.min():.1f} to {plain.max():.1f}")
 assert 85 < plain.mean() < 96, "a hundred labels go a long way on the digits"
-assert gains["VAE"].mean() < 1 and gains["VAE of 100"].mean() < 1, "no gain of a point from generated pictures"
-assert gains["codes"].mean() < 1, "nor from the codes"
+assert max(gains[name].mean() for name in ("VAE", "VAE of 100")) < 1, "pictures gain no point"
+assert gains["codes"].mean() < 1, "nor do the codes"
 
 # %% [markdown]
 # **Generated pictures do not help.** Companions from either VAE leave the accuracy where it was, or cost up to a point or
@@ -679,14 +689,13 @@ assert gains["codes"].mean() < 1, "nor from the codes"
 
 # %%
 whole, whole_u, copies = faces.x_valid[:40], u_valid[:40], 8
-masks = {"mouth hidden": np.ones((32, 32, 1), "float32"), "hair hidden": np.ones((32, 32, 1), "float32")}
+masks = {name: np.ones((32, 32, 1), "float32") for name in ("mouth hidden", "hair hidden")}
 masks["mouth hidden"][20:] = 0  # 1: visible
 masks["hair hidden"][:12] = 0
 
-
 @tf.function
 def search_gradient(x, visible, z):
-    """The objective of equation 5.8 up to a constant, [n], and its gradient [n, latent_size]."""
+    """Equation 5.8's objective up to a constant, [n], and its gradient [n, latent_size]."""
     with tf.GradientTape() as tape:
         tape.watch(z)
         misfit = tf.reduce_sum(visible * (x - face_vae.decoder(z)) ** 2, axis=(1, 2, 3))
@@ -698,19 +707,19 @@ def search_gradient(x, visible, z):
 
 # %%
 def latent_search(x, visible, z, steps=150):
-    """Adam on equation 5.8 from the codes z [n, latent_size]: the codes found, and their objective [n]."""
+    """Adam on equation 5.8 from codes z [n, latent_size]: the codes found, their objective."""
     z, adam = tf.Variable(z, dtype=tf.float32), keras.optimizers.Adam(0.1)
     for _ in range(steps):
         adam.apply([-search_gradient(x, visible, z.value())[1]], [z])
     return z.numpy(), search_gradient(x, visible, z.value())[0].numpy()
 
-
 def pseudo_gibbs(x, visible, start, steps, seed=0):
-    """Equation 5.9 from start [n, 32, 32, 1]: the mean picture of the last step, with the visible pixels put back."""
+    """Equation 5.9 from start [n, 32, 32, 1]: the last mean, visible pixels put back."""
     generator, filled = np.random.default_rng(seed), np.where(visible, x, start)
     for step in range(steps):
         mean = face_vae.decode(face_vae.posterior(filled).sample(seed=(seed, step)).numpy())
-        filled = np.where(visible, x, mean + SCALE * generator.normal(size=mean.shape).astype("float32"))
+        noise = SCALE * generator.normal(size=mean.shape).astype("float32")
+        filled = np.where(visible, x, mean + noise)
     return np.where(visible, x, mean)
 
 # %% [markdown]
@@ -727,41 +736,42 @@ starts = faces.x_train[random.integers(len(faces.x_train), size=copies * len(who
 repeated = np.repeat(whole, copies, axis=0)
 answers, filled, objectives = {}, {}, {}
 for name, visible in masks.items():
-    closest = cdist(flat(whole * visible), flat(faces.x_train * visible)).argmin(axis=1)
-    z, value = latent_search(repeated, visible, random.normal(size=(len(repeated), LATENT_SIZE)))
-    objectives[name] = value.reshape(-1, copies)
-    best = z.reshape(-1, copies, LATENT_SIZE)[np.arange(len(whole)), objectives[name].argmax(axis=1)]
-    filled[name] = {steps: pseudo_gibbs(repeated, visible, starts, steps) for steps in (20, 100)}
+    seen = cdist(flat(whole * visible), flat(faces.x_train * visible))
+    z = random.normal(size=(len(repeated), LATENT_SIZE))
+    z, value = latent_search(repeated, visible, z)
+    z, objectives[name] = z.reshape(-1, copies, LATENT_SIZE), value.reshape(-1, copies)
+    best = z[np.arange(len(whole)), objectives[name].argmax(axis=1)]
+    filled[name] = {n: pseudo_gibbs(repeated, visible, starts, steps=n) for n in (20, 100)}
     answers[name] = {
         "mean image": np.repeat(mean_face, len(whole), axis=0),
-        "nearest image": faces.x_train[closest],
+        "nearest image": faces.x_train[seen.argmin(axis=1)],
         "encoder, once": face_vae.reconstruct(np.where(visible, whole, mean_face)),
         "latent search": face_vae.decode(best),
         "pseudo-Gibbs": filled[name][20].reshape(-1, copies, 32, 32, 1).mean(axis=1),
     }
 
 # %% tags=["drift"]
-def hidden_error(pictures, truth, visible):
-    """RMS error over the hidden pixels, averaged over pictures."""
-    return np.sqrt(((1 - visible) * (pictures - truth) ** 2).sum(axis=(1, 2, 3)) / (1 - visible).sum()).mean()
+def hidden_error(pictures, visible):
+    """RMS error over the hidden pixels of the whole faces, averaged over faces."""
+    squares = ((1 - visible) * (pictures - whole) ** 2).sum(axis=(1, 2, 3))
+    return np.sqrt(squares / (1 - visible).sum()).mean()
 
-
-error = {
-    name: {rival: hidden_error(pictures, whole, masks[name]) for rival, pictures in rivals.items()}
-    for name, rivals in answers.items()
-}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
-for ax, (name, values) in zip(axes, error.items(), strict=True):
-    ax.barh(list(values), list(values.values()), color=plots.COLORS[:5])
+error = {}
+for ax, (name, rivals) in zip(axes, answers.items(), strict=True):
+    error[name] = {rival: hidden_error(x, masks[name]) for rival, x in rivals.items()}
+    ax.barh(list(rivals), error[name].values(), color=plots.COLORS[:5])
     ax.set(title=name, xlabel="error of a hidden pixel (RMS)")
 axes[0].invert_yaxis()
 plt.show()
 for values in error.values():
-    assert values["latent search"] < 0.9 * values["encoder, once"], "the encoder was never trained on half-filled images"
-    assert values["encoder, once"] < values["mean image"], "everything beats the mean image"
     print({name: f"{value:.3f}" for name, value in values.items()})
+    once, search = values["encoder, once"], values["latent search"]
+    assert search < 0.9 * once, "the encoder was never trained on half-filled images"
+    assert once < values["mean image"], "everything beats the mean image"
 mouth = error["mouth hidden"]
-assert mouth["pseudo-Gibbs"] < 0.9 * mouth["encoder, once"], "repeating the encoder repairs a part of that"
+repeated_encoder = mouth["pseudo-Gibbs"]
+assert repeated_encoder < 0.9 * mouth["encoder, once"], "repeating repairs a part of that"
 assert mouth["mean image"] > 3 * mouth["latent search"], "the mouth can be guessed well"
 
 # %% [markdown]
@@ -780,23 +790,24 @@ assert mouth["mean image"] > 3 * mouth["latent search"], "the mouth can be guess
 # of the readings against the truth.
 
 # %% tags=["drift"]
-def spread(pictures):
-    """Standard deviation over the chains of each reading, averaged over faces: [5]."""
-    return read(pictures).reshape(len(whole), copies, 5).std(axis=1).mean(axis=0)
+def readings(pictures):
+    """What the reader sees in every chain: [n, copies, 5]."""
+    return read(pictures).reshape(len(whole), copies, 5)
 
-
-spreads = {name: {steps: spread(pictures) for steps, pictures in runs.items()} for name, runs in filled.items()}
-wrong = {steps: np.abs(read(runs).reshape(len(whole), copies, 5)[..., 4] - whole_u[:, None, 4]).mean()
-         for steps, runs in filled["hair hidden"].items()}  # fmt: skip
-gap = {name: np.median(values.max(axis=1) - values.min(axis=1)) for name, values in objectives.items()}
-shown = [row for row in range(len(whole)) if np.abs(whole_u[row, 0]) < 0.4][:3]
+spreads, gap = {}, {}  # over the chains, of each factor; over the starts of the search
+for name, runs in filled.items():
+    spreads[name] = {steps: readings(x).std(axis=1).mean(axis=0) for steps, x in runs.items()}
+    gap[name] = np.median(np.ptp(objectives[name], axis=1))
+hidden_hair, hair_u = filled["hair hidden"], whole_u[:, None, 4]
+wrong = {steps: np.abs(readings(x)[..., 4] - hair_u).mean() for steps, x in hidden_hair.items()}
+frontal = [row for row in range(len(whole)) if np.abs(whole_u[row, 0]) < 0.4][:3]
 rows = {}
-for number, row in enumerate(shown):
-    chains = filled["hair hidden"][20][row * copies : row * copies + 5]
+for number, row in enumerate(frontal):
+    chains = hidden_hair[20][row * copies : row * copies + 5]
     found = answers["hair hidden"]["latent search"][row]
     rows[f"face {number + 1}"] = [whole[row], whole[row] * masks["hair hidden"], found, *chains]
-ax = plots.image_rows(rows)
-ax.set_xticks(np.arange(8) * 34 + 16, ["truth", "given", "search", *(f"chain {i}" for i in range(1, 6))])
+titles = ["truth", "given", "search", *(f"chain {i}" for i in range(1, 6))]
+plots.image_rows(rows).set_xticks(np.arange(8) * 34 + 16, titles)
 plt.show()
 
 # %% [markdown]
@@ -809,28 +820,33 @@ plt.show()
 
 # %% tags=["drift"]
 shades, visible = np.array([-1.0, 0.0, 1.0]), masks["hair hidden"]
-drawn = [draw(np.hstack([whole_u[:, :4], np.full((len(whole), 1), shade)])) for shade in shades]
-misfit = np.array([(visible * (whole - x) ** 2).sum(axis=(1, 2, 3)) for x in drawn]) / (2 * SCALE**2)
-p = np.exp(misfit.min(axis=0) - misfit)
-p /= p.sum(axis=0)  # of each shade, for each face: [3, n]
+others = whole_u[:, :4]  # everything but the hair
+drawn = [draw(np.insert(others, 4, shade, axis=1)) for shade in shades]
+nats = [(visible * (whole - x) ** 2).sum(axis=(1, 2, 3)) / (2 * SCALE**2) for x in drawn]
+p = tf.nn.softmax(-np.array(nats), axis=0).numpy()  # of each shade, for each face: [3, n]
 honest_spread = np.sqrt(shades**2 @ p - (shades @ p) ** 2).mean()
 honest_error = (p * np.abs(shades[:, None] - whole_u[:, 4])).sum(axis=0).mean()
-nats = np.median((visible * (drawn[0] - drawn[2]) ** 2).sum(axis=(1, 2, 3))) / (2 * SCALE**2)
-print(f"black or fair: {nats:.0f} nats in the visible pixels (median)")
+apart = (visible * (drawn[0] - drawn[2]) ** 2).sum(axis=(1, 2, 3)) / (2 * SCALE**2)
+print(f"black or fair: {np.median(apart):.0f} nats in the visible pixels (median)")
 print(f"an honest draw: spread {honest_spread:.2f}, error {honest_error:.2f}")
-assert nats > 3, "the visible pixels do tell black hair from fair hair"
+assert np.median(apart) > 3, "the visible pixels do tell black hair from fair hair"
+
+# %% tags=["drift"]
 for name in masks:
-    print(f"{name}: starts of the search end {gap[name]:.2f} nats apart; spread of the readings over chains:")
+    print(f"{name}: starts of the search end {gap[name]:.2f} nats apart;", end=" ")
+    print("spread of the readings over chains:")
     for steps, values in spreads[name].items():
-        print(f"  {steps:3d} steps:", ", ".join(f"{factor} {value:.2f}" for factor, value in zip(names, values, strict=True)))
+        each = [f"{factor} {value:.2f}" for factor, value in zip(names, values, strict=True)]
+        print(f"  {steps:3d} steps:", ", ".join(each))
+late = [f"{value:.2f} after {steps} steps" for steps, value in wrong.items()]
+print("error of the hair:", ", ".join(late))
 hair, mouth = spreads["hair hidden"], spreads["mouth hidden"]
-assert gap["mouth hidden"] < 1, "with a hidden mouth, every start of the search ends at the same objective"
-assert hair[20][4] > 5 * mouth[20][4], "the hair's color is open only where the hair is hidden"
+assert gap["mouth hidden"] < 1, "with a hidden mouth, all starts end at the same objective"
+assert hair[20][4] > 5 * mouth[20][4], "the hair's color is open only where it is hidden"
 assert hair[20][4] > 2 * hair[20][0], "and the visible part fixes the orientation"
 assert mouth[20][1] < 0.3, "the hidden mouth is not free: the brows show the expression"
-print("error of the hair:", ", ".join(f"{value:.2f} after {steps} steps" for steps, value in wrong.items()))
 assert hair[100][4] < 0.8 * hair[20][4], "with more steps the chains grow surer"
-assert wrong[100] > 0.8 * wrong[20] and wrong[100] > 1.5 * honest_error, "and not righter"
+assert wrong[100] > max(0.8 * wrong[20], 1.5 * honest_error), "and not righter"
 
 # %% [markdown]
 # With hidden hair the chains disagree about the hair, and hardly about anything else; with a hidden mouth they agree about the
@@ -873,11 +889,9 @@ odd = {
     "the mean image": np.repeat(average[None], 50, axis=0),
 }
 
-
 def anomaly_score(x):
     """Equation 5.10, in nats: [n, ...] -> [n]."""
     return -digit_vae.predict(x.astype("float32"), verbose=0)["elbo"]
-
 
 normal_score = anomaly_score(normal)
 threshold = np.quantile(normal_score, 0.95)
@@ -889,20 +903,23 @@ for name, score in odd_scores.items():
 
 # %% tags=["drift"]
 figure, ax = plt.subplots(figsize=(8, 3.2))
-groups = {"real digits": normal_score, **odd_scores}
-ax.boxplot(list(groups.values()), orientation="horizontal", showfliers=False)
+ax.boxplot([normal_score, *odd_scores.values()], orientation="horizontal", showfliers=False)
 ax.axvline(threshold, color=plots.COLORS[3], linestyle="--", label="threshold")
-ax.set_yticks(range(1, len(groups) + 1), ["real digits", *(f"{name}, AUC {value:.2f}" for name, value in auc.items())])
+labels = ["real digits", *(f"{name}, AUC {value:.2f}" for name, value in auc.items())]
+ax.set_yticks(range(1, len(labels) + 1), labels)
 ax.invert_yaxis()
 ax.set_xlabel("anomaly score (nats)")
 ax.legend()
 plt.show()
+wrong_digits = auc["upside down"], auc["two digits at once"]
 assert auc["noise"] > 0.99, "noise is caught"
-assert 0.7 < min(auc["upside down"], auc["two digits at once"]) < 0.97, "wrong digits are caught often, not always"
-assert auc["blurred"] < 0.4 and auc["half-way to the mean"] < 0.2, "pale and blurred pictures score better than real ones"
-assert auc["the mean image"] < 0.05, "the mean image of all digits is no digit, and it beats nearly all of them"
+assert 0.7 < min(wrong_digits) < 0.97, "wrong digits are caught often, not always"
+assert auc["blurred"] < 0.4, "blurred pictures score better than real ones"
+assert auc["half-way to the mean"] < 0.2, "pale pictures score better than real ones"
+assert auc["the mean image"] < 0.05, "the mean image, no digit, beats nearly all of them"
 false_alarms = np.mean(anomaly_score(digits.x_test) > threshold)
-print(f"{100 * false_alarms:.1f} % of {len(digits.x_test)} test digits raise a false alarm; planned were 5 %")
+percent, count = 100 * false_alarms, len(digits.x_test)
+print(f"{percent:.1f} % of {count} test digits raise a false alarm; planned were 5 %")
 assert false_alarms < 0.12, "a threshold from validation images holds on other normal images"
 
 # %% [markdown]
