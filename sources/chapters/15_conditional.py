@@ -258,6 +258,8 @@ if DATASET == "digits":
 #
 # So the listening prior is not simply "more flexible". If you want to *keep $z$ and change $c$* (editing, style), leave the prior at $N(0, I)$. If you want to *predict* $x$ from $c$, let it listen. The next section shows why.
 #
+# **On MNIST.** With `DATASET = "mnist"` sections 1 to 3 run on 3,000 images of $28 \times 28$ (40 epochs, three seeds). The gain is larger, about 6 nats ($-118.4$ against $-124.5$ in the mean), and Bayes' rule names 92 % of the digits. But the judge, who knows 94 % of real digits, recognizes only 77 % of the draws: after these 40 epochs a request is often answered by a stroke or two that could be anything. The class can be read from 41 % of the conditional codes, where the VAE's own give away 83 %, and those under $p(z|c)$ about 68 %. The separation holds, and is less clean.
+#
 # ## 4. Colorization, with calibration
 #
 # **Colorization** asks for the colors of a gray picture, and one gray picture has many true colorings. How many, and how far apart, is unknown for photographs. So we use drawings for which we know: gray sprites whose hue is normal, with a mean and a deviation that belong to the shape. Hearts are orange and vary little (0.02 of the circle of colors), moons violet (0.04), arrows green and vary much (0.08).
@@ -763,12 +765,12 @@ assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 #
 # ## 11. Medical image analysis
 #
-# For **medical image analysis** our embedded data are modest: `breast_cancer` holds 30 measurements that were taken from images of cell nuclei, so it is a table, not images. What it shows: synthetic patients teach a classifier some points less than the 341 real ones, and adding them brought nothing in three seeds. [Chapter 14](14_semi_supervised.ipynb), section 7, found the same for unlabeled patients: a straight line does most of the work. For images, the lessons of this chapter that matter most are those of sections 4 and 7: report the coverage of the answers, because a confident invented detail in a scan is dangerous, and hold out
+# For **medical image analysis** our embedded data are modest: `breast_cancer` holds 30 measurements that were taken from images of cell nuclei, so it is a table, not images. What it shows: synthetic patients teach a classifier some points less than the 341 real ones, and adding them brought nothing in three seeds. [Chapter 14](14_semi_supervised.ipynb), section 7, found the same for unlabeled patients: a straight line does most of the work. It also tells of real images, 546 ultrasound pictures of the breast with labels for 40: balanced accuracy rose from 68.7 to 70.6 % with the unlabeled ones, in three draws of the labels, and a logistic regression had 70.0. For images, the lessons of this chapter that matter most are those of sections 4 and 7: report the coverage of the answers, because a confident invented detail in a scan is dangerous, and hold out
 # *patients*, not pictures.
 #
 # ## 12. Speech recognition
 #
-# For **speech recognition**, `vowels` holds spectra in 24 bands of invented speakers; it is no sound, and no sentence. Train on draws given the vowel, test on *other speakers*: several points are lost against real rows, and adding the draws did not help. Chapter 14, section 7, measured that unlabeled vowels do not help either. The condition that speech needs in practice, the speaker, is a "style" in the sense of section 9, with pairs of utterances by the same voice.
+# For **speech recognition**, `vowels` holds spectra in 24 bands of invented speakers; it is no sound, and no sentence. Train on draws given the vowel, test on *other speakers*: several points are lost against real rows, and adding the draws did not help. Chapter 14, section 7, measured that unlabeled vowels do not help either, and the end of that section takes real recordings: ten digits, 100 labels, two speakers that were not in training. Unlabeled recordings moved 62.6 to 63.1 %, by less than the three draws differ. The condition that speech needs in practice, the speaker, is a "style" in the sense of section 9, with pairs of utterances by the same voice.
 #
 # ## 13. Which task needs which prior, and which score
 #

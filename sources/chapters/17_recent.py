@@ -873,6 +873,8 @@ print(f"against zlib it has paid off after about {model_bytes / saved:,.0f} imag
 # %% [markdown]
 # Some sixty thousand: this is for archives, not for three hundred thumbnails. And the same coder is a test for *every* bound in this book: a model with a better ELBO writes a shorter file, and a mistake in the bound is a file that comes out longer than promised, or one that cannot be read back. A VQ-VAE's file is the code map under its prior plus the pixels given the code; with 27 nats it would be half as long again.
 #
+# **On MNIST.** `DATASET = "mnist"` asks all of this on 3,000 thresholded images of $28 \times 28$ (20 epochs, three seeds). Most of it holds: the VAE has the better bound ($-124.8$ nats; the VQ-VAE with 16 entries $-131.3$ with its table), the mixture is the best second stage for both values of $\beta$, and the file takes 182.9 bits an image, where `zlib` takes 245 and the ELBO had promised 181.5. Two findings of section 3 do not carry over: there the VQ-VAE with 16 entries does *not* reconstruct better than the VAE ($-111.0$ against $-109.6$), and with 11 of 64 entries in use the model without the commitment term has the worse pictures *and* the worse bound ($-154.4$ against $-130.3$). What a code costs and what it buys depends on the data; only the sum decides.
+#
 # ## 10. A map: what does each model change?
 #
 # | model | prior | posterior | likelihood | bound |
