@@ -4,8 +4,9 @@
     python classroom/package.py 01 02                  only sheets whose names start so, to begin with
     python classroom/package.py --only-sheets 03 04    later: these sheets and nothing else; so the exam too
 
-It holds the library, all chapters, the chosen sheets and what `make lab` needs; neither solutions, sources nor tests.
-Sheets are made anew from the solutions, so that nothing that was written into exercises/ here is handed out.
+It holds the library, all chapters, the chosen sheets, the explorer and what `make lab` needs; neither solutions,
+sources nor tests. Sheets are made anew from the solutions, so that nothing that was written into exercises/ here is
+handed out.
 """
 
 import argparse
@@ -21,7 +22,8 @@ sys.path.insert(0, str(ROOT / "sources"))
 import build  # noqa: E402
 
 FILES = ["LICENSE", "LICENSE-TEXT.md", "Makefile", "constraints.txt", "environment.yml", "pyproject.toml"]
-FILES += ["data/README.md", "benchmarks/yardsticks.md"]
+FILES += ["data/README.md", "benchmarks/yardsticks.md", "docs/glossary.md"]
+FOLDERS = ["vae_course", "site/explorer"]
 SECRETS = ["BEGIN SOLUTION", "BEGIN HIDDEN TESTS"]
 
 
@@ -48,7 +50,7 @@ def sheets(names):
 
 def everything_else():
     found = {name: (ROOT / name).read_bytes() for name in FILES}
-    for path in sorted((ROOT / "vae_course").rglob("*")):
+    for path in sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*")):
         if path.is_file() and "__pycache__" not in path.parts:
             found[str(path.relative_to(ROOT))] = path.read_bytes()
     for target in build.targets(ROOT):

@@ -231,6 +231,11 @@ def deadly(right):
         "crashes": Case(with_first(right, CRASH), says="ended the process"),
         "kills_itself": Case(with_first(right, "import os; os.kill(os.getpid(), 9)"), says="ended the process"),
         "halts_itself": Case(with_first(right, "import os; os.kill(os.getpid(), 19)"), says="ended the process"),
+        "loops_before_it_defines_its_answer": Case(
+            with_answer(right, "rate", "while True: pass\ndef rate(mu, sigma): return 0"),
+            open="rate",
+            says="was stopped",
+        ),
         "loops_in_a_scratch_cell": Case(with_first(right, "while True: pass"), says="was stopped: time limit"),
         "memory": Case(with_first(right, HOLD), says="GB of memory"),
         "processes": Case(with_first(right, PROCESSES), says="processes"),

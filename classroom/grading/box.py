@@ -158,6 +158,18 @@ class Box:
         if self.run(INSIDE, token="-")[0] != "ok":
             raise Died("the box could not be prepared")
 
+    def used_now(self):
+        """CPU seconds of the running process and its children: what `watch` saw last may be old on a busy machine."""
+        total = 0.0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.km.provisioner.process.pid)
+            for one in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    times = one.cpu_times()
+                    total += times.user + times.system
+        self.used = max(self.used, total)
+        return self.used
+
     def watch(self, pid, start):
         """Add up what the whole tree of processes uses; end it when that is too much."""
         seen, number = {}, 0
@@ -230,7 +242,8 @@ class Box:
         asked = kc.execute(code, store_history=not token, allow_stdin=on_input is not None, stop_on_error=False)
         outputs, size, answer, status, idle = [], 0, None, None, False
         stopped, dropped = 0.0, False
-        limit, busy_at, busy = self.used + seconds, time.monotonic(), self.used
+        busy = self.used_now()
+        limit, busy_at = busy + seconds, time.monotonic()
         replied = None
         poller = zmq.Poller()
         for channel in (kc.iopub_channel, kc.shell_channel, kc.stdin_channel):
@@ -246,7 +259,8 @@ class Box:
             if stopped and now > stopped + self.limits.grace:
                 self.end("it did not stop at its time limit")
                 raise Died(self.why)
-            if not stopped and (self.used > limit or now > busy_at + self.limits.idle or size > FLOOD):
+            too_long = self.used > limit or now > busy_at + self.limits.idle and self.used_now() <= busy + 0.05
+            if not stopped and (too_long or size > FLOOD):
                 stopped = now
                 if size > FLOOD:
                     self.events.append("a flood of output")

@@ -94,6 +94,7 @@ class Run:
         self.space = {"__name__": "checks"}  # the names that checks see
         self.theirs = {}  # of these, what came out of the box
         self.done = []  # cells that ran in the box, to be repeated in a new process
+        self.broken = set()  # names that cells were to define which did not come to their end
         self.reached = set()  # the teacher's cells that the checks have run or passed
 
     def all_cells(self):
@@ -123,10 +124,12 @@ class Run:
             status, outputs, _ = self.box.run(source)
         except Stopped as why:
             self.result.events.append(f"cell {name} ended the process: {why}")
+            self.broken |= defined(source)
             self.restart()
             return [error_output("ProcessEnded", f"this cell ended the process: {why}")]
         if status == "stopped":  # not to be repeated in a new process
             self.result.events.append(f"cell {name} was stopped: time limit, or too much output")
+            self.broken |= defined(source)
         else:
             self.done.append((name, source))
         return outputs
@@ -148,6 +151,7 @@ class Run:
             except Stopped as why:
                 if name is None and self.box.starts > 2:
                     self.result.events.append(f"its process could not be started: {why}")
+                self.broken |= set().union(*(defined(source) for one, source in self.done if one == name))
                 self.done = [pair for pair in self.done if pair[0] != name]
 
     def look_for_damage(self):
@@ -202,6 +206,10 @@ class Run:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt):
                 raise
+            lost = self.broken & used(source) & set(self.theirs)
+            if lost:
+                names = " and ".join(sorted(lost))
+                return self.leave_open(name, f"the cell that should define {names} did not come to its end")
             verdict, errors = FAILED, [told(error, name, source)]
         text = [stream(printed.getvalue()[:SHOWN])] if printed.getvalue() else []
         self.result.verdicts[name] = verdict
