@@ -358,7 +358,8 @@ except OSError:
     pass
 else:
     def rate(mu, sigma): return np.asarray(mu)**2 / 2"""
-STAYS = "import subprocess\nsubprocess.Popen(['setsid', 'sleep', '7654'], start_new_session=True)"
+SLEEPS = str(7_000_000 + os.getpid())  # seconds that no other run's process sleeps
+STAYS = f"import subprocess\nsubprocess.Popen(['setsid', 'sleep', '{SLEEPS}'], start_new_session=True)"
 
 
 def outside(right, released, course, port):
@@ -513,7 +514,7 @@ def test_nothing_outside_is_changed_and_no_process_stays(course, graded):
     assert not (course / "written").exists() and not (course / "pickled").exists()
     import psutil
 
-    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if "7654" in (p.info["cmdline"] or [])]
+    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if SLEEPS in (p.info["cmdline"] or [])]
 
 
 @needs_bubblewrap

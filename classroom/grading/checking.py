@@ -158,11 +158,14 @@ class Run:
         """Ask in the box whether comparisons were replaced: no mark depends on it, but the teacher wants to know."""
         if self.over():
             return
-        with contextlib.suppress(Stopped):
-            status, outputs, _ = self.box.run(self.guard(), 20)
-            told = [out.evalue for out in outputs if out.output_type == "error"]
-            if status == "error" and told:
-                self.result.events.append(told[-1].rpartition("earns no points: ")[2][:200])
+        self.link.begin()
+        try:
+            self.link.check("damage", self.guard())
+        except Stopped:
+            pass
+        except AnswerError as error:
+            found = str(error).partition("earns no points: ")[2][:200]
+            self.result.events.append(found or "a transformer, or a replaced function, kept code from running")
 
     def guard(self):
         source = (self.box.library / "vae_course/grading.py").read_text(encoding="utf-8")

@@ -23,8 +23,9 @@
 # **Level:** advanced · **Time:** 80 minutes reading, 3 minutes computing
 
 # %%
-# Of these vae_course comes first: it chooses TensorFlow's settings.
-from vae_course import datasets, evaluation, flows, models, networks, parts, plots, posteriors, priors
+# vae_course is imported first: it sets TensorFlow's options.
+from vae_course import datasets, evaluation, flows, models, networks, plots, posteriors, priors
+from vae_course.parts import gaussian, standard_normal
 
 import keras
 import matplotlib.pyplot as plt
@@ -98,7 +99,7 @@ def bend(z):
     return tf.stack([tf.exp(0.5 * z[..., 0]), z[..., 1] + z[..., 0] ** 2], axis=-1)
 
 
-normal = parts.standard_normal(2)
+normal = standard_normal(2)
 x_1, x_2 = np.linspace(0.02, 8, 800, dtype="float32"), np.linspace(-5, 20, 800, dtype="float32")
 points = np.stack(np.meshgrid(x_1, x_2), axis=-1)
 z_1 = 2 * np.log(points[..., 0])
@@ -590,9 +591,9 @@ assert np.ptp(flow_nats) < 5, "which is no luck of a seed"
 # %% tags=["drift"]
 figure, axes = plt.subplots(1, 3, figsize=(11, 4.3))
 drawn = mafs[0].sample(48, seed=(0, 0)).numpy() @ cholesky.T + mean
-gaussian = np.random.default_rng(0).normal(size=(48, 64)) @ cholesky.T + mean
+drawn_normal = np.random.default_rng(0).normal(size=(48, 64)) @ cholesky.T + mean
 some = np.random.default_rng(0).permutation(len(valid))[:48]
-shown = {"validation patches": valid[some], "one normal": gaussian, "MAF": drawn}
+shown = {"validation patches": valid[some], "one normal": drawn_normal, "MAF": drawn}
 for ax, (title, x) in zip(axes, shown.items(), strict=True):
     plots.image_grid(np.clip(x, 0, 1).reshape(-1, 8, 8, 1), columns=6, ax=ax)
     ax.set_title(title)
@@ -637,7 +638,7 @@ for i, step in enumerate(steps):
     for weight in step.trainable_weights:
         weight.assign(tf.random.stateless_normal(weight.shape, seed=[6, i]))
 bent, x = models.VAE(*new_networks(), posterior=posteriors.FlowPosterior(steps)), x_valid[:8]
-q_0 = parts.gaussian(bent.encoder(x))
+q_0 = gaussian(bent.encoder(x))
 z_0, f = q_0.sample(seed=(0, 2)), flows.chain(steps)
 z, log_det = f.forward(z_0), f.forward_log_det_jacobian(z_0, 1)
 log_p = bent.likelihood(z).log_prob(x)
@@ -850,7 +851,7 @@ def log_evidence(vae, x, reach=5.0, points=201):
 
 def elbos(vae, x, output, draws, seed):
     """The ELBO of each image [n], for normals with the encoder outputs `output` [n, 4]."""
-    q = parts.gaussian(tf.convert_to_tensor(output))
+    q = gaussian(tf.convert_to_tensor(output))
     z = q.sample(draws, seed=seed)
     log_p = vae.likelihood(z).log_prob(x) + vae.prior().log_prob(z)
     return tf.reduce_mean(log_p - q.log_prob(z), axis=0)
