@@ -40,6 +40,7 @@ plots.use_style()
 # %%
 DATASET = "sensors"  # or "payments", "digits"; "nsl_kdd", "cmapss", "adbench_cardio", ...
 EPOCHS, LATENT_SIZE, HIDDEN = 30, 8, (128, 64)
+TRAIN_SIZE, TEST_SIZE = 6000, 10_000  # at most
 COMPONENTS = {"sensors": 12, "digits": 8, "payments": 3}.get(DATASET, 5)  # of the PCA
 BASE_RATE = 0.01  # the share of anomalies in daily life
 SEEDS = (0, 1, 2)
@@ -210,12 +211,14 @@ def load(name):
     if name == "digits":  # an eight is the anomaly
         train, valid = data.x_train[data.y_train != 8], data.x_valid[data.y_valid != 8]
         return train, valid, data.x_test, (data.y_test == 8).astype(int), ("other", "eight")
-    valid = data.x_valid[data.y_valid == 0]
-    return data.x_train, valid, data.x_test, data.y_test, data.label_names
+    valid = data.x_valid[data.y_valid == 0][:TRAIN_SIZE]
+    test = data.x_test[:TEST_SIZE], data.y_test[:TEST_SIZE]
+    return data.x_train[:TRAIN_SIZE], valid, *test, data.label_names
 
 
 x_train, x_valid, x_test, kind, kinds = load(DATASET)
 normal, odd = x_test[kind == 0], (kind > 0).astype(int)
+COMPONENTS = min(COMPONENTS, x_train[0].size - 1)  # some tables have three columns
 print(f"{len(x_train)} normal to train, {len(x_valid)} normal to set thresholds")
 print(f"test: {len(normal)} normal, {odd.sum()} odd, examples {x_test.shape[1:]}")
 
@@ -276,8 +279,9 @@ for seed in SEEDS:
     vae = new_vae(x_train.shape[1:], LATENT_SIZE, seed)  # a copy: `fit` goes on with its own
     vae.set_weights(fit(x_train, seed).get_weights())
     vaes.append(vae)
+    found = evaluation.anomaly_scores(vae, x_test)
     for key, name in names.items():
-        scores[name].append(evaluation.anomaly_scores(vae, x_test)[key])
+        scores[name].append(found[key])
 
 # %%
 def row(runs):
@@ -286,7 +290,7 @@ def row(runs):
     precisions = [evaluation.average_precision(odd, run, BASE_RATE) for run in runs]
     return np.array(areas), np.array(precisions)
 
-# %%
+
 def show(scores):
     print(f"{'':42s}{'AUC':17s}average precision at {BASE_RATE:.1%}")
     for name, runs in scores.items():
@@ -341,6 +345,8 @@ for k in counts:
     for name, family in families.items():
         score = family(x_train, k)(x_test)
         curves[name].append(row([score])[0].item())
+fitted["PCA, scaled"] = scaled_pca(x_train, COMPONENTS)
+scores["PCA, scaled"] = [fitted["PCA, scaled"](x_test)]
 
 # %%
 sizes = [4, LATENT_SIZE, 32]
@@ -379,7 +385,8 @@ ax.plot(sizes, by_size.mean(axis=1), color=plots.COLORS[0], label="VAE, mean of 
 each = np.repeat(sizes, len(SEEDS))
 ax.scatter(each, by_size, color=plots.COLORS[0], s=14, label="VAE, each seed")
 ax.set(xscale="log", xlabel="components, factors or latents", ylabel="AUC")
-ax.set_xticks(counts, counts, minor=False)
+ticks = sorted({*counts, *sizes})
+ax.set_xticks(ticks, ticks, minor=False)
 ax.minorticks_off()
 ax.legend(fontsize=9)
 plt.show()
@@ -405,8 +412,6 @@ if DATASET == "sensors":
     unseen = {name: [score(overload)] for name, score in fitted.items()}
     new_scores = [evaluation.anomaly_scores(vae, overload) for vae in vaes]
     unseen |= {name: [one[key] for one in new_scores] for key, name in names.items()}
-    scaled = scaled_pca(x_train, COMPONENTS)
-    scores["PCA, scaled"], unseen["PCA, scaled"] = [scaled(x_test)], [scaled(overload)]
     columns = [*kinds[1:], "overload"]
     table = np.zeros([len(scores), len(columns)])
     for place, (name, runs) in enumerate(scores.items()):
@@ -519,11 +524,25 @@ if DATASET in ("sensors", "payments"):
     slack = 2 * np.sqrt(alpha / len(normal))  # the test examples are few, too
     assert low - slack < np.mean(held_out) < high + slack, "the promise is kept"
 
+# %% tags=["drift"]
+found = [evaluation.anomaly_scores(vae, x_valid) for vae in vaes]
+of_normal = {name: [score(x_valid)] for name, score in fitted.items()}
+of_normal |= {name: [one[key] for one in found] for key, name in names.items()}
+groups = [odd == 0, odd == 1, *(kind == number for number in range(1, len(kinds)))]
+heads = ("false", "recall", *kinds[1:])
+print(f"{f'alarms at a planned {alpha:.0%}':31s}", *(f"{head:>8s}" for head in heads))
+for name, runs in of_normal.items():
+    limits = [evaluation.threshold(run, alpha) for run in runs]
+    alarms = [run > limit for run, limit in zip(scores[name], limits, strict=True)]
+    shares = [np.mean([alarm[group] for alarm in alarms]) for group in groups]
+    print(f"{name:31s}", *(f"{share:8.3f}" for share in shares))
+
 # %% [markdown]
 # All three rates are near 1 %, within the exact bounds of the first line, and nearly all of the faults are found at that threshold. A threshold from the *training* rows comes out somewhat low, since the model knows those rows. In these three fits it let through up to twice as many false alarms.
+# The second table asks the same of every score, kind by kind. All of them stay near the planned 1 %, as the rule says, but at this threshold the Gaussian, with an AUC of .969, finds half of the stuck sensors, and the VAE nine in ten.
 # Only the four highest of the four hundred scores decide, which is why the bounds are so wide. To know a rate of a tenth of a percent to one digit, you need tens of thousands of normal examples.
 #
-# The promise ends where the source changes: new machines, new customers, a new season. For the jet engines of section 7, the threshold was set on some engines and tested on others, and the distance to the mean raised 3 % false alarms instead of 1 %. So count the false alarms again every month.
+# The promise ends where the source changes: new machines, new customers, a new season. For the jet engines of section 7, the threshold was set on some engines and tested on others, and the distance to the mean raised 3 % false alarms instead of 1 %; on the network connections there, the reconstruction probability raised up to 7 %. So count the false alarms again every month.
 #
 # ## 6. How many alarms are true?
 #
@@ -600,21 +619,32 @@ assert ahead > 0.05, "nearly equal areas, unequal precisions"
 #
 # PCA and the Gaussian differ by a hundredth in AUC and by more than a tenth in average precision: at 0.5 % fraud the AUC hides what counts. And these payments are invented, so their ranking proves nothing about banks.
 #
-# With `DATASET` set to another name, the main table runs on real data. Here are our results for two such tables: the AUC and, in brackets, the recall at a threshold for 1 % false alarms, set on held-out normal rows. The numbers for the VAE are means of three seeds.
+# ### On real data
 #
-# | | C-MAPSS: worn engines | ADBench: cardio |
-# |---|---|---|
-# | distance to the mean | .999 (1.00) | .971 (.53) |
-# | kNN | .998 (.97) | .943 (.46) |
-# | Gaussian | .989 (.86) | .953 (.48) |
-# | PCA-5 | .617 (.15) | .951 (.52) |
-# | VAE error | .844 (.33) | .883 (.33) |
-# | VAE KL | 1.000 (1.00) | .962 (.50) |
-# | VAE -ELBO | .993 (.90) | .938 (.48) |
+# With `DATASET` set to another name and the files in place (see `data/README.md`), sections 3 to 6 run on real data, which takes two to three minutes. Here are our results for four tables: the AUC and, in brackets, the recall at a threshold for 1 % false alarms that held-out normal rows have set. The numbers for the VAE are means of
+# three seeds. From the two tables of network connections, NSL-KDD and the "http" part of KDD, at most 6000 rows serve for training and 10000 for testing.
 #
-# Real wear runs *along* the surface of normal flights, as the overload did. PCA's error and the VAE's error miss most of it. The KL finds it all, but so does the distance to the mean. The false alarms of that distance were three times the planned 1 %,
-# because the engines of the test are not the ones that set the threshold. On cardio the sizes matter again: with 4, 8 and 32 latents the reconstruction probability had AUCs from .80 to .94. What held on sensors need not hold on your table.
+# | | NSL-KDD: attacks | KDD: http | C-MAPSS: worn engines | ADBench: cardio |
+# |---|---|---|---|---|
+# | distance to the mean | .945 (.23) | .999 (1.00) | .999 (1.00) | .971 (.53) |
+# | Isolation Forest | .940 (.55) | .996 (1.00) | .999 (1.00) | .969 (.44) |
+# | kNN | .971 (.59) | 1.000 (1.00) | .998 (.97) | .943 (.46) |
+# | Gaussian | .972 (.36) | .999 (1.00) | .989 (.86) | .953 (.48) |
+# | PCA-5 (http: 2) | .950 (.05) | .995 (1.00) | .617 (.15) | .951 (.52) |
+# | VAE error | .954 (.19) | 1.000 (1.00) | .844 (.33) | .883 (.33) |
+# | VAE reconstruction probability | .955 (.68) | 1.000 (1.00) | .870 (.44) | .873 (.39) |
+# | VAE KL | .951 (.30) | .995 (1.00) | 1.000 (1.00) | .962 (.50) |
+# | VAE -ELBO | .955 (.68) | 1.000 (1.00) | .993 (.90) | .938 (.48) |
 #
+# The VAE is clearly ahead on none of them. *KDD* is too easy to rank anything: every score finds all attacks, as one column alone nearly does (section 2).
+#
+# On *NSL-KDD* the AUCs look alike, and hide what an operator would notice first: PCA, with .950, finds one attack in twenty, and the forest, with .940, more than half. kNN has the best recall of those that raise about 1 % false alarms or fewer. The reconstruction probability finds more, but it breaks the promise of section 5: instead of 1 % it raises
+# 2, 7 and 7 % false alarms in three seeds. The test file was recorded separately: 18 of its kinds of attack do not occur in the other file, and its normal connections seem to differ, too. Of the attempts to enter from outside (*r2l*), no score finds more than about a fifth.
+#
+# *Real wear* runs along the surface of normal flights, as the overload did. PCA's error and the VAE's error miss most of it. The KL finds it all, but so does the distance to the mean. The false alarms of that distance were three times the planned 1 %,
+# because the engines of the test are not the ones that set the threshold.
+#
+# On *cardio* the distance to the mean wins, and the sizes matter again: with 4, 8 and 32 latents the reconstruction probability had AUCs from .80 to .94. What held on sensors need not hold on your table.
 #
 # ## 8. What if the training data are dirty?
 #
