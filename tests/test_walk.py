@@ -47,7 +47,7 @@ def commands():
 def course(tmp_path_factory):
     """The course as a clone has it, with an environment of its own name that is this one."""
     course = tmp_path_factory.mktemp("fresh") / "vae_course"
-    hidden = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "site")
+    hidden = shutil.ignore_patterns(".*", "__pycache__", "tests")
     shutil.copytree(ROOT, course, ignore=hidden)
     (course / ".venv").mkdir()
     for entry in Path(sys.prefix).iterdir():
