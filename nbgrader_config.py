@@ -1,5 +1,8 @@
 """nbgrader's settings: solutions/ is the teacher's version, exercises/ the learners', .nbgrader/ private."""
 
+import os
+import sys
+import zipfile
 from pathlib import Path
 
 from nbformat import from_dict
@@ -46,7 +49,28 @@ class WarningsCostNothing(NbGraderPreprocessor):
         return cell, resources
 
 
+def formulas_without_a_network():
+    """Put MathJax into each page of feedback and of formgrader, which would fetch it: `make lab` brought it for slides.
+
+    A page is 2 MB larger. nbconvert takes a template from the folders of JUPYTER_PATH before its own.
+    """
+    wheels = sorted(Path(sys.prefix, "share/slides").glob("sphinx_mathjax_offline-*.whl"))
+    templates = PRIVATE / "jupyter/nbconvert/templates/base"
+    if wheels and str(PRIVATE / "jupyter") not in os.environ.get("JUPYTER_PATH", "").split(os.pathsep):
+        with zipfile.ZipFile(wheels[-1]) as wheel:
+            script = next(name for name in wheel.namelist() if name.endswith("mathjax/tex-svg.js"))
+            mathjax = wheel.read(script).decode()
+        settings = r'{tex: {inlineMath: [["$", "$"], ["\\(", "\\)"]], processEscapes: true, tags: "ams"}}'
+        page = f"<script>window.MathJax = {settings};</script><script>{mathjax}</script>"
+        templates.mkdir(parents=True, exist_ok=True)
+        macro = "{%- macro mathjax(url='') -%}{% raw %}" + page + "{% endraw %}{%- endmacro -%}"
+        (templates / "mathjax.html.j2").write_text(macro, encoding="utf-8")
+        others = [os.environ["JUPYTER_PATH"]] if os.environ.get("JUPYTER_PATH") else []
+        os.environ["JUPYTER_PATH"] = os.pathsep.join([str(PRIVATE / "jupyter"), *others])
+
+
 c = get_config()  # noqa: F821 (nbgrader provides it)
+formulas_without_a_network()
 
 c.CourseDirectory.course_id = "vae_course"
 c.CourseDirectory.root = str(ROOT)

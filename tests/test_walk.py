@@ -20,6 +20,7 @@ from nbgrader.api import Gradebook
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from chromium import launched, watched_page  # noqa: E402
 from notebook_rules import grader, is_check, is_hole  # noqa: E402
 
 SHEET = "exam"
@@ -175,6 +176,17 @@ def test_everybody_who_handed_in_has_feedback(walk):
         assert page.exists() == (what is not None), name
         if what is not None:
             assert "elbo-check" in page.read_text() or "Score" in page.read_text()
+
+
+def test_formulas_of_the_feedback_need_no_network(walk):
+    if not list(Path(sys.prefix, "share/slides").glob("*mathjax*")):
+        pytest.skip("make slides has not fetched MathJax: see the Makefile")
+    with launched() as browser:
+        page, problems = watched_page(browser, 1280, 720)
+        page.goto((walk.course / f".nbgrader/feedback/ada/{SHEET}/{SHEET}.html").as_uri())
+        page.wait_for_function("document.querySelectorAll('mjx-container').length > 5")
+        assert not problems
+        assert "$" not in page.locator("h1, h2").all_inner_texts() and not page.locator("mjx-merror").count()
 
 
 def test_nothing_surprises(walk):
