@@ -760,7 +760,9 @@ axes[0].legend(unique.values(), unique, loc="upper left", fontsize=8)
 axes[1].axvline(real.distance, color="black", linestyle=":")
 axes[0].set(xlabel="log p(x) of test rows in nats")
 axes[1].set(xlabel="Fréchet distance (dotted: real digits)", xscale="log")
-axes[1].set_xticks([1, 2, 5], [1, 2, 5])
+low, high = axes[1].get_xlim()
+ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100) if low < tick < high]
+axes[1].set_xticks(ticks, ticks)
 axes[1].xaxis.set_minor_formatter("")
 plt.show()
 
@@ -769,8 +771,11 @@ plt.show()
 # Where the diffusion model belongs we cannot say, because its number is a bound. Independent pixels are last, by six nats.
 #
 # In *distance*, the ranges of most neighbors overlap. Even where three seeds of one model do not overlap with three of another, that is no proof: by chance alone it happens once in ten pairs. So we can speak only of groups. Independent pixels and thresholded PCA are far off.
-# All trained models lie in one band, which is not much wider than the range of a single model from seed to seed. At its good end are three very different models: the mixture, which took a second of NumPy, the GAN with the longer budget, and MADE. This is a result about small images. On 5000 binarized images
-# of MNIST, with one seed and VAEs of 128 hidden units trained with a step size of 0.003, the mixture falls to -138 nats, 40 below the plain VAE (-98) and the VAE with a flow prior (-96): no 160 prototypes cover so many ways of writing.
+# All trained models lie in one band, which is not much wider than the range of a single model from seed to seed. At its good end are three very different models: the mixture, which took a second of NumPy, the GAN with the longer budget, and MADE.
+#
+# This is a result about small images. On 5000 binarized images of MNIST (`DATASET = "mnist"`, four minutes of computing for each seed) the order is another one, although the settings are still those that these digits chose. With one seed, the VAE with a flow prior (-94 nats) is five nats ahead of the plain VAE (-99).
+# The mixture falls to -138, because no 160 prototypes cover so many ways of writing, and MADE overfits and falls to -158. The RBM has -99, but its two directions of AIS differ by more than two nats, and its draws are nearly as far from real digits (a distance of 85) as independent pixels (96). The longer GAN is as near as
+# the VAE with a flow prior (12.6 and 12.5; other real digits 7.7), and the short one is far behind (35). Cutting the means (section 10) costs precision there, and adds recall; and the RBM's codes (section 11) beat the pixels, with .81 against .75.
 #
 # The training images, our cheat, are nearer to the test images than any model, and one hundred percent of them are copies. Distance alone rewards pure memorizing; this is what the copies column is for. No model produces more copies than occur by accident among unseen digits.
 #
@@ -894,7 +899,8 @@ probes |= {name: [row["probe"] for row in table[name]] for name in coded}
 for name, found in probes.items():
     print(f"{name:18s} {np.mean(found):.3f}  ({min(found):.3f} to {max(found):.3f})")
 best = max(np.mean(found) for found in probes.values())
-assert best < np.mean(probes["pixels"]) + 0.05, "no code is far better than the pixels"
+if DATASET == "digits":
+    assert best < np.mean(probes["pixels"]) + 0.05, "no code is far better than the pixels"
 
 # %% [markdown]
 # Not clearly. The RBM's 128 hidden units come out a little ahead of the pixels, with ranges that overlap. The VAEs' 16 means, trained to rebuild the whole image, come out a little behind. That holds for these digits, a linear classifier, and 100 labels. Codes are useful in other ways: they are short, they

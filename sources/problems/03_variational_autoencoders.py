@@ -358,7 +358,7 @@ class ChangedVAE(models.VAE):
         return tfd.Independent(tfd.Laplace(tf.zeros_like(scale), scale), 1)
     ### END SOLUTION
 
-# %% nbgrader={"grade": true, "grade_id": "challenge-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %% nbgrader={"grade": true, "grade_id": "challenge-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false} tags=["beside:models.VAE"]
 digits = datasets.load("digits")
 encoder = networks.mlp_encoder((8, 8, 1), 4, hidden=(64,))
 vae = ChangedVAE(encoder, networks.mlp_decoder(2, (8, 8, 1), hidden=(64,)))
