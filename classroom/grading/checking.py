@@ -9,6 +9,7 @@ import contextlib
 import copy
 import gc
 import io
+import linecache
 import re
 import signal
 import sys
@@ -260,7 +261,9 @@ class Run:
 
     def execute(self, source, name, beside=()):
         """Run a cell of the teacher's out here, without the functions that are in the box."""
-        tree = ast.parse(GUARD.sub("", source))
+        source = GUARD.sub("", source)
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # tf.function reads it
+        tree = ast.parse(source)
         tree.body = [node for node in tree.body if getattr(node, "name", None) not in beside]
         exec(compile(tree, name, "exec"), self.space)
 

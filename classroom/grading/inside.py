@@ -10,6 +10,7 @@ def install():
     import functools
     import itertools
     import json
+    import linecache
     import pickle
     import sys
     import traceback
@@ -99,7 +100,9 @@ def install():
             first, *rest = wish["name"].split(".")
             return functools.reduce(getattr, rest, shell.user_ns[first])
         if kind == "define":
-            exec(compile(wish["source"], "<check>", "exec"), shell.user_ns)
+            source, place = wish["source"], f"<check {len(kept)}>"
+            linecache.cache[place] = (len(source), None, source.splitlines(True), place)  # tf.function reads it
+            exec(compile(source, place, "exec"), shell.user_ns)
             return None
         target = kept[wish["id"]]
         if kind == "attribute":
