@@ -167,6 +167,8 @@ def has_the_rhythm(nb, path):
     for cell in code(nb):
         if len(cell.source.splitlines()) > 25:
             yield f"{cell.id} has {len(cell.source.splitlines())} lines; at most 25"
+        if max(map(len, cell.source.splitlines()), default=0) > 96:  # JupyterLab cuts more on a laptop
+            yield f"{cell.id} has a line of more than 96 columns"
     words = sum(len(re.findall(r"[A-Za-z][\w'-]*", without_math(source))) for source in markdown(nb))
     count = sum(len(lines(cell.source)) for cell in code(nb))
     if words < 5 * count:
