@@ -58,6 +58,7 @@ def test_a_step_costs_the_kl_of_two_normals(schedule):
         kl, error = model._step(x, t, eps)
         np.testing.assert_allclose(kl, tfd.kl_divergence(q, p), rtol=2e-3)
         np.testing.assert_allclose(error, tf.reduce_sum((eps - model.noise(z, t)) ** 2, -1), rtol=1e-4)
+        np.testing.assert_array_equal(model.clean(z.numpy(), t.numpy()), model.clean(z, t))  # arrays are as good
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cosine"])

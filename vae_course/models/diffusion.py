@@ -116,11 +116,13 @@ class Diffusion(ObjectiveModel):
     def clean(self, z, t):
         """x_hat, the x that the network sees in z_t, for one time t, or t [batch]: [batch, *shape]."""
         alpha, sigma = self._at(t)
+        z = tf.cast(z, tf.float32)  # an array, too
         return (z - sigma * self.noise(z, t)) / alpha
 
     def noise(self, z, t):
         """What the network says that the noise in z_t is, in float32: [batch, *shape]."""
-        t = tf.fill([tf.shape(z)[0]], tf.cast(t, tf.float32)) if len(np.shape(t)) == 0 else t
+        z, t = tf.cast(z, tf.float32), tf.cast(t, tf.float32)
+        t = tf.fill([tf.shape(z)[0]], t) if t.shape.rank == 0 else t
         return tf.cast(self.network([z, t[:, None]]), tf.float32)
 
     def _at(self, t):
