@@ -467,10 +467,11 @@ assert np.allclose(by_hand, library, atol=0.06), "another forest, nearly the sam
 # all codes together. Insert it, and the product of its marginals $q_\phi(z_j)$, into the logarithm, and the average KL
 # splits into three parts (Chen et al., 2018):
 #
-# $$ \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{p(z)}\Big]}_{\text{rate } R} =
-#    \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{q_\phi(z)}\Big]}_{\text{index-code mutual information } I_q(x; z)} +
-#    \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z)}{\prod_j q_\phi(z_j)}\Big]}_{\text{total correlation TC}} +
-#    \underbrace{\mathbb{E}\Big[\sum_j \log \frac{q_\phi(z_j)}{p(z_j)}\Big]}_{\text{dimension-wise KL}}. \tag{7.6} $$
+# $$ \begin{aligned} \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{p(z)}\Big]}_{\text{rate } R} ={}&
+#    \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z|x)}{q_\phi(z)}\Big]}_{\text{index-code mutual information } I_q(x; z)} \\
+#    &+ \underbrace{\mathbb{E}\Big[\log \frac{q_\phi(z)}{\prod_j q_\phi(z_j)}\Big]}_{\text{total correlation TC}} +
+#    \underbrace{\mathbb{E}\Big[\sum_j \log \frac{q_\phi(z_j)}{p(z_j)}\Big]}_{\text{dimension-wise KL}}.
+#    \end{aligned} \tag{7.6} $$
 #
 # The first part is what the code knows about the image, and we want to keep it. The second is zero if the latents are
 # independent of one another. The third asks each latent to have the normal distribution of the prior. None of the three

@@ -331,8 +331,10 @@ plt.show()
 # $x\,p(h|x)^\top$ vanishes where $x = 0$, so the weights learn less from an image that is mostly zeros than from one that is mostly ones. **Centering** (Montavon and Müller, 2012; Melchior et al., 2016) subtracts the means of pixels and hidden units,
 # $\mu$ and $\lambda$, before the product. The biases must then make up for the shift:
 #
-# $$ \Delta W = \langle (x - \mu)(h - \lambda)^\top \rangle_{\text{data}} - \langle \dots \rangle_{\text{model}}, \quad
-# \Delta b = \langle x \rangle_{\text{data}} - \langle x \rangle_{\text{model}} - \Delta W \lambda, \quad \Delta c = \dots - \Delta W^\top \mu. \tag{11.6} $$
+# $$ \begin{aligned}
+# \Delta W &= \langle (x - \mu)(h - \lambda)^\top \rangle_{\text{data}} - \langle \dots \rangle_{\text{model}}, \\
+# \Delta b &= \langle x \rangle_{\text{data}} - \langle x \rangle_{\text{model}} - \Delta W \lambda, \\
+# \Delta c &= \dots - \Delta W^\top \mu. \end{aligned} \tag{11.6} $$
 #
 # **Predict.** In the ordinary digits about two thirds of the pixels are zeros. We train plain and centered PCD, each on the digits and on their negatives. Which two of the four results will agree best?
 
