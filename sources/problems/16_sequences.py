@@ -354,7 +354,11 @@ def context(before):
     return len(words), tuple(words[-1:]), bool(bad), verb
     ### END SOLUTION
 
-# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
-yours = nats(counted(x, context), context, x_valid)
+# %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift", "beside:counted", "beside:nats", "beside:scored"]
+def scored(context, x, x_valid):
+    return nats(counted(x, context), context, x_valid)
+
+
+yours = scored(context, x, x_valid)
 print(f"yours: {yours:.2f} nats; two words before: {baseline:.2f}")
 assert yours < baseline - 1, "a nat less than the n-gram, on sentences that trained nothing"
