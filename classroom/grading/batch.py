@@ -89,6 +89,7 @@ def worker(pipe, course, sheet, limits, bwrap):
     """Grade what comes through the pipe. TensorFlow is imported once, by the first check that needs it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process decides
     os.environ["MPLBACKEND"] = "agg"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # as the Makefile sets it
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     box.adopt_orphans()
