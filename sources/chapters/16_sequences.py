@@ -687,7 +687,7 @@ plt.show()
 # (Optional on a first reading.) What about text that nobody's grammar has written? With `SHAKESPEARE = True` the cells below take the 1.1 million characters of *tinyshakespeare*, from a file or a download: windows of 64 characters, the first 90 % of the text for training and the rest for the scores. A token is a character now, one of 65. Nobody knows the floor. The rival is again a count, of up to seven characters, but a better one than in section 1: each count is mixed with that of the next shorter run, so a run that was never seen falls back on what was.
 
 # %%
-SIZE, HEARD, PASSES = 1 + len(shakespeare.CHARACTERS), 24, 2  # tokens; context; epochs
+SIZE, HEARD, PASSES = 1 + len(shakespeare.CHARACTERS), 24, 1  # tokens; context; epochs
 
 
 def mixed_ngram(n, rows, new, weight=5.0):
@@ -744,7 +744,7 @@ if SHAKESPEARE:
     print(shakespeare.text(vae.sample(1, seed=1, noise=True)[0]))
 
 # %% [markdown]
-# Measured with one pass (`PASSES = 1`, one seed, a quarter of a minute of one core for the count, half a minute for the network): the GRU has 2.04 nats (2.94 bits) a character on the 1,742 windows of the last tenth of the text, and the counts of up to three, five and seven characters, mixed, have 2.08, **1.74** (2.51 bits) and 1.81. The best count wins clearly. For comparison, Karpathy's *nanoGPT* reports 1.88 nats for a small transformer with the same context after one and a half passes, and 1.47 for a larger one with 256 characters of context on a GPU. A count has learned all it can after one pass; a network needs many. On the grammar of this chapter the networks won with a large lead, because what must agree stands far apart. In a window of Shakespeare most of what can be known about the next letter stands right before it.
+# Measured with one pass over the text (one seed, a quarter of a minute of one core for the count, half a minute for the network): the GRU has 2.04 nats (2.94 bits) a character on the 1,742 windows of the last tenth of the text, and the counts of up to three, five and seven characters, mixed, have 2.08, **1.74** (2.51 bits) and 1.81. The best count wins clearly. For comparison, Karpathy's *nanoGPT* reports 1.88 nats for a small transformer with the same context after one and a half passes, and 1.47 for a larger one with 256 characters of context on a GPU. A count has learned all it can after one pass; a network needs many. On the grammar of this chapter the networks won with a large lead, because what must agree stands far apart. In a window of Shakespeare most of what can be known about the next letter stands right before it.
 #
 # And the latent? Trained in the same way, one pass and one seed, the sequence VAE collapses here, too: its rate is 0.00 nats a window, and $-\log p(x)$ 2.06 nats a character on 200 new windows. With eight free nats a window the code holds 7.7 of them, and $-\log p(x)$ is 2.14: five nats a window worse. So on real text the bargain is that of section 5, at a higher price.
 #
