@@ -426,7 +426,7 @@ sharers = np.median(1 / (weights**2).sum(axis=1))
 sigma = float(np.exp(face_vae.likelihood_part.log_scale.numpy()))
 print(f"fine detail, as a share of the faces': mean {kept:.2f}, draw {drawn:.2f};", end=" ")
 print(f"what the mean misses {wrong:.2f}")
-print(f"learned sigma {sigma:.3f}; about {sharers:.0f} training faces share a code")
+print(f"learned sigma {sigma:.3f}; training faces that share a code: about {sharers:.0f}")
 assert kept < min(1, drawn), "the mean lacks fine detail, and noise is no detail"
 rows = {"face": x, "mean of p(x|z)": mean, "draw from p(x|z)": np.clip(draw, 0, 1)}
 plots.image_rows({name: images[:10] for name, images in rows.items()})
@@ -436,7 +436,7 @@ plt.show()
 # The mean has about seven eighths of it, the draw all of it. In this run the shares are 0.88 and 1.03. What the mean misses
 # has 0.14, so the two parts add up to about one, as under equation 4.5. The loss is not spread evenly: outlines stay sharp,
 # while many mouths and brows are soft. The draw makes up for the missing power with the wrong kind of detail. Its grain lies
-# everywhere, on the even background too, and it draws no mouth.
+# everywhere, on the even background too, and it makes no mouth sharper.
 #
 # Which of the two causes is at work here? Not a shared code: for a draw from the posterior of one face, hardly any other
 # training face is a candidate (the count printed is about 1, which is the face itself). It is the decoder, a smooth function of
