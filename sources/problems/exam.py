@@ -6,14 +6,15 @@
 # %% [markdown]
 # # Exam
 #
-# **Time:** 90 minutes. **Points:** 36. Eight questions from the whole course, in any order;
-# half of the points are for code, half for answers in words. The chapters may be open beside
-# you. Nothing is trained, and every cell runs in a second.
+# **Time:** 90 minutes. **Points:** 36. Eight questions from the whole course; answer them in any
+# order. Half of the points are for code, half for answers in words. The chapters may be open
+# beside you. Nothing is trained, and every cell runs within a second.
 #
-# Fill in the code where it says `YOUR CODE HERE` and run the check below it. A visible check
+# Fill in the code where it says `YOUR CODE HERE` and run the checks below it. A visible check
 # tries a case that you can work out by hand; hidden ones, with other numbers, run when the exam
-# is graded. Written answers are short: two to six sentences. A right number without a reason
-# earns half a point. Before you hand in, choose "Restart Kernel and Run All Cells".
+# is graded. Written answers are short: two to six sentences, or one or two for each part. In
+# them, a right number or choice without a reason earns half the points of its part. Before you
+# hand in, choose "Restart Kernel and Run All Cells".
 #
 # *For the teacher: this exam and its answers are public. Change its numbers, and the seed
 # below, before you use it; then delete this paragraph.*
@@ -68,30 +69,31 @@ for size in (3, 7):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **1b.** On new images a VAE's gap is 0.50 nats on average. When the *same* family of
-# posteriors is fitted to each image separately, by many steps of gradient ascent on that
-# image's ELBO, 0.15 nats remain. Name the two parts of the gap and give the size of each. Which
-# part would a full covariance shrink, and which would a larger encoder shrink? (2 points)
+# **1b.** On new images the ELBO of a VAE lies 0.50 nats below $\log p(x)$ on average. When the
+# *same* family of posteriors is fitted to each image separately, by many steps of gradient
+# ascent on that image's ELBO, 0.15 nats remain. Name the two parts of the gap and give the size
+# of each. Which part could a full covariance shrink, and which could a better encoder shrink?
+# (2 points)
 
 # %% [markdown] nbgrader={"grade_id": "gap-written", "grade": true, "points": 2, "solution": true}
 # 0.15 nats belong to the family: even its best member differs from the true posterior
 # (approximation gap). The other 0.50 - 0.15 = 0.35 nats belong to the encoder, which does not
 # find the best member for each image (amortization gap). (1 point: both parts with their sizes;
 # the names do not matter) A full covariance makes the family richer, so it can shrink only the
-# 0.15. A larger encoder, or one trained longer, aims better and can shrink only the 0.35. (1
-# point)
+# 0.15. A better encoder (larger, if it does not overfit, or trained longer) aims better and can
+# shrink only the 0.35. (1 point)
 
 # %% [markdown]
 # ## Question 2. Repair this loss (4 points, 12 minutes)
 #
 # This function should return the negative ELBO of binary images under a linear decoder: one
 # sample of $z$ for each image, in nats per image, and averaged over images. Three of its lines
-# are wrong, and a fourth fault shows only when the decoder is very sure of itself. Write it
-# again. Each mended fault earns one point.
+# are wrong, and a fourth fault shows only when the decoder is very sure of itself. Rewrite it.
+# Each repaired fault earns one point.
 
 # %%
 def negative_elbo_to_repair(x, weights, mean, log_var, noise):
-    """x [n, d] in {0, 1}; decoder's weights [m, d]; mean, log_var of q and N(0, I) noise [n, m]."""
+    """x [n, d] in {0, 1}; weights [m, d]; mean, log_var of q and N(0, I) noise [n, m]."""
     z = mean + np.exp(log_var) * noise
     p = 1 / (1 + np.exp(-z @ weights))
     log_likelihood = np.mean(x * np.log(p) + (1 - x) * np.log(1 - p), axis=1)
@@ -100,7 +102,7 @@ def negative_elbo_to_repair(x, weights, mean, log_var, noise):
 
 # %% nbgrader={"grade_id": "repair-answer", "solution": true}
 def negative_elbo(x, weights, mean, log_var, noise):
-    """x [n, d] in {0, 1}; decoder's weights [m, d]; mean, log_var of q and N(0, I) noise [n, m]."""
+    """x [n, d] in {0, 1}; weights [m, d]; mean, log_var of q and N(0, I) noise [n, m]."""
     ### BEGIN SOLUTION
     z = mean + np.exp(0.5 * log_var) * noise
     logits = z @ weights
@@ -202,9 +204,9 @@ for w, pixels in ((1.0, 784), (0.001, 64), (0.3, 10)):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **3b.** Someone fits the noise afterwards and finds that $\sigma$ is the scale of the
-# residuals. Which effective beta did the training have for a likelihood with this $\sigma$? (2
-# points)
+# **3b.** Someone fits the noise afterwards, and $\sigma$ comes out as the scale of the
+# residuals. What was the effective beta of the training, for a likelihood with this $\sigma$?
+# (2 points)
 
 # %% nbgrader={"grade_id": "beta-answer", "solution": true}
 def effective_beta(w, pixels, sigma):
@@ -223,7 +225,9 @@ assert effective_beta(2.0, 1, 0.5) > 1, (
 ### BEGIN HIDDEN TESTS
 for w, pixels, sigma in ((1.0, 784, 0.2), (0.002, 64, 0.3), (0.05, 100, 4.0)):
     slope = 2 * sigma**2 / pixels  # of the loss, by nats of -log p(x|z)
-    assert np.isclose(effective_beta(w, pixels, sigma), w / slope), "b / a of equation 4.6"
+    assert np.isclose(effective_beta(w, pixels, sigma), w / slope), (
+        "w / slope, where the slope is the loss per nat of -log p(x|z): 2 sigma^2 / pixels"
+    )
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -247,6 +251,9 @@ assert np.shape(bound_with(log_w, 2)) == (2,), "one number for each image"
 assert np.allclose(bound_with(log_w, 1), log_w.mean(axis=0)), (
     "k = 1 is the ELBO's estimate, the mean of log w"
 )
+assert np.isclose(bound_with(log_w, 2)[0], np.log(2)), (
+    "k = 2: the first two rows are one group, the last two the other"
+)
 assert np.isclose(bound_with(log_w, 4)[0], np.log(2)), (
     "k = 4: one group, and the mean of 1, 3, 1, 3 is 2"
 )
@@ -258,7 +265,7 @@ for k in (1, 2, 5, 12, 60):
         logsumexp(log_w[start : start + k], axis=0) - np.log(k) for start in range(0, 60, k)
     ]
     assert np.allclose(bound_with(log_w, k), np.mean(each, axis=0)), (
-        "the mean over groups of log (1/k) sum w, each image by itself"
+        "log of the mean weight of k successive rows, stably, then the mean over groups"
     )
 assert np.array_equal(log_w, kept), "your function changes the array that it is given"
 ### END HIDDEN TESTS
@@ -275,8 +282,8 @@ assert np.array_equal(log_w, kept), "your function changes the array that it is 
 # ELBO, often by more than 0.4 nats, so the rival may well be better: evaluate both with the
 # same $k$. (1 point) The bars cannot decide either. They describe how much images differ, and a
 # difference of 0.4 is as large as one bar. On the same images the results are paired: report
-# the mean of the differences image by image, with its standard error, and several seeds of
-# training. (1 point) The third number is the log of a density of gray values, the others are
+# the mean of the differences image by image, with its standard error. (1 point; several seeds
+# of training are welcome, not required) The third number is the log of a density of gray values, the others are
 # logs of probabilities of binary images. A density may exceed one and changes with the units of
 # the pixels, and the data are others. Compare on the same data with the same kind of number,
 # for example a discretized likelihood of the same levels. (1 point) Any other sound objection,
@@ -295,8 +302,8 @@ assert np.array_equal(log_w, kept), "your function changes the array that it is 
 # | B: the same decoder, 6 free bits (nats) in all | 6.0 | 91.6 | 91.9 | 16 of 16 |
 # | C: a decoder that sees nothing but the code | 18.0 | 81.0 | 131.0 | 9 of 16 |
 #
-# (a) Compute the ELBO of each and order the models by it. (b) Which codes are of use to their
-# decoders, and which column tells you? (c) Did free bits cure B? (d) Which model do you take to
+# (a) Compute the ELBO of each and order the models by it. (b) Which models' codes help their
+# decoders, and which columns tell you? (c) Did free bits cure B? (d) Which model do you take to
 # score how likely a sentence is, and which to find similar sentences by their codes? (One point
 # each.)
 
@@ -344,13 +351,14 @@ for m in (1, 3):
     still, moved = y[:, :m], y[:, m:]
     expected = stats.norm.logpdf(still) + stats.norm.logpdf(moved, still @ T, np.exp(still @ S))
     right = np.allclose(coupling_log_prob(y, S, T), expected.sum(axis=1))
-    assert right, "given the still half, the other is normal with mean t and scale e^s"
+    assert right, "normal with mean t and scale e^s: check the sign of the log-determinant"
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # **6b.** An autoregressive flow on $d$ numbers runs one way in a single pass of its network and
-# the other way in $d$ passes. Which way must be the fast one for a VAE's posterior, and which
-# for a density that is fitted to data? What do coupling steps change? (2 points)
+# the other way in $d$ passes. For a VAE's posterior, must the fast way be from noise to code or
+# from code to noise? And for a density fitted to data, from noise to data or back? What do
+# coupling steps change, and at what price? (2 points)
 
 # %% [markdown] nbgrader={"grade_id": "direction-written", "grade": true, "points": 2, "solution": true}
 # A posterior is drawn from in every training step, and its density is needed only at its own
@@ -364,24 +372,25 @@ for m in (1, 3):
 # %% [markdown]
 # ## Question 7. Alarms (5 points, 12 minutes)
 #
-# **7a.** You have scores of $n$ normal examples that no training has seen; higher is odder.
-# Find the smallest of them that may serve as the threshold: with an alarm above it, the next
-# normal example raises one with a probability of at most `alpha`, whatever the distribution. If
-# there are too few scores for this `alpha`, return `np.inf`: no alarm is ever raised. (2
-# points)
+# **7a.** You have scores of $n$ normal examples that were not used in training; higher is
+# odder. Return the smallest score that may serve as the threshold. An alarm is raised for any
+# score above it, and the next normal example, from the same source, may raise one with a
+# probability of at most `alpha`, whatever the distribution (the probability counts the draw of
+# your $n$ scores, too). If there are too few scores for this `alpha`, return `np.inf`: no alarm
+# is ever raised. (2 points)
 
 # %% nbgrader={"grade_id": "threshold-answer", "solution": true}
 def threshold(scores, alpha):
     """Alarm if a new score is above this number: scores [n], in any order; 0 < alpha < 1."""
     ### BEGIN SOLUTION
-    rank = int(np.ceil((len(scores) + 1) * (1 - alpha)))
+    rank = int(np.ceil((len(scores) + 1) * (1 - alpha) - 1e-9))  # 1 - 0.7 is not quite 0.3
     return np.sort(scores)[rank - 1] if rank <= len(scores) else np.inf
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "threshold-check", "grade": true, "points": 2}
 scores = np.array([3.0, 1.0, 2.0])
 assert threshold(scores, 0.5) == 2, (
-    "three scores: the next one is above the second with probability 1/2"
+    "three scores: the next one is above the second smallest with probability 1/2"
 )
 assert threshold(scores, 0.3) == 3, (
     "it is above the largest with probability 1/4, which 0.3 allows"
@@ -403,8 +412,8 @@ assert np.array_equal(scores, kept), "your function changes the array that it is
 # alarms. So 99 of 100 alarms are right." You make 10 000 parts a day, 5 of which are faulty.
 # (i) How many alarms a day do you expect, and which share of them is right? (ii) You want at
 # most 0.1 % false alarms. How many normal parts must you hold out at least to set the threshold
-# of 7a? (iii) The detector is a VAE's reconstruction error. Name a control that it should beat,
-# and why it may not. (3 points)
+# of 7a? (iii) The detector is a VAE's reconstruction error. Name a simple control that it should
+# beat, and say why it may fail to. (3 points)
 
 # %% [markdown] nbgrader={"grade_id": "alarm-written", "grade": true, "points": 3, "solution": true}
 # (i) $5 \cdot 0.95 = 4.75$ right alarms and $9995 \cdot 0.01 \approx 100$ false ones: about 105
@@ -446,7 +455,7 @@ for shift in (0.0, -3000.0, 2000.0):
     log_p_x, p_class = without_condition(log_p + shift, prior)
     joint = np.exp(log_p) * prior
     assert np.allclose(log_p_x - shift, np.log(joint.sum(axis=1))), (
-        "a sum over classes, weighed by the prior, stably"
+        "a sum over classes, weighted by the prior, stably"
     )
     assert np.allclose(p_class, joint / joint.sum(axis=1, keepdims=True)), (
         "Bayes' rule, with the prior"
@@ -454,14 +463,14 @@ for shift in (0.0, -3000.0, 2000.0):
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **8b.** For each job choose a model of this course, the number on which you compare
+# **8b.** For each job choose a model of this course, the number by which you compare
 # candidates, and a simple rival that it has to beat. One or two sentences and one point for
 # each job.
 #
 # 1. 100 000 microscope pictures of cells, 40 of them labeled with one of four types: sort new
 #    pictures by type.
-# 2. Given weekday and weather, say which range tomorrow's hourly power consumption will keep to
-#    on nine days of ten.
+# 2. Given weekday and weather, state for each hour of tomorrow a range that holds the power
+#    consumption on nine days out of ten.
 # 3. Store an archive of gray images without loss in as few bytes as possible.
 # 4. Draw sharp textures for a game. Nobody will ask how probable they are.
 
