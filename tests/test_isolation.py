@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "sources"), str(ROOT / "classroom")]
 
 import build  # noqa: E402
-from grading import batch, box, mending  # noqa: E402
+from grading import batch, box, checking, mending  # noqa: E402
 from grading import plain as plain_data  # noqa: E402
 
 NAME = "01_graded"
@@ -600,6 +601,24 @@ def test_arrays_and_random_numbers_change_as_if_check_and_answer_were_one_proces
         assert x.tolist() == [5.0, 0.0, 0.0]
     finally:
         here.stop()
+
+
+class SlowToDie(box.Box):
+    """On a busy machine a killed process may seem alive for a moment."""
+
+    def kill(self):
+        threading.Timer(1, self.km.provisioner.process.kill).start()
+
+
+def test_a_process_that_is_slow_to_die_costs_the_next_check_nothing(course, sheet):
+    released, right = sheet
+    sealed = nbformat.read(course / f"solutions/{NAME}/{NAME}.ipynb", as_version=4)
+    handed_in = nbformat.writes(with_answer(right, "rate", in_rate(STUBBORN))).encode()
+    submission = mending.read({f"{NAME}.ipynb": handed_in}, NAME)
+    mending.mend(submission, released, sealed)
+    here = SlowToDie(course, box.Limits(seconds=2), BWRAP)
+    result = checking.grade(checking.Sheet(NAME, released, sealed), submission, here)
+    assert result.verdicts["rate-check"] == "not graded" and result.verdicts["slope-check"] == "passed"
 
 
 def test_a_sheet_that_is_not_there_is_named(course, sheet, capsys):

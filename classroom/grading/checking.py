@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import nbformat
 
-from .box import SHOWN, error_output, stream
+from .box import SHOWN, Died, error_output, stream
 from .mending import HIDDEN, defined, is_check, marks, used
 from .plain import AnswerError, Link, Stopped
 
@@ -203,7 +203,8 @@ class Run:
                     self.execute(source, name, beside)
         except Stopped as why:
             self.leave_open(name, why)
-            if not self.box.km or not self.box.km.is_alive():
+            # Asking the process whether it lives is not enough: a moment after its end it may still seem to.
+            if isinstance(why, Died) or not self.box.km or not self.box.km.is_alive():
                 self.result.events.append(f"the process ended in {name}: {why}")
                 self.restart()
             return None
