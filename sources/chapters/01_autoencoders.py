@@ -199,11 +199,10 @@ deep = models.Autoencoder(
     networks.mlp_decoder(LATENT_SIZE, shape, hidden=HIDDEN[::-1]),
 )
 deep.set_weights(by_hand.get_weights())
-difference = np.abs(deep.reconstruct(x_valid) - by_hand.predict(x_valid, verbose=0)).max()
+difference = np.abs(deep.reconstruct(x_valid) - x_hat).max()  # x_hat is from by_hand
 assert difference < 1e-4, "the same layers with the same weights are the same function"
 z = deep.encode(x_valid)
-x_hat = deep.decode(z)
-print("codes:", z.shape, " images:", x_hat.shape)
+print("codes:", z.shape, " images:", deep.decode(z).shape)
 
 # %% [markdown]
 # ## 3. What does a linear autoencoder learn?

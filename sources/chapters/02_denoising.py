@@ -89,8 +89,12 @@ plt.show()
 # **Predict.** What does `Dropout(0.5)` make of an image whose pixels are all 1?
 
 # %%
+def spoil(x, corruption):
+    """The examples x after a layer that is told that the model is training."""
+    return np.array(corruption(x, training=True))
+
 ones = np.ones((1, 1000), "float32")
-dropped = np.array(keras.layers.Dropout(0.5, seed=0)(ones, training=True))
+dropped = spoil(ones, keras.layers.Dropout(0.5, seed=0))
 print("values after Dropout:", np.unique(dropped).tolist())
 
 # %% [markdown]
@@ -147,9 +151,6 @@ corruptions = {
     "masking": Masking(0.5, seed=2),
     "salt and pepper": SaltAndPepper(0.3, seed=3),
 }
-
-def spoil(x, corruption):
-    return np.array(corruption(x, training=True))
 
 noisy_valid = {name: spoil(x_valid, layer) for name, layer in corruptions.items()}
 rows = {"clean": x_valid} | noisy_valid
@@ -456,14 +457,12 @@ for noise, noisy in noisy_signals.items():
     print(f"{noise:16}" + ", ".join(f"{name} {value:.1f}" for name, value in values.items()))
 
 # %% tags=["drift"]
-window = {name: x[0] for name, x in (signal_results["all three"] | {"clean": s_valid}).items()}
-window["noisy"] = window["nothing"]
-styles = {"noisy": (".", 9), "median filter": ("--", 1)}
-styles |= {"denoiser": ("-", 0), "clean": (":", 6)}
+shown = signal_results["all three"] | {"noisy": noisy_signals["all three"], "clean": s_valid}
+looks = {"noisy": (".", 9), "median filter": ("--", 1), "denoiser": ("-", 0), "clean": (":", 6)}
 fig, axes = plt.subplots(1, 3, figsize=(10, 3.2))
 for channel, (ax, title) in enumerate(zip(axes, ("vibration", "temperature", "current"))):
-    for name, (style, color) in styles.items():
-        ax.plot(window[name][:, channel], style, color=plots.COLORS[color], label=name)
+    for name, (style, color) in looks.items():
+        ax.plot(shown[name][0, :, channel], style, color=plots.COLORS[color], label=name)
     ax.set(title=title, xlabel="time step", ylabel="standard deviations")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
 plt.show()

@@ -457,10 +457,12 @@ class HandmadeVAE(ThreeDistributions):
         super().__init__(encoder, decoder)
         self.trackers = [keras.metrics.Mean(name=name) for name in TERMS]
 
+    def code(self, posterior):
+        return posterior.sample()  # mean + scale * noise
+
     def call(self, x):
         posterior = self.posterior(x)
-        z = posterior.sample()  # mean + scale * noise
-        reconstruction = self.likelihood(z).log_prob(x)
+        reconstruction = self.likelihood(self.code(posterior)).log_prob(x)
         kl = bounds.kl(posterior, self.prior())
         return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
 
@@ -623,11 +625,8 @@ print({name: f"{share:.0%} of codes in the circle" for name, share in held.items
 
 # %% tags=["drift"]
 class WithoutDraw(HandmadeVAE):
-    def call(self, x):
-        posterior = self.posterior(x)
-        reconstruction = self.likelihood(posterior.mean()).log_prob(x)
-        kl = bounds.kl(posterior, self.prior())
-        return {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl}
+    def code(self, posterior):
+        return posterior.mean()
 
 without_kl = models.VAE(*new_networks(numbers_per_latent=2), beta=0.0)
 without_draw = WithoutDraw(*new_networks(numbers_per_latent=2))
