@@ -33,6 +33,8 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from types import ModuleType
 
 __version__ = "0.1.0"
 __all__ = [
@@ -70,7 +72,7 @@ if _backend != "tensorflow":
 
 
 @contextlib.contextmanager
-def needed(extra):
+def needed(extra: str) -> Iterator[None]:
     """Around imports of packages that only some functions need: where one is missing, say which extra brings it.
 
     extra: its name in pyproject.toml, "plots", "data", "scores" or "course". Raises ModuleNotFoundError.
@@ -113,12 +115,12 @@ def _quiet_start():
             os.write(2, re.sub(notes, b"", written.read()))
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     if name in __all__:
         with _quiet_start():
             return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it holds {', '.join(__all__)}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])

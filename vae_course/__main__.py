@@ -67,16 +67,16 @@ print("ANSWER" + json.dumps(answer))
 class Report:
     """Prints a line for each thing looked at, and gathers what is wrong with how to mend it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.problems = []
 
-    def line(self, name, value, problem=None):
+    def line(self, name: str, value: object, problem: str | None = None) -> None:
         print(f"{'!' if problem else ' '} {name:<24}{value}")
         if problem and problem not in self.problems:
             self.problems.append(problem)
 
 
-def expected_versions():
+def expected_versions() -> dict[str, str] | None:
     """name -> the start of the version that pyproject.toml asks for ("2.21"); None: no course installed."""
     try:
         requirements = metadata.requires("vae_course") or []
@@ -86,7 +86,7 @@ def expected_versions():
     return {pin[1].lower(): pin[2].rstrip(".") for pin in pins if pin}
 
 
-def check_python(report):
+def check_python(report: Report) -> None:
     wrong = None
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         wrong = "This Python is too old or too new: make the environment with Python 3.11, 3.12 or 3.13."
@@ -94,7 +94,7 @@ def check_python(report):
     report.line("Python", f"{platform.python_version()} on {machine}, in {sys.prefix}", wrong)
 
 
-def check_packages(report):
+def check_packages(report: Report) -> None:
     expected = expected_versions()
     if expected is None:
         report.line("vae_course", "not installed", INSTALL)
@@ -115,7 +115,7 @@ def check_packages(report):
             report.line(name, have)
 
 
-def check_tensorflow(report):
+def check_tensorflow(report: Report) -> None:
     command = [sys.executable, "-c", TENSORFLOW]
     try:
         process = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -147,7 +147,7 @@ def _no_gpu():
     return f"none ({CPU_WILL_DO})"
 
 
-def check_machine(report):
+def check_machine(report: Report) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     report.line("CPU cores", cores)
     try:
@@ -161,7 +161,7 @@ def check_machine(report):
     report.line("free disk", f"{free:.1f} GiB", wrong)
 
 
-def check_data(report):
+def check_data(report: Report) -> None:
     given = os.environ.get("VAE_COURSE_DATA")
     local = Path(given).expanduser() if given else None
     wrong = None
@@ -184,7 +184,7 @@ def check_data(report):
     report.line("adbench_...", f"{here} of {len(tables)} tables here; load() downloads each")
 
 
-def main():
+def main() -> int:
     report = Report()
     for check in (check_python, check_packages, check_tensorflow, check_machine, check_data):
         check(report)

@@ -8,13 +8,15 @@ Source: Kingma & Welling (2014), "Auto-encoding variational Bayes"; Burda, Gross
 
 import math
 
+import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfd = tfp.distributions
 
 
-def kl(posterior, prior, z=None):
+def kl(posterior: tfd.Distribution, prior: tfd.Distribution, z: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
     """KL(q || p) in nats: [batch]. Built in chapter 03.
 
     Closed form where TensorFlow Probability knows one; otherwise (a mixture, a flow) its one-sample estimate
@@ -31,7 +33,7 @@ def kl(posterior, prior, z=None):
         return posterior.log_prob(z) - prior.log_prob(z)
 
 
-def kl_per_latent(posterior, prior):
+def kl_per_latent(posterior: tfd.Distribution, prior: tfd.Distribution) -> tf.Tensor:
     """KL(q(z_j|x) || p(z_j)) for each latent, in nats: [batch, latent_size]. Built in chapter 03.
 
     The entries add up to `kl`. ValueError unless both are diagonal normals: for others the KL does not split.
@@ -41,7 +43,7 @@ def kl_per_latent(posterior, prior):
     return tfd.kl_divergence(q, p)
 
 
-def free_bits(kl, least):
+def free_bits(kl: tf.Tensor | np.ndarray, least: float | keras.Variable) -> tf.Tensor:
     """max(least, mean over the batch of KL) for each latent or group: kl [batch, ...] -> what is paid, the same shape.
 
     Below the threshold a latent costs a constant, so that the KL does not pull at it. Built in chapter 06.
@@ -50,7 +52,9 @@ def free_bits(kl, least):
     return tf.where(tf.reduce_mean(kl, axis=0) > least, kl, least)
 
 
-def kl_parts(z, posterior, prior, train_size):
+def kl_parts(
+    z: tf.Tensor | np.ndarray, posterior: tfd.Distribution, prior: tfd.Distribution, train_size: int
+) -> dict[str, tf.Tensor]:
     """log q(z|x) - log p(z) in three parts, each [batch], in nats: z [batch, latent_size]. Built in chapter 07.
 
         index-code mutual information   log q(z|x) - log q(z)
@@ -87,17 +91,23 @@ def _check_diagonal(*distributions):
         )
 
 
-def log_weights(x, z, prior, likelihood, posterior):
+def log_weights(
+    x: tf.Tensor | np.ndarray,
+    z: tf.Tensor | np.ndarray,
+    prior: tfd.Distribution,
+    likelihood: tfd.Distribution,
+    posterior: tfd.Distribution,
+) -> tf.Tensor:
     """log w = log p(x|z) + log p(z) - log q(z|x), in nats: z [k, batch, latent] -> [k, batch]. Built in chapter 04."""
     return likelihood.log_prob(x) + prior.log_prob(z) - posterior.log_prob(z)
 
 
-def elbo(log_w):
+def elbo(log_w: tf.Tensor | np.ndarray) -> tf.Tensor:
     """(1/k) sum_k log w_k: [k, batch] -> [batch], in nats. Built in chapter 03."""
     return tf.reduce_mean(log_w, axis=0)
 
 
-def iwae(log_w):
+def iwae(log_w: tf.Tensor | np.ndarray) -> tf.Tensor:
     """log (1/k) sum_k w_k: [k, batch] -> [batch], in nats; at least the ELBO, at most log p(x) in expectation.
 
     Source: Burda et al. (2016), equation 8. Built in chapter 04.

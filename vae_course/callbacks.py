@@ -1,6 +1,8 @@
 """Callbacks for `fit`: what changes from epoch to epoch."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import keras
 
@@ -14,13 +16,13 @@ class BetaScheduler(keras.callbacks.Callback):
     Source: Bowman et al. (2016), "Generating sentences from a continuous space".
     """
 
-    def __init__(self, schedule):
+    def __init__(self, schedule: Callable[[int], float]) -> None:
         super().__init__()
         if not callable(schedule):
             raise ValueError(f"schedule must be a function of the epoch, as linear(10) is. Received: {schedule}")
         self.schedule = schedule
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if not hasattr(self.model, "beta"):
             raise ValueError(f"BetaScheduler needs a model with a weight beta. Received: {type(self.model).__name__}")
         beta = float(self.schedule(epoch))
@@ -28,12 +30,12 @@ class BetaScheduler(keras.callbacks.Callback):
             raise ValueError(f"schedule must give a finite beta of at least 0. Received: {beta} for epoch {epoch}")
         self.model.beta = beta
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["beta"] = self.model.beta
 
 
-def linear(warm_up, target=1.0):
+def linear(warm_up: int, target: float = 1.0) -> Callable[[int], float]:
     """The schedule that rises from 0 to `target` over `warm_up` epochs, in equal steps, and stays there.
 
     Source: Sonderby et al. (2016), "Ladder variational autoencoders" (there called warm-up).
@@ -43,7 +45,7 @@ def linear(warm_up, target=1.0):
     return lambda epoch: target * min(1.0, epoch / warm_up)
 
 
-def cyclical(period, ramp=0.5, target=1.0):
+def cyclical(period: int, ramp: float = 0.5, target: float = 1.0) -> Callable[[int], float]:
     """The schedule that starts anew every `period` epochs: up from 0 to `target` over the share `ramp`, then flat.
 
     Source: Fu et al. (2019), "Cyclical annealing schedule: a simple approach to mitigating KL vanishing".

@@ -28,11 +28,13 @@ import math
 import struct
 import zlib
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from vae_course import likelihoods, parts, posteriors, priors
 from vae_course.models import VAE, checks
 
 import numpy as np
+import numpy.typing as npt
 from keras import layers
 
 PRECISION = 32  # frequencies add up to 2^32
@@ -41,7 +43,7 @@ GRID = 8  # logits and raw scales are rounded to 2^-8, which costs at most 1e-6 
 HEADER = struct.Struct("<3sBII")  # 12 bytes: b"BB1", latent_bits, checksum of the model, number of images
 
 
-def compress(vae, x, latent_bits=12):
+def compress(vae: VAE, x: npt.ArrayLike, latent_bits: int = 12) -> bytes:
     """Images x [n, *shape] of zeros and ones, or bytes 0 and 255 -> a file, as bytes. Built in chapter 17.
 
     vae: a `models.VAE` with a "standard_normal" prior, a "gaussian" posterior, a "bernoulli" likelihood, and networks
@@ -55,7 +57,7 @@ def compress(vae, x, latent_bits=12):
     return HEADER.pack(b"BB1", latent_bits, coder.checksum, len(x)) + stack.to_bytes()
 
 
-def decompress(vae, data):
+def decompress(vae: VAE, data: bytes) -> np.ndarray:
     """The images in a file of `compress`, in their order: bytes -> float32 [n, *shape] of zeros and ones.
 
     ValueError if the bytes are no such file, or damaged, or if the file was made with another model.
@@ -79,7 +81,7 @@ def decompress(vae, data):
 class BitsBack:
     """A VAE as tables of frequencies, for a `Stack`: arguments as for `compress`."""
 
-    def __init__(self, vae, latent_bits=12):
+    def __init__(self, vae: VAE, latent_bits: int = 12) -> None:
         _check_model(vae)
         if checks.whole_number(latent_bits, "latent_bits") > 14:
             raise ValueError(f"latent_bits must be at most 14, since units are no finer. Received: {latent_bits}")
@@ -90,7 +92,7 @@ class BitsBack:
         self.edges, self.medians = _bins(latent_bits)
         self.prior = range(0, (1 << PRECISION) + 1, 1 << (PRECISION - latent_bits))
 
-    def push(self, stack, x):
+    def push(self, stack: "Stack", x: np.ndarray) -> None:
         """Write images, numpy [n, *shape] of zeros and ones."""
         self.vae.check(x)
         checks.binary(x)
@@ -101,7 +103,7 @@ class BitsBack:
             for place in z:
                 stack.push(place, self.prior)
 
-    def pop(self, stack, n):
+    def pop(self, stack: "Stack", n: int) -> np.ndarray:
         """Read n images, the last first, and give them as they were pushed: float32 [n, *shape]."""
         images = []
         for _ in range(n):
@@ -112,13 +114,13 @@ class BitsBack:
             images.append(pixels)
         return np.array(images[::-1], "float32").reshape(n, *self.vae.example_shape)
 
-    def posterior(self, pixels):
+    def posterior(self, pixels: Sequence[int]) -> list["_NormalTable"]:
         """q(z_j|x) over the bins, for each latent: a list of tables."""
         output = self.encoder(np.array(pixels, "int64") << UNIT).tolist()
         means, raws = output[: self.latent_size], output[self.latent_size :]
         return [_NormalTable(mean, _scale(_to_grid(raw)), self.edges) for mean, raw in zip(means, raws)]
 
-    def likelihood(self, z):
+    def likelihood(self, z: Sequence[int]) -> list[tuple[int, int, int]]:
         """p(x_i|z) for each pixel, given the bins of z: a list of tables."""
         logits = self.decoder(np.array([self.medians[place] for place in z], "int64"))
         return [_pixel_table(_to_grid(logit)) for logit in logits.tolist()]
@@ -134,7 +136,7 @@ class Stack:
     Source: Duda (2013); with words as in Giesen (2014), "Interleaved entropy coders".
     """
 
-    def __init__(self, data=None):
+    def __init__(self, data: bytes | None = None) -> None:
         self.words, self.supplied, self.receiving = [], 0, data is not None
         if not self.receiving:
             self.state = (1 << 48) + self._supply()
@@ -144,7 +146,7 @@ class Stack:
             self.words = list(struct.unpack(f"<{len(data) // 4 - 2}I", data[:-10]))
             self.state = int.from_bytes(data[-10:], "little")
 
-    def push(self, symbol, cumulative, precision=PRECISION):
+    def push(self, symbol: int, cumulative: "Sequence[int] | _NormalTable", precision: int = PRECISION) -> None:
         """Write a symbol, a place in the table, at a price of precision - log2(its frequency) bits."""
         start, frequency = _span(symbol, cumulative, precision)
         if self.state >= frequency << (80 - precision):
@@ -152,7 +154,7 @@ class Stack:
             self.state >>= 32
         self.state = (self.state // frequency << precision) + self.state % frequency + start
 
-    def pop(self, cumulative, precision=PRECISION):
+    def pop(self, cumulative: "Sequence[int] | _NormalTable", precision: int = PRECISION) -> int:
         """Read the symbol on top; where the bits are those of something else, a draw from the table."""
         low = self.state & ((1 << precision) - 1)
         symbol = bisect_right(cumulative, low) - 1
@@ -163,20 +165,20 @@ class Stack:
         return symbol
 
     @property
-    def bits(self):
+    def bits(self) -> float:
         """The size of all, with fractions; without `initial_bits` it is what the symbols cost."""
         return 32 * len(self.words) + math.log2(self.state) - 16
 
     @property
-    def initial_bits(self):
+    def initial_bits(self) -> int:
         """The size of what was supplied: 32 bits at first, more if the stack is popped to its ground."""
         return 32 * self.supplied
 
-    def to_bytes(self):
+    def to_bytes(self) -> bytes:
         """All of it, words and state: at most 6 bytes more than `bits`."""
         return struct.pack(f"<{len(self.words)}I", *self.words) + self.state.to_bytes(10, "little")
 
-    def check_end(self):
+    def check_end(self) -> None:
         """ValueError unless only the words are left that the sender was supplied with: then all was received."""
         if [*self.words, self.state - (1 << 48)] != [_chance_word(i) for i in range(len(self.words) + 1, 0, -1)]:
             raise ValueError("The file is damaged: some of it is not what was sent. Received: other bits at the end")

@@ -1,9 +1,13 @@
 """A VAE of tables with scikit-learn's methods, for pipelines and searches. The models themselves are in `models`."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 from vae_course import evaluation, likelihoods, models, needed, networks
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 with needed("scores"):
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
@@ -26,15 +30,15 @@ class TableVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def __init__(
         self,
-        latent_size=2,
-        hidden=(64,),
-        epochs=100,
-        batch_size=64,
-        learning_rate=1e-3,
-        beta=1.0,
-        k=100,
-        random_state=None,
-    ):
+        latent_size: int = 2,
+        hidden: Sequence[int] = (64,),
+        epochs: int = 100,
+        batch_size: int = 64,
+        learning_rate: float = 1e-3,
+        beta: float = 1.0,
+        k: int = 100,
+        random_state: int | None = None,
+    ) -> None:
         self.latent_size = latent_size
         self.hidden = hidden
         self.epochs = epochs
@@ -44,7 +48,7 @@ class TableVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.k = k
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: npt.ArrayLike, y: Any = None) -> Self:
         """Train on rows [n, columns]; y is ignored."""
         X = self._rows(X, reset=True)
         if self.random_state is not None:
@@ -56,26 +60,26 @@ class TableVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         self.history_ = self.model_.fit(X, batch_size=self.batch_size, epochs=self.epochs, verbose=0).history
         return self
 
-    def transform(self, X):
+    def transform(self, X: npt.ArrayLike) -> np.ndarray:
         """Codes, the means of q(z|x): [n, latent_size]."""
         X = self._rows(X)
         return self.model_.encode(X)
 
-    def inverse_transform(self, Z):
+    def inverse_transform(self, Z: npt.ArrayLike) -> np.ndarray:
         """Rows, the means of p(x|z): [n, columns]."""
         check_is_fitted(self)
         return self.model_.decode(Z)
 
-    def score_samples(self, X):
+    def score_samples(self, X: npt.ArrayLike) -> np.ndarray:
         """log p(x) of each row in nats, from k samples, a lower bound on average: [n]."""
         X = self._rows(X)
         return evaluation.log_likelihood(self.model_, X, k=self.k).per_example
 
-    def score(self, X, y=None):
+    def score(self, X: npt.ArrayLike, y: Any = None) -> float:
         """The mean of `score_samples`: what a search makes large."""
         return float(np.mean(self.score_samples(X)))
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: int | None = None) -> np.ndarray:
         """New rows, drawn from p(x): [n_samples, columns]."""
         check_is_fitted(self)
         return self.model_.sample(n_samples, seed=random_state, noise=True)

@@ -7,6 +7,9 @@ that Keras 3 does not see, so that nothing would learn. Source: Rezende & Mohame
 normalizing flows"; Papamakarios et al. (2021), "Normalizing flows for probabilistic modeling and inference".
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -23,17 +26,17 @@ class Flow(keras.layers.Layer):
     context_size: numbers for each example, from an encoder, that the map may depend on; 0 for one map for all.
     """
 
-    def __init__(self, latent_size, context_size=0, **kwargs):
+    def __init__(self, latent_size: int, context_size: int = 0, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if latent_size < 1 or context_size < 0:
             raise ValueError(f"latent_size must be >= 1, context_size >= 0. Received: {latent_size}, {context_size}")
         self.latent_size, self.context_size = latent_size, context_size
 
-    def bijector(self, context=None):
+    def bijector(self, context: tf.Tensor | np.ndarray | None = None) -> tfb.Bijector:
         """The map as a tfb bijector with event rank 1, built afresh: context [batch, context_size] or None."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "latent_size": self.latent_size, "context_size": self.context_size}
 
 
@@ -45,7 +48,7 @@ class Planar(Flow):
     Source: Rezende & Mohamed (2015), equations 10 to 12 and appendix A.1.
     """
 
-    def __init__(self, latent_size, context_size=0, **kwargs):
+    def __init__(self, latent_size: int, context_size: int = 0, **kwargs: Any) -> None:
         super().__init__(latent_size, context_size, **kwargs)
         if context_size:
             raise ValueError(f"Planar takes no context. Received: context_size={context_size}")
@@ -54,7 +57,7 @@ class Planar(Flow):
         self.b = self.add_weight(name="b", shape=(), initializer="zeros")
         self.built = True
 
-    def bijector(self, context=None):
+    def bijector(self, context: tf.Tensor | np.ndarray | None = None) -> tfb.Bijector:
         return _Planar(*map(tf.convert_to_tensor, (self.w, self.u, self.b)))
 
 
@@ -96,7 +99,9 @@ class Coupling(Flow):
     Source: Dinh, Sohl-Dickstein & Bengio (2017), "Density estimation using Real NVP".
     """
 
-    def __init__(self, latent_size, context_size=0, hidden=(64,), flip=False, **kwargs):
+    def __init__(
+        self, latent_size: int, context_size: int = 0, hidden: Sequence[int] = (64,), flip: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(latent_size, context_size, **kwargs)
         if latent_size < 2:
             raise ValueError(f"A coupling needs two latents or more, to part them. Received: latent_size={latent_size}")
@@ -107,7 +112,7 @@ class Coupling(Flow):
         self.network = keras.Model(inputs, outputs)
         self.built = True
 
-    def bijector(self, context=None):
+    def bijector(self, context: tf.Tensor | np.ndarray | None = None) -> tfb.Bijector:
         context = _checked(self, context)
 
         def shift_and_log_scale(still, units, **_):
@@ -118,7 +123,7 @@ class Coupling(Flow):
         step = tfb.RealNVP(num_masked=self.still, shift_and_log_scale_fn=shift_and_log_scale)
         return _reversed(step, self.latent_size) if self.flip else step
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "hidden": self.hidden, "flip": self.flip}
 
 
@@ -133,7 +138,7 @@ class _MaskedDense(keras.layers.Dense):
         return tf.matmul(x, self.kernel * self.mask) + self.bias
 
 
-def masked_layers(size, hidden, outputs):
+def masked_layers(size: int, hidden: Sequence[int], outputs: int) -> list[keras.layers.Dense]:
     """The dense layers of MADE, built: [batch, size] -> [batch, outputs * size], in blocks of one for each entry.
 
     In each block output i depends on inputs 0 .. i-1 only. hidden: units of the layers between, relu.
@@ -163,7 +168,15 @@ class Autoregressive(Flow):
     Source: Germain et al. (2015), "MADE"; Kingma et al. (2016) for IAF; Papamakarios et al. (2017) for MAF.
     """
 
-    def __init__(self, latent_size, context_size=0, hidden=(64,), direction="density", flip=False, **kwargs):
+    def __init__(
+        self,
+        latent_size: int,
+        context_size: int = 0,
+        hidden: Sequence[int] = (64,),
+        direction: str = "density",
+        flip: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(latent_size, context_size, **kwargs)
         if direction not in ("density", "sampling"):
             raise ValueError(f'direction must be "density" or "sampling". Received: {direction!r}')
@@ -174,7 +187,7 @@ class Autoregressive(Flow):
             self.from_context.build((None, context_size))
         self.built = True
 
-    def network(self, z, context=None):
+    def network(self, z: tf.Tensor | np.ndarray, context: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """MADE: z [..., latent_size] -> shift and log-scale, [..., 2 * latent_size]; output i depends on z_<i."""
         for number, layer in enumerate(self.masked):
             raw = layer.call(z)  # and not layer(z), which mixed precision would turn to float16
@@ -183,14 +196,14 @@ class Autoregressive(Flow):
             z = layer.activation(raw)
         return z
 
-    def bijector(self, context=None):
+    def bijector(self, context: tf.Tensor | np.ndarray | None = None) -> tfb.Bijector:
         context = _checked(self, context)
         step = tfb.MaskedAutoregressiveFlow(lambda z, **_: _shift_and_log_scale(self.network(z, context)))
         if self.direction == "sampling":
             step = tfb.Invert(step)
         return _reversed(step, self.latent_size) if self.flip else step
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"hidden": self.hidden, "direction": self.direction, "flip": self.flip}
         return {**super().get_config(), **own}
 
@@ -237,6 +250,6 @@ def _checked(flow, context):
     return context
 
 
-def chain(flows, context=None):
+def chain(flows: Sequence[Flow], context: tf.Tensor | np.ndarray | None = None) -> tfb.Bijector:
     """The flows one after the other, the first first, as one bijector; [] is the identity."""
     return tfb.Chain([flow.bijector(context) for flow in reversed(flows)]) if flows else tfb.Identity()

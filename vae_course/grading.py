@@ -16,7 +16,7 @@ NUMPY = ("all", "allclose", "any", "array_equal", "isclose")
 NUMPY_TESTING = ("assert_allclose", "assert_array_almost_equal", "assert_array_equal")
 
 
-def guard():
+def guard() -> None:
     """Return None if asserts, builtins and numpy's comparisons are the real ones; raise RuntimeError if not.
 
     build.py puts a call at the top of the hidden tests of every graded cell, so that authors need not.

@@ -1,11 +1,14 @@
 """Keras layers for what happens to an example on its way in: binary pixels drawn anew, missing values filled."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 
-def next_seed(generator):
+def next_seed(generator: keras.random.SeedGenerator) -> tf.Tensor:
     """The next seed of a `keras.random.SeedGenerator`, [2]. Under a tf.distribute strategy each device has its own."""
     seed, replica = tf.cast(generator.next(), tf.int32), tf.distribute.get_replica_context()
     if replica is not None and replica.num_replicas_in_sync > 1:  # all of them hold one generator
@@ -22,18 +25,18 @@ class Binarize(keras.layers.Layer):
     Source: Salakhutdinov & Murray (2008), "On the quantitative analysis of deep belief networks".
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.seed = seed
         self._seeds = keras.random.SeedGenerator(seed)
 
-    def call(self, x, training=False):
+    def call(self, x: tf.Tensor, training: bool | None = False) -> tf.Tensor:
         if not training:
             return x
         draws = tf.random.stateless_uniform(tf.shape(x), next_seed(self._seeds), alg="philox")
         return tf.cast(draws < x, x.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
 
 
@@ -46,17 +49,17 @@ class FillMissing(keras.layers.Layer):
     "MIWAE: deep generative modeling and imputation of incomplete data sets".
     """
 
-    def __init__(self, mask=True, **kwargs):
+    def __init__(self, mask: bool = True, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         self.mask = mask
 
-    def call(self, x):
+    def call(self, x: tf.Tensor) -> tf.Tensor:
         observed = ops.logical_not(ops.isnan(x))
         filled = ops.where(observed, x, ops.zeros_like(x))  # the gradient at a missing value is 0
         return ops.concatenate([filled, ops.cast(observed, filled.dtype)], axis=-1) if self.mask else filled
 
-    def compute_output_shape(self, shape):
+    def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return (*shape[:-1], 2 * shape[-1]) if self.mask else tuple(shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mask": self.mask}

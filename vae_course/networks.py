@@ -15,6 +15,7 @@ With `condition_size=n`, encoders and decoders take a second input, a condition 
 """
 
 import math
+from collections.abc import Callable, Sequence
 
 from vae_course.layers import FillMissing
 
@@ -22,7 +23,15 @@ import keras
 from keras import layers
 
 
-def mlp_encoder(shape, outputs, hidden=(256,), activation="relu", name="encoder", condition_size=0, missing=False):
+def mlp_encoder(
+    shape: Sequence[int],
+    outputs: int,
+    hidden: Sequence[int] = (256,),
+    activation: str | Callable | None = "relu",
+    name: str = "encoder",
+    condition_size: int = 0,
+    missing: bool = False,
+) -> keras.Model:
     """Dense layers from examples [batch, *shape] to [batch, outputs]. Built in chapter 01.
 
     With `missing=True` examples may hold NaN: `layers.FillMissing` is the first layer.
@@ -36,7 +45,14 @@ def mlp_encoder(shape, outputs, hidden=(256,), activation="relu", name="encoder"
     return keras.Model(inputs, layers.Dense(outputs)(x), name=name)
 
 
-def mlp_decoder(latent_size, shape, hidden=(256,), activation="relu", name="decoder", condition_size=0):
+def mlp_decoder(
+    latent_size: int,
+    shape: Sequence[int],
+    hidden: Sequence[int] = (256,),
+    activation: str | Callable | None = "relu",
+    name: str = "decoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Dense layers from codes [batch, latent_size] to [batch, *shape]. Built in chapter 01."""
     inputs = keras.Input((latent_size,))
     inputs, z = _beside(inputs, inputs, condition_size)
@@ -46,7 +62,15 @@ def mlp_decoder(latent_size, shape, hidden=(256,), activation="relu", name="deco
     return keras.Model(inputs, layers.Reshape(tuple(shape))(z), name=name)
 
 
-def conv_encoder(shape, outputs, filters=(32, 64), units=128, activation="relu", name="encoder", condition_size=0):
+def conv_encoder(
+    shape: Sequence[int],
+    outputs: int,
+    filters: Sequence[int] = (32, 64),
+    units: int = 128,
+    activation: str | Callable | None = "relu",
+    name: str = "encoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Convolutions of stride 2 from images [batch, *shape] to [batch, outputs]. Built in chapter 01."""
     _check_image(shape)
     x = inputs = keras.Input(shape)
@@ -55,7 +79,15 @@ def conv_encoder(shape, outputs, filters=(32, 64), units=128, activation="relu",
     return _to_outputs(inputs, layers.Flatten()(x), outputs, units, activation, name, condition_size)
 
 
-def conv_decoder(latent_size, shape, filters=(64, 32), units=128, activation="relu", name="decoder", condition_size=0):
+def conv_decoder(
+    latent_size: int,
+    shape: Sequence[int],
+    filters: Sequence[int] = (64, 32),
+    units: int = 128,
+    activation: str | Callable | None = "relu",
+    name: str = "decoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Transposed convolutions of stride 2 from codes [batch, latent_size] to [batch, *shape]. Built in chapter 01.
 
     The first feature map is height / 2^len(filters), rounded up; what is too large at the end is cropped.
@@ -68,7 +100,15 @@ def conv_decoder(latent_size, shape, filters=(64, 32), units=128, activation="re
     return keras.Model(inputs, _crop(z, shape), name=name)
 
 
-def conv1d_encoder(shape, outputs, filters=(32, 64), units=128, activation="relu", name="encoder", condition_size=0):
+def conv1d_encoder(
+    shape: Sequence[int],
+    outputs: int,
+    filters: Sequence[int] = (32, 64),
+    units: int = 128,
+    activation: str | Callable | None = "relu",
+    name: str = "encoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Convolutions of stride 2 along the length, from signals [batch, length, channels] to [batch, outputs]."""
     _check_signal(shape)
     x = inputs = keras.Input(shape)
@@ -78,8 +118,14 @@ def conv1d_encoder(shape, outputs, filters=(32, 64), units=128, activation="relu
 
 
 def conv1d_decoder(
-    latent_size, shape, filters=(64, 32), units=128, activation="relu", name="decoder", condition_size=0
-):
+    latent_size: int,
+    shape: Sequence[int],
+    filters: Sequence[int] = (64, 32),
+    units: int = 128,
+    activation: str | Callable | None = "relu",
+    name: str = "decoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Transposed convolutions of stride 2 from codes [batch, latent_size] to signals [batch, length, channels].
 
     The first feature map is length / 2^len(filters), rounded up; what is too long at the end is cropped.
@@ -93,8 +139,15 @@ def conv1d_decoder(
 
 
 def residual_encoder(
-    shape, outputs, filters=(32, 64), blocks=1, units=128, activation="swish", name="encoder", condition_size=0
-):
+    shape: Sequence[int],
+    outputs: int,
+    filters: Sequence[int] = (32, 64),
+    blocks: int = 1,
+    units: int = 128,
+    activation: str | Callable | None = "swish",
+    name: str = "encoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Convolutions of stride 2, each before residual blocks, from images [batch, *shape] to [batch, outputs].
 
     Blocks are pre-activated, without batch normalization, and start as the identity.
@@ -111,8 +164,15 @@ def residual_encoder(
 
 
 def residual_decoder(
-    latent_size, shape, filters=(64, 32), blocks=1, units=128, activation="swish", name="decoder", condition_size=0
-):
+    latent_size: int,
+    shape: Sequence[int],
+    filters: Sequence[int] = (64, 32),
+    blocks: int = 1,
+    units: int = 128,
+    activation: str | Callable | None = "swish",
+    name: str = "decoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """Residual blocks, then a transposed convolution of stride 2, from codes [batch, latent_size] to [batch, *shape].
 
     Once for each of `filters`. Sizes are those of `conv_decoder`, blocks those of `residual_encoder`.
@@ -129,15 +189,15 @@ def residual_decoder(
 
 
 def recurrent_encoder(
-    shape,
-    outputs,
-    units=64,
-    vocabulary=None,
-    embedding_size=32,
-    activation="relu",
-    name="encoder",
-    condition_size=0,
-):
+    shape: Sequence[int],
+    outputs: int,
+    units: int = 64,
+    vocabulary: int | None = None,
+    embedding_size: int = 32,
+    activation: str | Callable | None = "relu",
+    name: str = "encoder",
+    condition_size: int = 0,
+) -> keras.Model:
     """A GRU over signals [batch, length, channels], or tokens [batch, length], and a dense layer: [batch, outputs].
 
     vocabulary: the number of tokens, for shape [length]: whole numbers below it, where 0 is padding, which the GRU
@@ -159,7 +219,9 @@ def recurrent_encoder(
     return _to_outputs(inputs, _gru(units)(x), outputs, units, activation, name, condition_size)
 
 
-def recurrent_decoder(latent_size, shape, units=64, name="decoder", condition_size=0):
+def recurrent_decoder(
+    latent_size: int, shape: Sequence[int], units: int = 64, name: str = "decoder", condition_size: int = 0
+) -> keras.Model:
     """A GRU that reads the code at each step, from codes [batch, latent_size] to [batch, length, channels]."""
     _check_signal(shape)
     length, channels = shape
@@ -170,7 +232,15 @@ def recurrent_decoder(latent_size, shape, units=64, name="decoder", condition_si
     return keras.Model(inputs, layers.Dense(channels)(z), name=name)
 
 
-def reader(length, vocabulary, context_size, units=64, embedding_size=32, kind="gru", name="reader"):
+def reader(
+    length: int,
+    vocabulary: int,
+    context_size: int,
+    units: int = 64,
+    embedding_size: int = 32,
+    kind: str = "gru",
+    name: str = "reader",
+) -> keras.Model:
     """The logits of p(token t | tokens before t, context), for each t: [batch, length, vocabulary].
 
     Called as `reader([tokens, context])`, with tokens [batch, length] and context [batch, context_size]. The caller

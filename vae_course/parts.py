@@ -5,8 +5,11 @@ is called inside a model's `call`, where the distribution lives and dies; the we
 """
 
 import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import keras
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -28,7 +31,7 @@ class Part(keras.layers.Layer):
     _arguments = {}  # of the constructor, by name
     _made_for = None  # the shape that it was built for
 
-    def __new__(cls, *args, **kwargs):
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         part = super().__new__(cls, *args, **kwargs)
         given = inspect.signature(cls.__init__).bind(part, *args, **kwargs)
         given.apply_defaults()
@@ -38,19 +41,19 @@ class Part(keras.layers.Layer):
         object.__setattr__(part, "_arguments", arguments)
         return part
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})  # densities stay in float32 under mixed precision
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         # By module: two rooms hold a class of one name, and the later would replace the earlier.
         keras.saving.register_keras_serializable(cls.__module__)(cls)
 
-    def distribution(self, *inputs):
+    def distribution(self, *inputs: Any) -> tfd.Distribution:
         """The distribution, built afresh on every call: one that outlives a step goes stale."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution()")
 
-    def on(self, shape):
+    def on(self, shape: Sequence[int]) -> Self:
         """The part itself, built for `shape` (without the batch axis). ValueError if it was built for another."""
         shape = tuple(shape)
         if not self.built:
@@ -64,10 +67,10 @@ class Part(keras.layers.Layer):
         self._made_for = made_for
         return self
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         """Called once the shape is known: `add_weight` for whatever the part learns."""
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if self._made_for is not None and name in self._arguments:
             raise AttributeError(
                 f"{name} of a {type(self).__name__} is fixed once it is built, since compiled steps keep it: "
@@ -80,16 +83,16 @@ class Part(keras.layers.Layer):
             )
         super().__setattr__(name, value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         arguments = {name: keras.saving.serialize_keras_object(value) for name, value in self._arguments.items()}
         return {**arguments, **super().get_config()}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**accepted(cls, revive(config)))
 
 
-def revive(config):
+def revive(config: dict[str, Any]) -> dict[str, Any]:
     """The objects behind a configuration: what `serialize_keras_object` made of arguments, undone."""
     return {
         name: keras.saving.deserialize_keras_object(value) if isinstance(value, (dict, list)) else value
@@ -97,7 +100,7 @@ def revive(config):
     }
 
 
-def accepted(cls, config):
+def accepted(cls: type, config: dict[str, Any]) -> dict[str, Any]:
     """What the constructor of a class takes of a configuration: all, or what it names if it passes nothing on."""
     parameters = inspect.signature(cls.__init__).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
@@ -105,14 +108,14 @@ def accepted(cls, config):
     return {name: value for name, value in config.items() if name in parameters}
 
 
-def lookup(table, name, what):
+def lookup(table: Mapping[str, Any], name: Any, what: str) -> Any:
     """table[name], or a ValueError that lists the names there are."""
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"Unknown {what}. Choose one of {', '.join(map(repr, table))}. Received: {name!r}")
     return table[name]
 
 
-def find(part, table, kind):
+def find(part: str | Part, table: Mapping[str, type[Part]], kind: type[Part]) -> Part:
     """The part that a name in `table` is a shortcut for, or the part itself, which must be of the class `kind`."""
     if isinstance(part, str):
         return lookup(table, part, kind.__name__.lower())()
@@ -128,7 +131,7 @@ def find(part, table, kind):
 # --- the normal distribution over codes: one family on both sides of every KL, so that it has a closed form ---
 
 
-def positive(raw):
+def positive(raw: tf.Tensor | np.ndarray) -> tf.Tensor:
     """softplus(raw) + 0.001: a standard deviation from any real number. Built in chapter 03."""
     return tf.nn.softplus(raw) + MIN_SCALE
 
@@ -143,12 +146,12 @@ class _Diagonal(tfd.MultivariateNormalDiag):
         return self.loc + self.scale.diag_part() * noise
 
 
-def standard_normal(size):
+def standard_normal(size: int) -> tfd.MultivariateNormalDiag:
     """N(0, I) over codes [size], in the family of `gaussian`. Built in chapter 03."""
     return _Diagonal(loc=tf.zeros([size]), scale_diag=tf.ones([size]))
 
 
-def gaussian(parameters):
+def gaussian(parameters: tf.Tensor | np.ndarray) -> tfd.MultivariateNormalDiag:
     """N(mean, diag(scale^2)) from parameters [..., 2 * size] = (mean, raw scale): event [size]. Built in chapter 03.
 
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", appendix C.2.

@@ -1,10 +1,13 @@
 """Figures of the course: arrays in, Axes out. Nothing here shows or saves. Colors are safe for color-blind eyes."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from vae_course import needed
 
 import numpy as np
+import numpy.typing as npt
 
 with needed("plots"):
     import matplotlib as mpl
@@ -26,7 +29,7 @@ COLORS = (
 MARKERS = "os^DvP*X<>"
 
 
-def use_style():
+def use_style() -> None:
     """The look of the course's figures: sizes that can be read, color-blind-safe colors, perceptual maps."""
     mpl.rcParams.update(
         {
@@ -64,7 +67,9 @@ def _tile(images, columns, pad):
     return np.clip(sheet, 0.0, 1.0)
 
 
-def image_grid(images, columns=8, labels=None, ax=None):
+def image_grid(
+    images: npt.ArrayLike, columns: int = 8, labels: Iterable[Any] | None = None, ax: plt.Axes | None = None
+) -> plt.Axes:
     """Images [n, height, width, channels] in rows of `columns`; `labels` [n] are written above them."""
     images = np.asarray(images)
     columns = min(columns, len(images))
@@ -81,7 +86,7 @@ def image_grid(images, columns=8, labels=None, ax=None):
     return ax
 
 
-def image_rows(rows, ax=None):
+def image_rows(rows: Mapping[str, npt.ArrayLike], ax: plt.Axes | None = None) -> plt.Axes:
     """A row of images for each name in {name: images [n, height, width, channels]}, for comparing column by column."""
     counts = {len(images) for images in rows.values()}
     if len(counts) != 1:
@@ -98,7 +103,13 @@ def image_rows(rows, ax=None):
     return ax
 
 
-def image_map(images, x_values, y_values, ax=None, gap=0):
+def image_map(
+    images: npt.ArrayLike,
+    x_values: Sequence[float] | np.ndarray,
+    y_values: Sequence[float] | np.ndarray,
+    ax: plt.Axes | None = None,
+    gap: int = 0,
+) -> plt.Axes:
     """Images [len(y_values) * len(x_values), ...] as a map: y_values from bottom to top, x_values from left to right.
 
     The images come row by row, the first y value first. The axes carry the values, which need not be evenly spaced.
@@ -119,7 +130,7 @@ def image_map(images, x_values, y_values, ax=None, gap=0):
     return ax
 
 
-def history(histories, metric="loss", ax=None, ylabel=None):
+def history(histories: Any, metric: str = "loss", ax: plt.Axes | None = None, ylabel: str | None = None) -> plt.Axes:
     """Training (solid) and validation (dashed) curves of one metric, from {name: History}, one History or its dict."""
     ax = _axes(ax)
     histories = getattr(histories, "history", histories)
@@ -138,7 +149,13 @@ def history(histories, metric="loss", ax=None, ylabel=None):
     return ax
 
 
-def latent_scatter(codes, labels=None, ax=None, label_names=None, size=6):
+def latent_scatter(
+    codes: npt.ArrayLike,
+    labels: npt.ArrayLike | None = None,
+    ax: plt.Axes | None = None,
+    label_names: Sequence[str] | None = None,
+    size: float = 6,
+) -> plt.Axes:
     """Codes [n, 2], one color and marker for each of at most ten classes, or a color scale for real labels."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or codes.shape[1] != 2:
@@ -160,7 +177,12 @@ def latent_scatter(codes, labels=None, ax=None, label_names=None, size=6):
     return ax
 
 
-def schematic(nodes, arrows=(), ax=None, unit=0.9):
+def schematic(
+    nodes: Mapping[str, Sequence[Any]],
+    arrows: Iterable[Sequence[Any]] = (),
+    ax: plt.Axes | None = None,
+    unit: float = 0.9,
+) -> plt.Axes:
     """Boxes and arrows: what a model is made of, and what flows where. Nothing is computed.
 
     nodes: {name: (x, y, kind)} or {name: (x, y, kind, text)}; the text is the name unless it is given. Kinds:

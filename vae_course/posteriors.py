@@ -5,8 +5,13 @@ FullGaussian    a mean and a covariance matrix
 FlowPosterior   a normal sent through flows
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from vae_course import flows, parts
 
+import numpy as np
+import tensorflow as tf
 import tensorflow_probability as tfp
 
 tfb, tfd = tfp.bijectors, tfp.distributions
@@ -20,19 +25,19 @@ class Posterior(parts.Part):
 
     suits_xla_on_cpu = True  # whether importance sampling gains by XLA on a CPU
 
-    def outputs(self, latent_size):
+    def outputs(self, latent_size: int) -> int:
         """How many numbers the encoder must put out for so many latents."""
         raise NotImplementedError(f"{type(self).__name__} must define outputs(latent_size)")
 
-    def distribution(self, output):
+    def distribution(self, output: tf.Tensor | np.ndarray) -> tfd.Distribution:
         """q(z|x) from the encoder's output [batch, outputs]: event [latent_size]."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution(output)")
 
-    def build(self, shape):
+    def build(self, shape: Sequence[Any]) -> None:
         self.latent_size = self.latents(shape[-1])
         self.make_weights()
 
-    def latents(self, outputs):
+    def latents(self, outputs: int) -> int:
         """The number of latents that so many outputs describe: the inverse of `outputs`."""
         size = 1
         while self.outputs(size) < outputs:
@@ -52,10 +57,10 @@ class Gaussian(Posterior):
     Source: Kingma & Welling (2014), "Auto-encoding variational Bayes", appendix C.2.
     """
 
-    def outputs(self, latent_size):
+    def outputs(self, latent_size: int) -> int:
         return 2 * latent_size
 
-    def distribution(self, output):
+    def distribution(self, output: tf.Tensor | np.ndarray) -> tfd.Distribution:
         return parts.gaussian(output)
 
 
@@ -67,10 +72,10 @@ class FullGaussian(Posterior):
 
     suits_xla_on_cpu = False
 
-    def outputs(self, latent_size):
+    def outputs(self, latent_size: int) -> int:
         return latent_size + latent_size * (latent_size + 1) // 2
 
-    def distribution(self, output):
+    def distribution(self, output: tf.Tensor | np.ndarray) -> tfd.Distribution:
         triangle = tfb.FillScaleTriL(diag_bijector=tfb.Softplus(), diag_shift=parts.MIN_SCALE)
         mean, raw = output[..., : self.latent_size], output[..., self.latent_size :]
         return tfd.MultivariateNormalTriL(loc=mean, scale_tril=triangle(raw))
@@ -91,7 +96,7 @@ class FlowPosterior(Posterior):
     Source: Rezende & Mohamed (2015), "Variational inference with normalizing flows"; context: Kingma et al. (2016).
     """
 
-    def __init__(self, flows=(), **kwargs):
+    def __init__(self, flows: Sequence[flows.Flow] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.flows = list(flows)
         for size in ("latent_size", "context_size"):
@@ -100,10 +105,10 @@ class FlowPosterior(Posterior):
                 raise ValueError(f"All flows must have the same {size}. Received: {sizes}")
         self.context_size = self.flows[0].context_size if self.flows else 0
 
-    def outputs(self, latent_size):
+    def outputs(self, latent_size: int) -> int:
         return 2 * latent_size + self.context_size
 
-    def latents(self, outputs):
+    def latents(self, outputs: int) -> int:
         size = super().latents(outputs)
         if self.flows and self.flows[0].latent_size != size:
             wanted = self.flows[0].latent_size
@@ -112,7 +117,7 @@ class FlowPosterior(Posterior):
             )
         return size
 
-    def distribution(self, output):
+    def distribution(self, output: tf.Tensor | np.ndarray) -> tfd.Distribution:
         base = parts.gaussian(output[..., : 2 * self.latent_size])
         if not self.flows:
             return base

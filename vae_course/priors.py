@@ -8,10 +8,14 @@ Conditional       a normal whose mean and scale a network reads off a condition 
 CodeMap           for a VQVAE, over maps of whole numbers: a model of its own, fitted to codes
 """
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 from vae_course import flows, parts
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -28,19 +32,19 @@ class Prior(parts.Part):
     hears_condition = False  # whether distribution() needs c
     needs_posterior = False  # whether distribution() is handed the model's q as well: distribution(c, posterior)
 
-    def __init__(self, latent_size=None, **kwargs):
+    def __init__(self, latent_size: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if latent_size is not None:
             self.on((latent_size,))
 
-    def build(self, shape):
+    def build(self, shape: Sequence[Any]) -> None:
         self.latent_size = shape[-1]
         self.make_weights()
 
-    def check_examples(self, shape):
+    def check_examples(self, shape: Sequence[int]) -> None:
         """ValueError if the prior does not fit a model of examples [*shape]; most fit any."""
 
-    def distribution(self, c=None):
+    def distribution(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         """p(z), or p(z|c): event [latent_size], built afresh on every call."""
         raise NotImplementedError(f"{type(self).__name__} must define distribution(c=None)")
 
@@ -48,7 +52,7 @@ class Prior(parts.Part):
 class StandardNormal(Prior):
     """p(z) = N(0, I). No weights. Built in chapter 03."""
 
-    def distribution(self, c=None):
+    def distribution(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return parts.standard_normal(self.latent_size)
 
 
@@ -58,18 +62,20 @@ class GaussianMixture(Prior):
     components: how many normals; `spread` is the standard deviation of their initial centers.
     """
 
-    def __init__(self, latent_size=None, components=10, spread=1.0, **kwargs):
+    def __init__(
+        self, latent_size: int | None = None, components: int = 10, spread: float = 1.0, **kwargs: Any
+    ) -> None:
         self.components, self.spread = components, spread
         super().__init__(latent_size, **kwargs)
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         shape = (self.components, self.latent_size)
         centers = keras.initializers.RandomNormal(stddev=self.spread)
         self.logits = self.add_weight(name="logits", shape=shape[:1], initializer="zeros")
         self.loc = self.add_weight(name="loc", shape=shape, initializer=centers)
         self.raw_scale = self.add_weight(name="raw_scale", shape=shape, initializer="zeros")
 
-    def distribution(self, c=None):
+    def distribution(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         logits, loc, raw_scale = map(tf.convert_to_tensor, (self.logits, self.loc, self.raw_scale))
         return tfd.MixtureSameFamily(
             tfd.Categorical(logits=logits),
@@ -85,11 +91,11 @@ class FlowPrior(Prior):
     Source: Chen et al. (2017), "Variational lossy autoencoder"; Dinh et al. (2017) for the couplings.
     """
 
-    def __init__(self, flows=(), **kwargs):
+    def __init__(self, flows: Sequence[flows.Flow] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.flows = list(flows)
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         wrong = [flow for flow in self.flows if flow.latent_size != self.latent_size or flow.context_size]
         if wrong:
             raise ValueError(
@@ -97,7 +103,7 @@ class FlowPrior(Prior):
                 f"latent_size and context_size {[(flow.latent_size, flow.context_size) for flow in wrong]}"
             )
 
-    def distribution(self, c=None):
+    def distribution(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return tfd.TransformedDistribution(parts.standard_normal(self.latent_size), flows.chain(self.flows))
 
 
@@ -113,7 +119,7 @@ class VampPrior(Prior):
 
     needs_posterior = True
 
-    def __init__(self, pseudo_inputs, bounded=None, **kwargs):
+    def __init__(self, pseudo_inputs: npt.ArrayLike, bounded: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         start = np.asarray(pseudo_inputs)
         if start.ndim == 1 and start.dtype.kind == "i":
@@ -131,18 +137,18 @@ class VampPrior(Prior):
         # What a file keeps: the examples themselves are in the weights.
         self._arguments.update(pseudo_inputs=start.shape, bounded=self.bounded)
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         self.raw_inputs = self.add_weight(
             name="pseudo_inputs", shape=self._start.shape, initializer=lambda shape, dtype: self._start
         )
 
     @property
-    def pseudo_inputs(self):
+    def pseudo_inputs(self) -> tf.Tensor:
         """The invented examples, [K, *shape]."""
         raw = tf.convert_to_tensor(self.raw_inputs)
         return tf.sigmoid(raw) if self.bounded else raw
 
-    def check_examples(self, shape):
+    def check_examples(self, shape: Sequence[int]) -> None:
         """ValueError unless the invented examples have the shape of the model's, [*shape]."""
         if tuple(self._start.shape[1:]) != tuple(shape):
             raise ValueError(
@@ -150,7 +156,9 @@ class VampPrior(Prior):
                 f"Received: {list(self._start.shape)}"
             )
 
-    def distribution(self, c=None, posterior=None):
+    def distribution(
+        self, c: tf.Tensor | np.ndarray | None = None, posterior: Callable[[tf.Tensor], tfd.Distribution] | None = None
+    ) -> tfd.Distribution:
         if posterior is None:
             raise ValueError("A VampPrior is a mixture of a model's posteriors: ask the model, `vae.prior()`")
         components = posterior(self.pseudo_inputs)
@@ -167,11 +175,11 @@ class Conditional(Prior):
 
     hears_condition = True
 
-    def __init__(self, network, **kwargs):
+    def __init__(self, network: keras.Model, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.network = network
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         outputs = self.network.output_shape[-1]
         if outputs != 2 * self.latent_size:
             raise ValueError(
@@ -179,7 +187,7 @@ class Conditional(Prior):
                 f"{self.latent_size} latents. Received: {outputs} outputs"
             )
 
-    def distribution(self, c=None):
+    def distribution(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         if c is None:
             raise ValueError("p(z|c) needs a condition: give this prior to a ConditionalVAE. Received: None")
         flat = tf.cast(self.network(tf.reshape(c, [-1, c.shape[-1]])), tf.float32)  # c may be one condition [C]
@@ -203,7 +211,7 @@ class CodeMap(keras.Model):
     GRU in place of the PixelCNN.
     """
 
-    def __init__(self, places, entries, units=64, kind="autoregressive", **kwargs):
+    def __init__(self, places: int, entries: int, units: int = 64, kind: str = "autoregressive", **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         for name, value in {"places": places, "entries": entries, "units": units}.items():
             if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
@@ -221,7 +229,7 @@ class CodeMap(keras.Model):
         self(np.zeros([1, self.places], "int32"))
         self.compile()
 
-    def call(self, codes):
+    def call(self, codes: tf.Tensor | np.ndarray) -> tf.Tensor:
         """Logits of p(code_i | the codes before i) for each place i: [batch, places] -> [batch, places, entries]."""
         logits = tf.repeat(tf.convert_to_tensor(self.log_rates)[None], tf.shape(codes)[0], axis=0)
         if self.kind == "independent":
@@ -229,30 +237,36 @@ class CodeMap(keras.Model):
         before = tf.pad(tf.cast(codes, tf.int32)[:, :-1], [[0, 0], [1, 0]], constant_values=self.entries)
         return logits + self.head(self.gru(self.embedding(before)))
 
-    def compile(self, optimizer=None, *, jit_compile=False, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        *,
+        jit_compile: bool | str = False,
+        **kwargs: Any,
+    ) -> None:
         """Keras's compile, with Adam(0.003) unless said otherwise; XLA takes longer to compile a GRU than it saves."""
         optimizer = keras.optimizers.Adam(0.003) if optimizer is None else optimizer
         super().compile(optimizer, jit_compile=jit_compile, **kwargs)
         self.optimizer.build(self.trainable_variables)  # as that of a loaded one is
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         return keras.saving.serialize_keras_object({"optimizer": self.optimizer, "jit_compile": self.jit_compile})
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def log_prob_of(self, codes):
+    def log_prob_of(self, codes: tf.Tensor | np.ndarray) -> tf.Tensor:
         """log p(codes), in nats, of a tensor [..., places], inside a program too: [...]."""
         codes = tf.cast(codes, tf.int32)
         flat = tf.reshape(codes, [-1, self.places])
         return tf.reshape(tf.reduce_sum(tfd.Categorical(self(flat)).log_prob(flat), axis=-1), tf.shape(codes)[:-1])
 
-    def log_prob(self, codes):
+    def log_prob(self, codes: npt.ArrayLike) -> np.ndarray:
         """log p(codes), exact, in nats: whole numbers [n, places] -> numpy [n]."""
         codes = self.check(codes)
         return np.concatenate([self.log_prob_of(codes[i : i + 1024]) for i in range(0, len(codes), 1024)])
 
-    def sample(self, n, seed=None):
+    def sample(self, n: int, seed: int | None = None) -> np.ndarray:
         """n code maps, one place after the other: numpy int32 [n, places]. The same seed draws the same."""
         seed = int(keras.random.randint([], 0, 2**31 - 1)) if seed is None else seed
         codes, last = [], tf.fill([n], self.entries)
@@ -266,7 +280,9 @@ class CodeMap(keras.Model):
             codes.append(last)
         return tf.stack(codes, axis=1).numpy()
 
-    def fit(self, codes, *args, validation_data=None, **kwargs):
+    def fit(
+        self, codes: npt.ArrayLike, *args: Any, validation_data: npt.ArrayLike | None = None, **kwargs: Any
+    ) -> keras.callbacks.History:
         """Keras's fit, on whole numbers [n, places]; validation_data: such codes as well. See the class."""
         codes = self.check(codes)
         if validation_data is not None:
@@ -277,20 +293,27 @@ class CodeMap(keras.Model):
             kwargs["epochs"] = 0
         return super().fit(codes, *args, validation_data=validation_data, **kwargs)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: tf.Tensor | np.ndarray | None = None,
+        y: Any = None,
+        y_pred: tf.Tensor | None = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """The mean of -log p(codes), in nats."""
         return -tf.reduce_mean(tf.reduce_sum(tfd.Categorical(y_pred).log_prob(tf.cast(x, tf.int32)), axis=-1))
 
-    def check(self, codes, name="codes"):
+    def check(self, codes: npt.ArrayLike, name: str = "codes") -> np.ndarray:
         """Codes as int32 [n, places]; ValueError unless they are whole numbers from 0 to entries - 1."""
         return checked_codes(codes, self.places, self.entries, name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"places": self.places, "entries": self.entries, "units": self.units, "kind": self.kind}
         return {"name": self.name, "trainable": self.trainable, **own}
 
 
-def checked_codes(codes, places, entries, name="codes"):
+def checked_codes(codes: npt.ArrayLike, places: int, entries: int, name: str = "codes") -> np.ndarray:
     """Codes as int32 [n, places]; ValueError unless they are whole numbers from 0 to entries - 1."""
     codes = np.asarray(codes)
     if codes.dtype.kind not in "iu":

@@ -1,15 +1,26 @@
 """Sliders for JupyterLab: codes in, a picture out. They need a running kernel; put a static figure beside them."""
 
 import io
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from vae_course import needed
 
 import numpy as np
+import numpy.typing as npt
 
 MOST_SLIDERS = 12
 
 
-def latent_explorer(decode, start, latents=None, low=-3.0, high=3.0, names=None, size=224):
+def latent_explorer(
+    decode: Callable[[np.ndarray], npt.ArrayLike],
+    start: npt.ArrayLike,
+    latents: Iterable[int] | None = None,
+    low: float = -3.0,
+    high: float = 3.0,
+    names: Iterable[str] | None = None,
+    size: int = 224,
+) -> Any:
     """A slider for each latent, and the picture that the code gives. Built in chapter 05.
 
     decode: numpy codes [1, latent_size] -> pictures [1, height, width, 1 or 3] in [0, 1], as `vae.decode` does.

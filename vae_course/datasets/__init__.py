@@ -50,7 +50,7 @@ def _listed(names):
     return ", ".join(names) if len(names) <= 12 else f"{names[0]}, {names[1]}, ..., {names[-1]} ({len(names)})"
 
 
-def load(name, dtype="float32"):
+def load(name: str, dtype: str = "float32") -> Dataset:
     """The data set called `name`, split into train, valid and test; the same at each call. For every chapter.
 
     Embedded: "digits", "sprites", "colored_sprites", "faces", "photos", "sensors", "vowels", "breast_cancer", "films",

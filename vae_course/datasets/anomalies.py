@@ -3,6 +3,8 @@
 Training parts hold normal rows only; valid and test hold both kinds. All are standardized by the training part.
 """
 
+from typing import Any
+
 from vae_course.datasets import originals
 from vae_course.datasets.embedded import SEED, SPLITS, standardize
 
@@ -27,7 +29,7 @@ ATTACKS = {
 SENSORS = (2, 3, 4, 7, 8, 9, 11, 12, 13, 14, 15, 17, 20, 21)  # of C-MAPSS's 21, from 1: the others stay constant
 
 
-def nsl_kdd():
+def nsl_kdd() -> dict[str, Any]:
     """Network connections: 37 numbers, standardized, then 80 columns 0/1 for protocol, service and flag.
 
     Numbers other than rates enter as log(1 + number). The column "num_outbound_cmds" is always 0, and left out. valid:
@@ -70,7 +72,7 @@ def _attacks(rows):
     return np.array([classes[name] for name in rows[:, 41]], np.int64)
 
 
-def cmapss():
+def cmapss() -> dict[str, Any]:
     """Jet engines that run until they fail (FD001): a row for each flight, 14 sensors, standardized.
 
     normal: the first 100 flights; worn: the last 30; those between are left out. 60 engines are for training, 20 for
@@ -93,7 +95,7 @@ def cmapss():
     return parts | {"factor_names": tuple(values), "factor_values": values, "label_names": ("normal", "worn")}
 
 
-def adbench(name):
+def adbench(name: str) -> dict[str, Any]:
     """A table of ADBench (Han et al., 2022): half of the normal rows for training; valid and test share the others.
 
     So do they share the anomalies. Some tables hold equal rows; these may lie in two parts, as in the benchmark.

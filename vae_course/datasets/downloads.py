@@ -189,7 +189,7 @@ INSTEAD |= {"breastmnist": "breast_cancer", "spoken_digits": "vowels", "tinyshak
 INSTEAD |= {"nsl_kdd": "payments", "cmapss": "sensors"} | dict.fromkeys(ADBENCH, "payments")
 
 
-def find(name):
+def find(name: str) -> list[Path]:
     """The paths of a data set's files: [the compact file], or the originals in the order of SOURCES.
 
     Looked for in $VAE_COURSE_DATA, then in the cache ($VAE_COURSE_CACHE, or the user's cache folder), then
@@ -205,7 +205,7 @@ def find(name):
     return paths
 
 
-def cache():
+def cache() -> Path:
     """The folder that downloads go to: $VAE_COURSE_CACHE, or the user's cache folder."""
     with needed("data"):
         import pooch  # here, so that the embedded sets need neither pooch nor tqdm
@@ -213,7 +213,7 @@ def cache():
     return Path(os.environ.get("VAE_COURSE_CACHE") or pooch.os_cache("vae_course")).expanduser()
 
 
-def place(name):
+def place(name: str) -> Path | None:
     """The folder in which all files of a data set are (unverified), or None. Downloads nothing."""
     local = os.environ.get("VAE_COURSE_DATA")
     folders = [Path(local).expanduser()] if local else []
@@ -305,7 +305,7 @@ def _placed(name, source, tried):
     )
 
 
-def damaged(name, path, reason):
+def damaged(name: str, path: Path, reason: str) -> RuntimeError:
     """The error for a file that is there but wrong."""
     remedy = "Replace it, or unset VAE_COURSE_DATA to download the original."
     if not SOURCES[name][0].urls:

@@ -3,7 +3,10 @@
 Same factors, same picture.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
+import numpy.typing as npt
 
 SIZE = 32  # pixels along each side
 
@@ -27,7 +30,7 @@ SPRITE_SHAPES = ("heart", "arrow", "moon")
 HUES = {"heart": (0.10, 0.02), "arrow": (0.45, 0.08), "moon": (0.80, 0.04)}
 
 
-def grid(factors):
+def grid(factors: Mapping[str, np.ndarray]) -> np.ndarray:
     """Every combination of the factors' values, once: dict name -> values to [combinations, factors]."""
     return np.stack(np.meshgrid(*factors.values(), indexing="ij"), axis=-1).reshape(-1, len(factors))
 
@@ -140,7 +143,7 @@ def _paint(color, x, y, skin, expression, hair):
     return layer(color, 0.98, teeth * _step(half - 0.04 - side, 0.03))
 
 
-def faces(factors):
+def faces(factors: npt.ArrayLike) -> np.ndarray:
     """Lit heads: [n, 5] values of FACE_FACTORS, or any between their extremes, to [n, 32, 32, 1] uint8."""
     factors = np.asarray(factors, np.float32)
     images = np.empty((len(factors), SIZE, SIZE), np.uint8)
@@ -166,7 +169,7 @@ def _groups(rows):
     return zip(different, np.split(order, np.cumsum(np.bincount(which))[:-1]))
 
 
-def sprites(factors):
+def sprites(factors: npt.ArrayLike) -> np.ndarray:
     """White shapes on black: [n, 5] values of SPRITE_FACTORS to [n, 32, 32, 1] uint8, each pixel 0 or 255."""
     factors = np.asarray(factors, np.float32)
     images = np.empty((len(factors), SIZE, SIZE), np.uint8)
@@ -192,7 +195,7 @@ def _inside(shape, u, v):
     return (u**2 + v**2 < 0.9) & (u**2 + (v - 0.5) ** 2 > 0.5)
 
 
-def colored_sprites(factors):
+def colored_sprites(factors: npt.ArrayLike) -> np.ndarray:
     """Sprites in colors on black: [n, 6], values of SPRITE_FACTORS and a hue, to [n, 16, 16, 3] uint8.
 
     A pixel is the mean of four of the large sprite's. Colors are pure, so the greatest of a pixel's channels is its
@@ -210,7 +213,7 @@ def _pure(hue):
     return np.clip(2 - distance, 0, 1)
 
 
-def hues(images):
+def hues(images: npt.ArrayLike) -> np.ndarray:
     """The hue of each picture's mean color, from 0 to 1: [n, height, width, 3] to [n]; of any brightness and paleness.
 
     Brighter pixels count for more. It reads the hue off a model's draws, to compare with the law in HUES.

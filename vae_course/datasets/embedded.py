@@ -1,17 +1,19 @@
 """The data sets that need no network: name_split -> array, as `vae_course.datasets.load` passes them on."""
 
 import functools
+from typing import Any
 
 from vae_course import needed
 from vae_course.datasets import drawings, sentences, signals, speech, tables
 
 import numpy as np
+import numpy.typing as npt
 
 SPLITS = ("train", "valid", "test")
 SEED = 20240229  # of every choice made here and in `datasets`: the splits are the same on every machine
 
 
-def divide(valid, test, stratify=None, **columns):
+def divide(valid: int, test: int, stratify: np.ndarray | None = None, **columns: np.ndarray) -> dict[str, np.ndarray]:
     """Shuffles the rows of all columns alike and deals them out: name -> array to name_split -> array.
 
     stratify: labels whose shares are to be nearly the same in each split.
@@ -37,13 +39,13 @@ def _drawn(kind):
     return getattr(drawings, kind)(factors), factors.astype(np.float32)
 
 
-def faces():
+def faces() -> dict[str, Any]:
     x, factors = _drawn("faces")
     values = {name: values.copy() for name, values in drawings.FACE_FACTORS.items()}
     return divide(573, 573, x=x, factors=factors) | {"factor_names": tuple(values), "factor_values": values}
 
 
-def sprites():
+def sprites() -> dict[str, Any]:
     x, factors = _drawn("sprites")
     values = {name: values.copy() for name, values in drawings.SPRITE_FACTORS.items()}
     parts = divide(864, 864, x=x, factors=factors, y=factors[:, 0].astype(np.int64))
@@ -64,7 +66,7 @@ def _colored():
     return drawings.colored_sprites(factors), factors
 
 
-def colored_sprites():
+def colored_sprites() -> dict[str, Any]:
     x, factors = _colored()
     parts = divide(500, 500, x=x, factors=factors, y=factors[:, 0].astype(np.int64))
     values = {name: values.copy() for name, values in drawings.SPRITE_FACTORS.items()}
@@ -73,7 +75,7 @@ def colored_sprites():
     return parts | names | {"factor_values": values}
 
 
-def digits():
+def digits() -> dict[str, Any]:
     with needed("data"):
         from sklearn.datasets import load_digits
 
@@ -82,7 +84,7 @@ def digits():
     return parts | {"label_names": tuple("0123456789")}
 
 
-def breast_cancer():
+def breast_cancer() -> dict[str, Any]:
     with needed("data"):
         from sklearn.datasets import load_breast_cancer
 
@@ -92,7 +94,7 @@ def breast_cancer():
     return parts | {"label_names": tuple(str(name) for name in table.target_names)}
 
 
-def standardize(parts, axis):
+def standardize(parts: dict[str, Any], axis: int | tuple[int, ...]) -> None:
     """Mean 0 and deviation 1 on the training part; the other parts by the same numbers, not their own."""
     mean, deviation = parts["x_train"].mean(axis=axis), parts["x_train"].std(axis=axis)
     deviation = np.where(deviation > 0, deviation, 1)  # a column that never varies in training stays in its unit
@@ -100,7 +102,7 @@ def standardize(parts, axis):
         parts[f"x_{split}"] = (parts[f"x_{split}"] - mean) / deviation
 
 
-def photos():
+def photos() -> dict[str, Any]:
     """Patches [16, 16, 1] of blocks of 64x64 pixels; a block belongs to one split, so no pixel is in two.
 
     Patches with hardly any contrast (sky, the dark behind the flower: about half) are left out.
@@ -137,14 +139,14 @@ def _windows():
     return parts
 
 
-def sensors():
+def sensors() -> dict[str, Any]:
     parts = _windows()
     standardize(parts, axis=(0, 1))
     values = dict(signals.FACTORS, severity=(0.0, 1.0))
     return parts | {"factor_names": tuple(values), "factor_values": values, "label_names": signals.FAULTS}
 
 
-def films():
+def films() -> dict[str, Any]:
     """Lists of 3000 users. Their factors are the truth: every film's log-probability, which no model can beat."""
     lists, truth, names = tables.films((2000, 500, 500), SEED)
     parts = {f"x_{split}": x for split, x in zip(SPLITS, lists)}
@@ -154,7 +156,7 @@ def films():
     return parts | {"factor_names": names, "factor_values": dict(zip(names, zip(lowest, highest)))}
 
 
-def vowels():
+def vowels() -> dict[str, Any]:
     """20 utterances, two of each vowel, of each of 120 invented speakers, who are split 60 / 30 / 30.
 
     The groups have nearly the shares of the study: 33 men, 28 women, 15 children.
@@ -176,7 +178,7 @@ def vowels():
     return parts | {"factor_names": speech.FACTORS, "factor_values": values, "label_names": tuple(speech.AVERAGES)}
 
 
-def sentence_tokens():
+def sentence_tokens() -> dict[str, Any]:
     x, factors = sentences.draw(8000, SEED)
     ends = {"train": slice(6000), "valid": slice(6000, 7000), "test": slice(7000, 8000)}
     parts = {f"x_{split}": x[rows].copy() for split, rows in ends.items()}
@@ -198,7 +200,7 @@ def _payments():
     return parts
 
 
-def payments():
+def payments() -> dict[str, Any]:
     parts = _payments()
     standardize(parts, axis=0)
     return parts | {"label_names": tables.LABELS}
@@ -212,7 +214,7 @@ def _scale(name):
     return x.mean(axis=axis), x.std(axis=axis)
 
 
-def draw(name, labels, seed, **ranges):
+def draw(name: str, labels: npt.ArrayLike, seed: int, **ranges: tuple[float, float]) -> np.ndarray:
     """Further examples of "sensors" [n, 64, 3] or "payments" [n, 9], one for each label, standardized as `load` does.
 
     labels: indices of the data set's label_names, [n]. ranges: for "sensors", as in `signals.windows`. So

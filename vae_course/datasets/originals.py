@@ -5,6 +5,7 @@ import wave
 import zipfile
 import zlib
 from pathlib import PurePosixPath
+from typing import Any
 
 from vae_course.datasets import downloads
 
@@ -28,7 +29,7 @@ DSPRITES_STEPS = (
 DSPRITES_KEPT = tuple(len(range(0, size, step)) for size, step in zip(DSPRITES_SIZES, DSPRITES_STEPS))
 
 
-def read(name):
+def read(name: str) -> dict[str, Any]:
     """The content of a data set's files as a dictionary of arrays. RuntimeError if a file is damaged."""
     paths = downloads.find(name)
     try:

@@ -4,17 +4,20 @@ The recordings are those of the Free Spoken Digit Dataset (Jackson et al., CC BY
 times, 8000 samples a second.
 """
 
+from typing import Any
+
 from vae_course.datasets import originals, speech
 from vae_course.datasets.embedded import SEED, SPLITS, standardize
 
 import numpy as np
+import numpy.typing as npt
 
 RATE, FRAME, STEP = 8000, 256, 80  # samples a second; of a frame, 32 ms; from one frame to the next, 10 ms
 PIECES = 16  # a recording is cut into so many pieces of equal length
 WEIGHTS = speech.bands(np.fft.rfftfreq(FRAME, 1 / RATE), highest=RATE / 2).T  # [129, 24]
 
 
-def spoken_digits():
+def spoken_digits() -> dict[str, Any]:
     """Four speakers for training, one for valid, one for test; standardized by the training part.
 
     Factors: the speaker's number, 0 to 5 in the order of the alphabet, and which of his 50 recordings of the digit.
@@ -33,7 +36,7 @@ def spoken_digits():
     return parts | {"factor_names": tuple(values), "factor_values": values, "label_names": tuple("0123456789")}
 
 
-def bands_of(clip):
+def bands_of(clip: npt.ArrayLike) -> np.ndarray:
     """A recording, samples [n], as energies of 24 mel bands in dB in each of 16 pieces: [16, 24].
 
     Pieces are of equal length, so a word spoken slowly looks like the same word spoken fast. Each band's mean over the

@@ -7,7 +7,10 @@ uniform, and no two combinations give the same words, so every sentence has the 
 model of sentences that it has not seen can do better on average than ENTROPY nats. For chapter 16.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
+import numpy.typing as npt
 
 FACTORS = {
     "topic": ("hospital", "kitchen", "farm", "music"),  # nouns, verbs and objects
@@ -65,7 +68,7 @@ _AT |= {form: (row, column) for row, verbs in enumerate(VERBS) for column, verb 
         for form in (verb, verb + "s", _past(verb))}  # fmt: skip
 
 
-def tokens(words, length=LENGTH):
+def tokens(words: str | Iterable[str], length: int = LENGTH) -> np.ndarray:
     """Whole numbers [length], int32, of a text or of a list of words; 0 fills up the end."""
     words = words.split() if isinstance(words, str) else list(words)
     unknown = [word for word in words if word not in _TOKEN or word == ""]
@@ -74,12 +77,12 @@ def tokens(words, length=LENGTH):
     return np.array([_TOKEN[word] for word in words] + [0] * (length - len(words)), np.int32)
 
 
-def text(tokens):
+def text(tokens: npt.ArrayLike) -> str:
     """The words of one row of tokens [length], without its padding."""
     return " ".join(WORDS[token] for token in np.asarray(tokens) if token)
 
 
-def cut(tokens):
+def cut(tokens: npt.ArrayLike) -> np.ndarray:
     """Tokens [n, length] with padding after the first "." or "?": what a model says after the end is not counted."""
     tokens = np.asarray(tokens)
     ends = np.isin(tokens, (_TOKEN["."], _TOKEN["?"]))
@@ -102,14 +105,14 @@ def _words(topic, tense, number, mood, negation, feeling, noun, verb, quality, t
     return ["the", FEELINGS[mood][feeling], subject, *phrase, *rest]
 
 
-def draw(n, seed):
+def draw(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """n different sentences, uniformly: tokens [n, 12] int32, and their factors [n, 5]."""
     rows = np.random.default_rng(seed).choice(np.prod(CHOICES), n, replace=False)
     choices = np.stack(np.unravel_index(rows, CHOICES), axis=1)
     return np.stack([tokens(_words(*row)) for row in choices.tolist()]), choices[:, :5]
 
 
-def parse(row):
+def parse(row: npt.ArrayLike) -> tuple[int, ...] | None:
     """The factors (topic, tense, number, mood, negation) of one row of tokens, or None: not a sentence.
 
     All must be right: the order of the words, the agreement of noun and verb, one topic, one mood, one time.
@@ -132,12 +135,12 @@ def parse(row):
     return factors if again == words else None
 
 
-def parse_all(rows):
+def parse_all(rows: Iterable[npt.ArrayLike]) -> np.ndarray:
     """The factors of each row of tokens [n, length]: [n, 5], and a row of -1 for what is not a sentence."""
     return np.array([parse(row) or (-1,) * len(FACTORS) for row in rows])
 
 
-def replies(rows, seed):
+def replies(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A reply to each sentence of tokens [n, length]: [n, 6] int32, and its stance [n], an index of STANCES.
 
     "indeed she did not watch ." agrees, "no she watched ." denies, "really she did not watch ?" doubts, at equal odds.
@@ -156,7 +159,7 @@ def _reply(row, stance, pronoun):
     return [STANCES[stance], "they" if number else ("he", "she")[pronoun], *phrase, "?" if stance == 2 else "."]
 
 
-def stance(row, reply):
+def stance(row: np.ndarray, reply: npt.ArrayLike) -> int | None:
     """The stance of a reply [6] to a sentence [length], or None: it does not fit, or is not a reply."""
     found = text(reply)
     for number in range(len(STANCES)):

@@ -3,17 +3,20 @@
 The text is the one of Karpathy's char-rnn (2015), 1115394 characters of the plays, in the public domain.
 """
 
+from typing import Any
+
 from vae_course.datasets import originals
 from vae_course.datasets.embedded import SEED, SPLITS
 
 import numpy as np
+import numpy.typing as npt
 
 LENGTH = 64
 # Token 1 is the first one of these. Token 0 would be padding, but every window is full.
 CHARACTERS = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def tinyshakespeare():
+def tinyshakespeare() -> dict[str, Any]:
     """The first 90 % of the text for training, the next 5 % for valid, the last 5 % for test, each cut end to end."""
     stream = tokens(originals.read("tinyshakespeare")["text"])
     ends = [0, 9 * len(stream) // 10, 19 * len(stream) // 20, len(stream)]
@@ -25,7 +28,7 @@ def tinyshakespeare():
     return parts
 
 
-def tokens(text):
+def tokens(text: str) -> np.ndarray:
     """A text as tokens: a string of n CHARACTERS -> int32 [n]."""
     unknown = set(text) - set(CHARACTERS)
     if unknown:
@@ -34,6 +37,6 @@ def tokens(text):
     return np.array([places[character] for character in text], np.int32)
 
 
-def text(row):
+def text(row: npt.ArrayLike) -> str:
     """Tokens [n] as a string; padding is left out."""
     return "".join(CHARACTERS[token - 1] for token in np.asarray(row) if token > 0)

@@ -3,6 +3,7 @@
 import difflib
 
 import numpy as np
+import numpy.typing as npt
 
 LENGTH = 64  # samples in a window, one every millisecond
 CHANNELS = ("vibration", "temperature", "current")  # in m/s^2, degrees Celsius, ampere
@@ -14,7 +15,7 @@ FACTORS = {
 }
 
 
-def windows(labels, seed, **ranges):
+def windows(labels: npt.ArrayLike, seed: int, **ranges: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """A window for each label (an index of FAULTS): signals [n, 64, 3], and factors [n, 3] as in FACTORS.
 
     ranges: another (lowest, highest) for a factor, such as load=(1.2, 1.5): a machine that carries more than it ever

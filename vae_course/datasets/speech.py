@@ -6,6 +6,7 @@ results here say how methods compare, and nothing about how well speech is recog
 """
 
 import numpy as np
+import numpy.typing as npt
 
 GROUPS = ("man", "woman", "child")
 FACTORS = ("speaker", "group", "f0", "scale")
@@ -31,7 +32,7 @@ HABIT = 0.05  # of the log of each formant
 FORMANT, TONE, LOUDNESS, NOISE = 0.07, 0.05, 1.0, 0.5  # of log formants, of log f0; in dB: of all bands, of each band
 
 
-def vowels(groups, seed, utterances=2):
+def vowels(groups: npt.ArrayLike, seed: int, utterances: int = 2) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every vowel `utterances` times from a speaker of each group in `groups` (indices of GROUPS, [speakers]).
 
     Returns energies [speakers * 10 * utterances, 24] in dB, labels (indices of AVERAGES), and factors [rows, 4]: the
@@ -56,7 +57,7 @@ def vowels(groups, seed, utterances=2):
     return np.round(x, 3), vowel, np.stack([speaker, group, f0, scale[speaker]], axis=1)
 
 
-def spectra(f0, formants, tilt=0.0):
+def spectra(f0: npt.ArrayLike, formants: npt.ArrayLike, tilt: npt.ArrayLike = 0.0) -> np.ndarray:
     """Energies in 24 mel bands, in dB: f0 [n] and formants [n, 5] in Hz, tilt [n] in dB an octave, to [n, 24].
 
     The source is a row of harmonics of f0 that fall by 6 dB an octave, as the voice does outside the lips, plus the
@@ -76,7 +77,7 @@ def spectra(f0, formants, tilt=0.0):
 BREATH = 1e-5  # the energy of noise in a band, where the harmonic at 100 Hz has 1
 
 
-def bands(hertz, highest=HIGHEST):
+def bands(hertz: np.ndarray, highest: float = HIGHEST) -> np.ndarray:
     """Weights of the 24 mel bands between LOWEST and `highest`, at frequencies in Hz: [...] -> [24, ...]."""
     edges = _hertz(np.linspace(_mel(LOWEST), _mel(highest), BANDS + 2))
     return np.stack([_triangle(hertz, *edges[band : band + 3]) for band in range(BANDS)])

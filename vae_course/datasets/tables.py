@@ -3,7 +3,10 @@
 Both are invented: they teach how methods are compared, and prove nothing about shops or banks.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
+import numpy.typing as npt
 
 GENRES = ("action", "comedy", "crime", "drama", "fantasy", "horror", "romance", "western")
 FILMS = 200
@@ -47,7 +50,7 @@ NOISE = (0.25, 1.5, 0.3, 0.3, 0.18, 0.18, 0.36, 0.3, 0.6)  # what each column do
 TESTING = (0.0, 12.0, -0.2, 1.3, 1.5, -0.45, 1.0, 2.9, 0.6)  # the mean of "testing": small, fast, at new shops
 
 
-def films(sizes, seed):
+def films(sizes: Iterable[int], seed: int) -> tuple[list[np.ndarray], list[np.ndarray], tuple[str, ...]]:
     """Lists of films: x [n, 200] 0/1 for each of `sizes`, log-probabilities [n, 200] for each, and the films' names.
 
     log p(film) = -log(rank + 3) + (strength of a user's taste for each of the film's genres, summed)
@@ -84,7 +87,7 @@ def _some(random, rows, shares):
     return places < counts[:, None]
 
 
-def payments(labels, seed):
+def payments(labels: npt.ArrayLike, seed: int) -> np.ndarray:
     """A payment for each label (an index of LABELS): [n, 9], columns and units as in COLUMNS.
 
     normal: one of four WAYS of life, each with its own means and its own two directions in which columns go together

@@ -11,9 +11,10 @@ from vae_course.evaluation.arrays import numbers
 from vae_course.models import checks
 
 import numpy as np
+import numpy.typing as npt
 
 
-def threshold(normal_scores, false_alarms=0.01):
+def threshold(normal_scores: npt.ArrayLike, false_alarms: float = 0.01) -> float:
     """The threshold t for alarms score > t, from scores [n] of normal examples that took no part in training: a number.
 
         t = the k-th smallest score, k = ceil((n + 1) (1 - false_alarms))
@@ -35,7 +36,7 @@ def threshold(normal_scores, false_alarms=0.01):
     return float(np.sort(scores)[rank - 1])
 
 
-def average_precision(labels, scores, base_rate=None):
+def average_precision(labels: npt.ArrayLike, scores: npt.ArrayLike, base_rate: float | None = None) -> float:
     """The precision, averaged over the recall that each threshold adds, at a given base rate: a number in [0, 1].
 
         precision = base_rate * recall / (base_rate * recall + (1 - base_rate) * false_alarms)
@@ -57,7 +58,7 @@ def average_precision(labels, scores, base_rate=None):
     return float(average_precision_score(labels, scores, sample_weight=weights))
 
 
-def point_adjusted(labels, alarms):
+def point_adjusted(labels: npt.ArrayLike, alarms: npt.ArrayLike) -> np.ndarray:
     """Alarms [steps] after *point adjustment*: one alarm within an event counts as an alarm at each of its steps.
 
     labels, alarms [steps]: 1 or 0; an event is a run of ones in labels.

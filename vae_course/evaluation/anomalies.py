@@ -9,8 +9,10 @@ from vae_course.evaluation.arrays import numbers
 from vae_course.evaluation.likelihood import parts_of
 from vae_course.likelihoods import Categorical, Tokens
 from vae_course.models import checks
+from vae_course.models.joint import Joint
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -28,7 +30,9 @@ class _Scores(dict):
         raise KeyError(self.absent.get(name, f"There is no score {name!r}: choose one of {', '.join(self)}"))
 
 
-def anomaly_scores(model, x, draws=8, per_feature=False, seed=0):
+def anomaly_scores(
+    model: Joint, x: npt.ArrayLike | tf.data.Dataset, draws: int = 8, per_feature: bool = False, seed: int = 0
+) -> dict[str, np.ndarray]:
     """The scores that a VAE offers, higher = odder: a dictionary of numpy [n], for x [n, *shape]. Built in chapter 13.
 
         error            |x - E[x | z = mean of q(z|x)]|^2, summed over entries, in the units of x squared
@@ -131,7 +135,7 @@ def _each(likelihood, x):
 # --- from a series to windows, and back ---
 
 
-def sliding_windows(series, length, step=1):
+def sliding_windows(series: npt.ArrayLike, length: int, step: int = 1) -> np.ndarray:
     """Windows [n, length, channels] of a series [steps, channels], or [steps] of one channel; a copy.
 
     Window i holds the steps i * step ... i * step + length - 1, so n = (steps - length) // step + 1; steps after the
@@ -151,7 +155,9 @@ def sliding_windows(series, length, step=1):
     return np.moveaxis(windows, -1, 1).copy()
 
 
-def scores_of_steps(scores, length, steps_total, step=1, how="mean"):
+def scores_of_steps(
+    scores: npt.ArrayLike, length: int, steps_total: int, step: int = 1, how: str = "mean"
+) -> np.ndarray:
     """A score for each time step, [steps_total], from those of `sliding_windows`, [n] or for each step [n, length].
 
     how: the "mean" or the "max" over all windows that hold the step; NaN for steps that no window holds. The max finds

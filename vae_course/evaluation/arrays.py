@@ -1,9 +1,10 @@
 """Arrays as the scores want them."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def numbers(name, values):
+def numbers(name: str, values: npt.ArrayLike) -> np.ndarray:
     """`values` as a float64 array; raises ValueError if they are not finite numbers."""
     try:
         array = np.asarray(values)

@@ -9,8 +9,10 @@ from vae_course.evaluation.likelihood import parts_of
 from vae_course.likelihoods import Gaussian
 from vae_course.models import LatentModel, checks
 from vae_course.models.data import in_batches
+from vae_course.models.joint import Joint
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 ACTIVE = 0.01  # variance of a posterior mean over the data from which on its latent counts as active
@@ -42,11 +44,11 @@ class Diagnosis:
     notes: tuple  # sentences
 
     @property
-    def saturated(self):
+    def saturated(self) -> bool:
         """Whether the mutual information is near the most that so many examples can show."""
         return self.mutual_information > 0.9 * math.log(self.examples)
 
-    def __str__(self):
+    def __str__(self) -> str:
         least, most = ("at least ", "at most ") if self.saturated else ("", "")
         lines = [
             f"Diagnosis on {self.examples} examples: {self.verdict}.",
@@ -68,7 +70,7 @@ class Diagnosis:
     __repr__ = __str__
 
 
-def diagnose(model, x, seed=0):
+def diagnose(model: Joint, x: npt.ArrayLike | tf.data.Dataset, seed: int = 0) -> Diagnosis:
     """How much a VAE uses its latents, on examples x [n, *shape], of which the first 1000 are used. Chapter 06.
 
         rate = E[KL(q(z|x) || p(z))] = I_q(x; z) + KL(q(z) || p(z)),    q(z) = (1/n) sum_i q(z|x_i)
@@ -136,7 +138,7 @@ def _notes(model, x, found):
             )
 
 
-def active_units(model, x, threshold=0.01):
+def active_units(model: Joint, x: npt.ArrayLike | tf.data.Dataset, threshold: float = 0.01) -> ActiveUnits:
     """The latents whose posterior mean varies over the data by more than `threshold`: x [n, *shape]. Chapter 04.
 
     Source: Burda, Grosse & Salakhutdinov (2016), section 5.2.
@@ -145,7 +147,7 @@ def active_units(model, x, threshold=0.01):
     return ActiveUnits(int((variances > threshold).sum()), variances)
 
 
-def kl_per_dimension(model, x):
+def kl_per_dimension(model: Joint, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
     """KL(q(z_j|x) || N(0, 1)) for each latent, mean over the data: [latent_size], in nats. Built in chapter 03.
 
     The entries add up to the KL of the bound. ValueError where it does not split: a full covariance, a mixture prior.

@@ -3,9 +3,10 @@
 from vae_course.evaluation.arrays import numbers
 
 import numpy as np
+import numpy.typing as npt
 
 
-def coverage(draws, x, level=0.9):
+def coverage(draws: npt.ArrayLike, x: npt.ArrayLike, level: float = 0.9) -> float:
     """The share of entries of x that lie in the central interval of their draws: a number in [0, 1].
 
         mean of [a_i <= x_i <= b_i],  where a_i and b_i cut off (1 - level) / 2 of the draws on either side

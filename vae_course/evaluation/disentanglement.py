@@ -11,6 +11,7 @@ from vae_course import needed
 from vae_course.evaluation.arrays import numbers
 
 import numpy as np
+import numpy.typing as npt
 
 PAIRS = 64  # in one vote: for the beta-VAE metric, pairs of examples; for the FactorVAE score, examples
 
@@ -75,7 +76,7 @@ def _accuracy(accuracy, factors, above_chance):
     return max(0.0, (accuracy - 1 / factors) / (1 - 1 / factors)) if above_chance else accuracy
 
 
-def beta_vae_score(codes, factors, seed=0, above_chance=False):
+def beta_vae_score(codes: npt.ArrayLike, factors: npt.ArrayLike, seed: int = 0, above_chance: bool = False) -> float:
     """Accuracy of a linear classifier that names the shared factor of pairs from mean |z - z'|. Tested in chapter 07.
 
     Here the 64 pairs of a vote share one value of the factor; in the paper each pair has a value of its own.
@@ -95,7 +96,7 @@ def beta_vae_score(codes, factors, seed=0, above_chance=False):
     return _accuracy(float(classifier.score(differences[1000:], fixed[1000:])), levels.shape[1], above_chance)
 
 
-def factor_vae_score(codes, factors, seed=0, above_chance=False):
+def factor_vae_score(codes: npt.ArrayLike, factors: npt.ArrayLike, seed: int = 0, above_chance: bool = False) -> float:
     """Accuracy of naming the fixed factor from the latent that varies least, by majority vote. Built in chapter 07.
 
     codes [n, d], factors [n, F] -> float. Guessing scores about 1/F; with `above_chance` that is 0, and 1 stays 1.
@@ -115,7 +116,7 @@ def factor_vae_score(codes, factors, seed=0, above_chance=False):
     return _accuracy(float(accuracy), levels.shape[1], above_chance)
 
 
-def mig(codes, factors, bins=20):
+def mig(codes: npt.ArrayLike, factors: npt.ArrayLike, bins: int = 20) -> float:
     """Mutual information gap: mean over factors of (I(z_1; v) - I(z_2; v)) / H(v). Built in chapter 07.
 
     z_1 and z_2 are the two latents that tell most about the factor v; codes [n, d] are cut into `bins` of equal width
@@ -134,7 +135,7 @@ def mig(codes, factors, bins=20):
     return float(np.mean(gaps))
 
 
-def dci(codes, factors, seed=0):
+def dci(codes: npt.ArrayLike, factors: npt.ArrayLike, seed: int = 0) -> DCI:
     """Disentanglement, completeness and informativeness, from random forests z -> factor. Built in chapter 07.
 
     codes [n, d], factors [n, F] -> DCI. R[j, f] is the importance of latent j for factor f; disentanglement is 1 minus

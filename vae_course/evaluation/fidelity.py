@@ -13,6 +13,7 @@ from vae_course import needed
 from vae_course.evaluation.arrays import numbers
 
 import numpy as np
+import numpy.typing as npt
 
 
 class PrecisionRecall(NamedTuple):
@@ -34,7 +35,7 @@ def _checked(real, generated, least):
     return real, generated
 
 
-def frechet_distance(real, generated):
+def frechet_distance(real: npt.ArrayLike, generated: npt.ArrayLike) -> float:
     """|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2)): between normals fitted to features [n, f]; 0 is best. Chapter 10.
 
     Biased upwards for small n: hold a score against that of another set of n real examples, never against 0.
@@ -50,7 +51,7 @@ def frechet_distance(real, generated):
     return float(max(0.0, shift @ shift + np.trace(first) + np.trace(second) - 2 * cross))
 
 
-def precision_recall(real, generated, k=3):
+def precision_recall(real: npt.ArrayLike, generated: npt.ArrayLike, k: int = 3) -> PrecisionRecall:
     """Shares of each set [n, f] that lie within reach of the other: improved precision and recall. Built in chapter 10.
 
     An example is reached if it lies in the ball around some example of the other set, whose radius is the distance to
@@ -75,7 +76,7 @@ def _reached(examples, centers, k):
     return float(np.mean(inside))
 
 
-def sharpness(images):
+def sharpness(images: npt.ArrayLike) -> np.ndarray:
     """Mean |Laplacian| of images [n, height, width, channels] in [0, 1], or whole numbers 0..255: [n]. Chapter 10.
 
     A blurred image scores less. Noise scores high too: read it beside a score of fidelity, and beside the sharpness of
@@ -93,7 +94,7 @@ def sharpness(images):
     return np.abs(around - 4 * x[:, 1:-1, 1:-1]).mean(axis=(1, 2, 3))
 
 
-def copies(train, generated):
+def copies(train: npt.ArrayLike, generated: npt.ArrayLike) -> float:
     """The share of generated examples [m, *shape] that are exact copies of training examples [n, *shape]. Chapter 12.
 
     Read it beside copies(train, held_out): where examples are small or coarse, new real ones coincide with old ones

@@ -4,9 +4,11 @@ import math
 import weakref
 from typing import NamedTuple
 
-from vae_course.models import checks
+from vae_course.models import VQVAE, checks
+from vae_course.models.joint import Joint
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
@@ -45,7 +47,9 @@ def _log_sum(model, batch, samples):
     return known[key][2]
 
 
-def log_likelihood(model, x, k=500, batch_size=100, seed=0):
+def log_likelihood(
+    model: Joint | VQVAE, x: npt.ArrayLike | tf.data.Dataset, k: int = 500, batch_size: int = 100, seed: int = 0
+) -> LogLikelihood:
     """log (1/k) sum_k w_k per example, a lower bound on log p(x) in expectation: x [n, *shape]. Built in chapter 04.
 
     x: an array, a frame or a tf.data set; a pair (x, c) for a `ConditionalVAE` with a condition for each example.
@@ -91,7 +95,7 @@ def log_likelihood(model, x, k=500, batch_size=100, seed=0):
     return LogLikelihood(float(per_example.mean()), float(error), per_example)
 
 
-def parts_of(model, data):
+def parts_of(model: Joint, data: np.ndarray | tuple[np.ndarray, ...]) -> tuple[Joint, np.ndarray]:
     """(what has prior(), posterior(x) and likelihood(z), x): the model, or given c where data is a pair (x, c)."""
     if not all(hasattr(model, name) for name in ("prior", "posterior", "likelihood")):
         raise ValueError(f"This is measured on VAEs and their kin only. Received: {type(model).__name__}")

@@ -3,12 +3,16 @@
 from vae_course.evaluation.likelihood import parts_of
 from vae_course.models import checks
 from vae_course.models.data import in_batches
+from vae_course.models.joint import Joint
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
-def impute(model, x, draws=20, k=200, seed=0):
+def impute(
+    model: Joint, x: npt.ArrayLike | tf.data.Dataset, draws: int = 20, k: int = 200, seed: int = 0
+) -> np.ndarray:
     """`draws` answers for the entries of x [n, *shape] that are NaN, given those observed: numpy [draws, n, *shape].
 
         p(x_missing | x_observed) = E_p(z|x_observed)[p(x_missing | z)]

@@ -3,15 +3,16 @@
 from typing import NamedTuple
 
 from vae_course import needed
-from vae_course.models import checks
+from vae_course.models import RBM, checks
 
 import numpy as np
+import numpy.typing as npt
 
 MOST_UNITS = 20  # of the smaller layer: 2^20 states are summed in seconds
 BLOCK = 2**13
 
 
-def log_partition(rbm):
+def log_partition(rbm: RBM) -> float:
     """log Z = log sum_h exp(h.c + sum_i softplus(b_i + (W h)_i)), exactly, over the smaller layer. Chapter 11.
 
     rbm: a `models.RBM`, whose smaller layer has at most 20 units: the sum has 2^units terms. ValueError above that.
@@ -39,7 +40,14 @@ class Annealed(NamedTuple):
     log_weights: np.ndarray  # [chains]: their spread is no alarm for what the chains never saw
 
 
-def annealed(rbm, temperatures=1000, chains=100, start=None, reverse_from=None, seed=0):
+def annealed(
+    rbm: RBM,
+    temperatures: int = 1000,
+    chains: int = 100,
+    start: npt.ArrayLike | None = None,
+    reverse_from: npt.ArrayLike | None = None,
+    seed: int = 0,
+) -> Annealed:
     """Annealed importance sampling: log Z = log Z_start + log mean exp(log_weights). Built in chapter 11.
 
     The chains walk from independent pixels (known Z) to the RBM, over so many temperatures; log Z is low on average,

@@ -1,6 +1,9 @@
 """What does a published loss really weigh? The weight of the KL once the reconstruction is in nats."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -16,7 +19,15 @@ _DENSITIES = {
 }
 
 
-def effective_beta(loss_fn, likelihood="bernoulli", shape=(28, 28, 1), latent_size=8, batch_size=16, seed=0, scale=1.0):
+def effective_beta(
+    loss_fn: Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], npt.ArrayLike],
+    likelihood: str = "bernoulli",
+    shape: Sequence[int] = (28, 28, 1),
+    latent_size: int = 8,
+    batch_size: int = 16,
+    seed: int = 0,
+    scale: float = 1.0,
+) -> float:
     """The weight of the KL in a loss, once its reconstruction term is a true log-likelihood in nats.
 
         loss = a * mean_n[-log p(x_n|z_n)] + b * mean_n[KL_n] + constant,    effective beta = b / a

@@ -12,9 +12,10 @@ from vae_course.evaluation.arrays import numbers
 from vae_course.models import checks
 
 import numpy as np
+import numpy.typing as npt
 
 
-def hide(x, share=0.2, seed=0):
+def hide(x: npt.ArrayLike, share: float = 0.2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Divide the ones of a 0/1 matrix [users, items] at random: (seen, hidden), float32, with seen + hidden = x.
 
     Of a user's n items round(share * n) are hidden, but at least one, and at least one stays. Repeats for equal seeds.
@@ -37,7 +38,7 @@ def hide(x, share=0.2, seed=0):
     return x.astype("float32") - hidden, hidden
 
 
-def ndcg(scores, hidden, seen, k=20):
+def ndcg(scores: npt.ArrayLike, hidden: npt.ArrayLike, seen: npt.ArrayLike, k: int = 20) -> np.ndarray:
     """DCG@k / ideal DCG@k of the ranking by `scores`, without the items in `seen`: [users], in [0, 1].
 
         DCG@k = sum over hidden items at ranks r <= k of 1 / log2(1 + r)
@@ -56,7 +57,7 @@ def ndcg(scores, hidden, seen, k=20):
     return _found(scores, hidden, seen, worth) / ideal
 
 
-def recall(scores, hidden, seen, k=20):
+def recall(scores: npt.ArrayLike, hidden: npt.ArrayLike, seen: npt.ArrayLike, k: int = 20) -> np.ndarray:
     """The share of hidden items among the first k, without the items in `seen`: [users], in [0, 1].
 
         recall@k = (hidden items at ranks r <= k) / min(k, number of hidden)

@@ -1,5 +1,8 @@
 """The likelihood of a table: a likelihood for each group of columns."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from vae_course.likelihoods.base import Likelihood, find
 
 import numpy as np
@@ -18,7 +21,7 @@ class Columns(Likelihood):
     Source: Nazabal et al. (2020), "Handling incomplete heterogeneous data using VAEs".
     """
 
-    def __init__(self, parts, **kwargs):
+    def __init__(self, parts: Sequence[tuple[str | Likelihood, int] | list], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.widths = [width for _, width in parts]
         self.parts = [find(part) for part, _ in parts]
@@ -29,7 +32,7 @@ class Columns(Likelihood):
         self._arguments["parts"] = [[part, width] for part, width in zip(self.parts, self.widths)]
         self.hears_condition = any(part.hears_condition for part in self.parts)
 
-    def build(self, shape):
+    def build(self, shape: Sequence[Any]) -> None:
         self.example_shape = tuple(shape[1:])
         if self.example_shape != (sum(self.widths),):
             described = f"The parts describe {sum(self.widths)} columns, {self.widths}"
@@ -43,20 +46,20 @@ class Columns(Likelihood):
     def _each(self, output):
         return zip(self.parts, tf.split(output, self._sizes(), axis=-1))
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (sum(self._sizes()),)
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return tfd.Blockwise([part.distribution(piece, c) for part, piece in self._each(output)])
 
-    def mean(self, output, c=None):
+    def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         return tf.concat([part.mean(piece, c) for part, piece in self._each(output)], axis=-1)
 
-    def check_condition(self, c):
+    def check_condition(self, c: np.ndarray) -> None:
         for part in self.parts:
             part.check_condition(c)
 
-    def check(self, x, name="x"):
+    def check(self, x: np.ndarray, name: str = "x") -> None:
         for number, columns in enumerate(np.split(x, np.cumsum(self.widths)[:-1], axis=-1)):
             first = sum(self.widths[:number])
             self.parts[number].check(columns, f"{name}[:, {first}:{first + self.widths[number]}]")

@@ -1,9 +1,12 @@
 """Likelihoods of whole numbers: counts, with an exposure where there is one, and classes."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 from vae_course.likelihoods.base import Likelihood, per_entry
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -15,14 +18,14 @@ class _Counted(Likelihood):
 
     low, spacing, linear = 0.0, 1.0, True
 
-    def __init__(self, exposure=None, **kwargs):
+    def __init__(self, exposure: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if exposure is not None and (isinstance(exposure, bool) or not isinstance(exposure, numbers.Integral)):
             raise ValueError(f"exposure must be the number of a column of c, or None. Received: {exposure!r}")
         self.exposure = exposure
         self.hears_condition = exposure is not None
 
-    def check_condition(self, c):
+    def check_condition(self, c: np.ndarray) -> None:
         if self.exposure is None:
             return
         if not 0 <= self.exposure < c.shape[-1]:
@@ -34,7 +37,7 @@ class _Counted(Likelihood):
                 f"Received: {int(wrong.sum())} values that are not, the lowest {c[..., self.exposure].min():g}"
             )
 
-    def log_mean(self, output, c):
+    def log_mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None) -> tf.Tensor | np.ndarray:
         """output, plus the log of the exposure: an offset, so that twice the exposure has twice the mean."""
         if self.exposure is None:
             return output
@@ -50,7 +53,7 @@ class Poisson(_Counted):
     exposure: which column of the condition c is the exposure (time observed, size of a library), above 0; or None.
     """
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return self.independent(tfd.Poisson(log_rate=self.log_mean(output, c)))
 
 
@@ -63,17 +66,17 @@ class NegativeBinomial(_Counted):
     Source: Lopez et al. (2018), "Deep generative modeling for single-cell transcriptomics".
     """
 
-    def __init__(self, exposure=None, zero_inflated=False, **kwargs):
+    def __init__(self, exposure: int | None = None, zero_inflated: bool = False, **kwargs: Any) -> None:
         super().__init__(exposure=exposure, **kwargs)
         self.zero_inflated = zero_inflated
 
-    def make_weights(self):
+    def make_weights(self) -> None:
         self.log_size = self.add_weight(name="log_size", shape=self.example_shape, initializer="zeros")
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (*shape[:-1], 2 * shape[-1]) if self.zero_inflated else tuple(shape)
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         output, logit = tf.split(output, 2, axis=-1) if self.zero_inflated else (output, None)
         log_size = tf.convert_to_tensor(self.log_size)
         counts = tfd.NegativeBinomial(
@@ -91,15 +94,15 @@ class Categorical(Likelihood):
 
     low, spacing, linear = 0.0, 1.0, True
 
-    def __init__(self, levels, **kwargs):
+    def __init__(self, levels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.levels, self.high = levels, levels - 1.0
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (*shape[:-1], self.levels * shape[-1])
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return self.independent(tfd.Categorical(logits=per_entry(output, self.levels), dtype=tf.float32))
 
-    def mean(self, output, c=None):
+    def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         return self.distribution(output).mode()

@@ -1,8 +1,12 @@
 """Likelihoods of pixels in [0, 1]: a Bernoulli variable, a bin of a logistic distribution, or one of 256 values."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from vae_course import parts
 from vae_course.likelihoods.base import Likelihood, per_entry
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -23,7 +27,7 @@ class Bernoulli(Likelihood):
 
     low, high, whole, linear = 0.0, 1.0, "pixels", True
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return self.independent(_Bernoulli(logits=output, dtype=tf.float32))
 
 
@@ -54,14 +58,14 @@ class DiscretizedLogistic(Likelihood):
 
     low, high, whole = 0.0, 1.0, "pixels"
 
-    def __init__(self, levels=256, **kwargs):
+    def __init__(self, levels: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.levels, self.spacing = levels, 1.0 / (levels - 1)
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (*shape[:-1], 2 * shape[-1])
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         location, raw = tf.split(output, 2, axis=-1)
         last = float(self.levels - 1)
         # QuantizedDistribution rounds up: moving by half a level makes each bin centered on its level.
@@ -69,7 +73,7 @@ class DiscretizedLogistic(Likelihood):
         level = tfd.QuantizedDistribution(logistic, low=0.0, high=last)
         return self.independent(tfd.TransformedDistribution(level, _Relabel(self.levels)))
 
-    def mean(self, output, c=None):
+    def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         return tf.split(output, 2, axis=-1)[0]
 
 
@@ -83,18 +87,18 @@ class CategoricalPixels(Likelihood):
 
     low, high, whole, linear = 0.0, 1.0, "pixels", True
 
-    def __init__(self, levels=256, **kwargs):
+    def __init__(self, levels: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.levels, self.spacing = levels, 1.0 / (levels - 1)
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return (*shape[:-1], self.levels * shape[-1])
 
     def _level(self, output):
         return tfd.Categorical(logits=per_entry(output, self.levels), dtype=tf.float32)
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return self.independent(tfd.TransformedDistribution(self._level(output), _Relabel(self.levels)))
 
-    def mean(self, output, c=None):
+    def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         return tf.linalg.matvec(self._level(output).probs_parameter(), tf.linspace(0.0, 1.0, self.levels))

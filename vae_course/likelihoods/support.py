@@ -1,9 +1,11 @@
 """Does the data lie where a likelihood can have it? Asked before any training, of every value."""
 
+from vae_course.parts import Part
+
 import numpy as np
 
 
-def check_support(part, x, name="x"):
+def check_support(part: Part, x: np.ndarray, name: str = "x") -> None:
     """ValueError if numpy data x [n, *shape] lies outside low, high and spacing of a likelihood, or is not finite.
 
     NaN passes where the likelihood knows missing entries; bytes of pixels always do.

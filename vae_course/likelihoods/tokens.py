@@ -1,7 +1,11 @@
 """Tokens in order: the likelihood that reads, p(x|z) = prod_t p(x_t | x_<t, z)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from vae_course.likelihoods.base import Likelihood
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
@@ -25,13 +29,13 @@ class Tokens(Likelihood):
 
     low, whole = 0.0, "tokens"
 
-    def __init__(self, reader, padding=0, **kwargs):
+    def __init__(self, reader: keras.Model, padding: int | None = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if self.missing:
             raise ValueError("Tokens has no missing entries: pad short sequences. Received: missing=True")
         self.reader, self.padding = reader, padding
 
-    def build(self, shape):
+    def build(self, shape: Sequence[Any]) -> None:
         super().build(shape)
         if len(self.example_shape) != 1:
             raise ValueError(f"Tokens describes sequences [length]. Received: examples {list(self.example_shape)}")
@@ -45,16 +49,16 @@ class Tokens(Likelihood):
         if self.padding is not None and not 0 <= self.padding < vocabulary:
             raise ValueError(f"padding must be one of {vocabulary} tokens, or None. Received: {self.padding}")
 
-    def outputs(self, shape):
+    def outputs(self, shape: Sequence[int]) -> tuple[int, ...]:
         return tuple(self.reader.inputs[1].shape[1:])
 
-    def distribution(self, output, c=None):
+    def distribution(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         return _Read(self, output)
 
-    def mean(self, output, c=None):
+    def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         return self.distribution(output).mode()
 
-    def check(self, x, name="x"):
+    def check(self, x: np.ndarray, name: str = "x") -> None:
         if x.dtype.kind not in "iu":
             raise ValueError(f"{name} must be tokens, whole numbers: {name}.astype('int32'). Received: dtype {x.dtype}")
         super().check(np.asarray(x), name)

@@ -1,5 +1,7 @@
 """Models with a critic: the GAN and the VAE-GAN. Two players, two optimizers, one `fit`."""
 
+from typing import Any
+
 from vae_course import bounds
 from vae_course.models import checks
 from vae_course.models.base import CourseModel
@@ -9,6 +11,7 @@ from vae_course.parts import lookup
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 # name: (what the discriminator pays for the logits of real and of generated images, what the generator pays); [batch]
@@ -41,7 +44,12 @@ class _Adversarial(CourseModel):
         self._discriminator_pays, self._generator_pays = lookup(ADVERSARIAL_LOSSES, loss, "adversarial loss")
         self.r1, self.label_smoothing = r1, label_smoothing
 
-    def compile(self, optimizer=None, discriminator_optimizer=None, **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer | None = None,
+        discriminator_optimizer: str | keras.optimizers.Optimizer | None = None,
+        **kwargs: Any,
+    ) -> None:
         """As for every model, with a second optimizer. Both are Adam(2e-4, beta_1=0.5) unless said otherwise.
 
         Keras's callbacks for learning rates move that of `optimizer` only: give the other one a schedule of its own.
@@ -52,13 +60,13 @@ class _Adversarial(CourseModel):
             discriminator_optimizer = keras.optimizers.Adam(**usual)
         self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         second = keras.saving.serialize_keras_object(self.discriminator_optimizer)
         return {**super().get_compile_config(), "discriminator_optimizer": second}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         super().compile_from_config(config)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
@@ -92,13 +100,13 @@ class _Adversarial(CourseModel):
         return self._to_report({tracker.name: tracker.result() for tracker in self._trackers})
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         return self._trackers
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._report(self._learn(self._examples("train", data)))
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._report(self._both_losses(self._examples("valid", data), training=False))
 
     def _examples(self, part, data):
@@ -131,14 +139,14 @@ class GAN(_Adversarial):
 
     def __init__(
         self,
-        generator,
-        discriminator,
-        output="sigmoid",
-        adversarial_loss="logistic",
-        r1=0.0,
-        label_smoothing=0.0,
-        **kwargs,
-    ):
+        generator: keras.Model,
+        discriminator: keras.Model,
+        output: str = "sigmoid",
+        adversarial_loss: str = "logistic",
+        r1: float = 0.0,
+        label_smoothing: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         checks.networks(generator=generator)
         self.generator, self.output_activation = generator, output
@@ -149,7 +157,7 @@ class GAN(_Adversarial):
         self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
         self.built = True
 
-    def call(self, x, training=None):
+    def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> tf.Tensor:
         """The discriminator's logit for each example: [batch]."""
         return self._logits(pixels(x), training)
 
@@ -175,16 +183,16 @@ class GAN(_Adversarial):
         self.discriminator_optimizer.apply(tape.gradient(shares["discriminator_loss"], critic), critic)
         return losses
 
-    def decode(self, z):
+    def decode(self, z: npt.ArrayLike) -> np.ndarray:
         """Pictures G(z): numpy [n, latent_size] -> [n, *shape]."""
         return in_batches(lambda part: self._activation(tf.cast(self.generator(part), tf.float32)), np.float32(z))
 
-    def sample(self, n, seed=None):
+    def sample(self, n: int, seed: int | None = None) -> np.ndarray:
         """n pictures: numpy [n, *shape]."""
         seed = self._seed() if seed is None else tf.constant([seed, 0])
         return self.decode(tf.random.stateless_normal([n, self.latent_size], seed).numpy())
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "trainable": self.trainable,
@@ -214,16 +222,16 @@ class VAEGAN(_Adversarial, VAE):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        discriminator,
-        gamma=1.0,
-        kl_weight=0.1,
-        adversarial_loss="logistic",
-        r1=0.1,
-        label_smoothing=0.0,
-        **kwargs,
-    ):
+        encoder: keras.Model,
+        decoder: keras.Model,
+        discriminator: keras.Model,
+        gamma: float = 1.0,
+        kl_weight: float = 0.1,
+        adversarial_loss: str = "logistic",
+        r1: float = 0.1,
+        label_smoothing: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         VAE.__init__(self, encoder, decoder, **kwargs)
         self._set_up(discriminator, adversarial_loss, r1, label_smoothing)
         self.gamma, self.kl_weight = gamma, kl_weight
@@ -279,6 +287,6 @@ class VAEGAN(_Adversarial, VAE):
         self.discriminator_optimizer.apply(tape.gradient(shares["discriminator_loss"], critic), critic)
         return losses
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"gamma": self.gamma, "kl_weight": self.kl_weight}
         return {**VAE.get_config(self), **self._adversarial_config(), **own}

@@ -1,11 +1,15 @@
 """Plain and denoising autoencoders: x -> code -> x."""
 
+from collections.abc import Callable
+from typing import Any
+
 from vae_course.models import checks
 from vae_course.models.base import CourseModel
 from vae_course.models.data import in_batches, pixels
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
@@ -21,7 +25,7 @@ class Autoencoder(CourseModel):
     own_objective = False
     fixed = ("encoder", "decoder")
 
-    def __init__(self, encoder, decoder, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         checks.networks(encoder=encoder, decoder=decoder)
         self.encoder, self.decoder = encoder, decoder
@@ -30,17 +34,35 @@ class Autoencoder(CourseModel):
         checks.pair(encoder, decoder, (self.latent_size,), self.example_shape)
         self.built = True
 
-    def compile(self, optimizer="adam", loss="mse", **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        loss: str | keras.losses.Loss | Callable = "mse",
+        **kwargs: Any,
+    ) -> None:
         super().compile(optimizer, loss, **kwargs)
 
-    def call(self, x, training=None):
+    def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> tf.Tensor:
         return tf.cast(self.decoder(self.encoder(pixels(x), training=training), training=training), tf.float32)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: tf.Tensor | np.ndarray | None = None,
+        y: tf.Tensor | np.ndarray | None = None,
+        y_pred: tf.Tensor | None = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         target, sample_weight = self._target(x, y, sample_weight)
         return super().compute_loss(x, target, y_pred, sample_weight, training)
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self,
+        x: tf.Tensor | np.ndarray,
+        y: tf.Tensor | np.ndarray | None,
+        y_pred: tf.Tensor,
+        sample_weight: tf.Tensor | None = None,
+    ) -> dict[str, Any]:
         target, sample_weight = self._target(x, y, sample_weight)
         return super().compute_metrics(x, target, y_pred, sample_weight)
 
@@ -52,25 +74,25 @@ class Autoencoder(CourseModel):
             sample_weight = tf.reshape(sample_weight, [-1, *[1] * (len(target.shape) - 2)])
         return target, sample_weight
 
-    def encode(self, x):
+    def encode(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """Codes of examples: numpy [n, *shape], a frame or a tf.data set -> [n, latent_size]."""
         x = checks.collected(x)
         x = x[0] if isinstance(x, tuple) else x
         self.check(x)
         return in_batches(lambda part: tf.cast(self.encoder(pixels(part)), tf.float32), x)
 
-    def decode(self, z):
+    def decode(self, z: npt.ArrayLike) -> np.ndarray:
         """Examples from codes: numpy [n, latent_size] -> [n, *shape]."""
         z = np.asarray(z, "float32")
         if z.ndim != 2 or z.shape[1] != self.latent_size:
             raise ValueError(f"z must have shape [n, {self.latent_size}]. Received: {list(z.shape)}")
         return in_batches(lambda part: tf.cast(self.decoder(part), tf.float32), z)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """decode(encode(x)): numpy [n, *shape] -> [n, *shape]."""
         return self.decode(self.encode(x))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         networks = {"encoder": self.encoder, "decoder": self.decoder}
         networks = {name: keras.saving.serialize_keras_object(network) for name, network in networks.items()}
         return {"name": self.name, "trainable": self.trainable, **networks}
@@ -86,7 +108,7 @@ class DenoisingAutoencoder(Autoencoder):
 
     suits_xla_on_cpu = False  # it would draw the noise anew for every product that the first layer sums up
 
-    def __init__(self, encoder, decoder, corruption, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, corruption: keras.Layer, **kwargs: Any) -> None:
         super().__init__(encoder, decoder, **kwargs)
         self.corruption = corruption
 
@@ -95,5 +117,5 @@ class DenoisingAutoencoder(Autoencoder):
         x = pixels(x)
         return self.corruption(x, training=True), x if y is None else y, sample_weight
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "corruption": keras.saving.serialize_keras_object(self.corruption)}

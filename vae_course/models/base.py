@@ -3,6 +3,10 @@
 Nothing else about `fit` changes: epochs, callbacks, validation and history are Keras's own.
 """
 
+from collections.abc import Callable, Iterator, Sequence
+from os import PathLike
+from typing import Any, Self
+
 from vae_course import parts
 from vae_course.models import checks
 from vae_course.models.data import Data
@@ -12,6 +16,7 @@ from vae_course.models.steps import Steps, suits_xla
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
@@ -25,10 +30,11 @@ class CourseModel(Data, Draws, Steps, keras.Model):
     """
 
     own_objective = True  # what it trains for and reports is its own: compile takes no loss and no metrics
-    fixed = ()  # attributes that are part of compiled steps and optimizers: they cannot be exchanged
+    # attributes that are part of compiled steps and optimizers: they cannot be exchanged
+    fixed = ()  # type: tuple[str, ...]
     _stale = frozenset()  # compiled steps that know an old value of an attribute
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"dtype": "float32", **kwargs})
         if self.dtype_policy.name != "float32":
             raise ValueError(
@@ -38,11 +44,11 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         self._tables = {}
         self._requested = {}
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         keras.saving.register_keras_serializable(cls.__module__)(cls)
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         if name in self.fixed and name in self.__dict__:
             raise AttributeError(
                 f"{name} of a {type(self).__name__} is fixed: its compiled steps and its optimizer know the old one. "
@@ -59,19 +65,27 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         self.__dict__["_stale"] = set(self._stale) - {name}
         return force or stale
 
-    def make_predict_function(self, force=False):
+    def make_predict_function(self, force: bool = False) -> Callable | None:
         """Keras's, made anew if an attribute was set."""
         return super().make_predict_function(self._compile_anew("predict_function", force))
 
     # --- saving ---
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**parts.accepted(cls, parts.revive(config)))
 
     # --- compile ---
 
-    def compile(self, optimizer="adam", loss=None, *, jit_compile="auto", steps_per_execution="auto", **kwargs):
+    def compile(
+        self,
+        optimizer: str | keras.optimizers.Optimizer = "adam",
+        loss: Any = None,
+        *,
+        jit_compile: bool | str = "auto",
+        steps_per_execution: int | str = "auto",
+        **kwargs: Any,
+    ) -> None:
         """Keras's compile, with other defaults: Adam; XLA for dense networks, or on a GPU; many steps at a time.
 
         jit_compile: "auto", True or False. On a CPU XLA is slower than plain TensorFlow for convolutions, dropout and
@@ -102,16 +116,16 @@ class CourseModel(Data, Draws, Steps, keras.Model):
                     f"{name}. Override objective or bound, and name new terms in `terms`. Received: {name}={value!r}"
                 )
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
         return keras.saving.serialize_keras_object({**self._requested, "optimizer": self.optimizer})
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def start_from(self, fresh):
+    def start_from(self, fresh: keras.Model) -> None:
         """Take the weights of `fresh`, a model of the same build, and forget all training, without compiling again.
 
         For many seeds with one compiled model: `vae.start_from(new_vae(seed))`, then `fit`. Every weight comes along
@@ -132,17 +146,17 @@ class CourseModel(Data, Draws, Steps, keras.Model):
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        *args,
-        validation_data=None,
-        shuffle=True,
-        sample_weight=None,
-        validation_batch_size=None,
-        **kwargs,
-    ):
+        x: npt.ArrayLike | tf.data.Dataset | keras.utils.PyDataset | Iterator | None = None,
+        y: npt.ArrayLike | None = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        *args: Any,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        sample_weight: npt.ArrayLike | None = None,
+        validation_batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Keras's fit. From numpy arrays it trains on full batches only: a fresh shuffle each epoch leaves out others.
 
         x: examples [n, *example_shape], an array, a frame, a tensor or a tf.data set. y: what the model takes beside x,
@@ -189,7 +203,16 @@ class CourseModel(Data, Draws, Steps, keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, *args, **kwargs):
+    def evaluate(
+        self,
+        x: npt.ArrayLike | tf.data.Dataset | keras.utils.PyDataset | Iterator | None = None,
+        y: npt.ArrayLike | None = None,
+        batch_size: int | None = None,
+        verbose: int | str = "auto",
+        sample_weight: npt.ArrayLike | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """Keras's evaluate; every example counts, the last partial batch included. Twice gives the same numbers."""
         if kwargs.get("_use_cached_eval_dataset"):  # `fit` asks for its validation
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
@@ -203,7 +226,13 @@ class CourseModel(Data, Draws, Steps, keras.Model):
             y = x if y is None and sample_weight is not None else y  # Keras drops weights that come without targets
             return super().evaluate(x, y, batch_size, verbose, sample_weight, *args, **kwargs)
 
-    def predict(self, x, batch_size=None, *args, **kwargs):
+    def predict(
+        self,
+        x: npt.ArrayLike | tf.data.Dataset | keras.utils.PyDataset | Iterator,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
         """Keras's predict: what `call` returns, for every example. Twice gives the same numbers, whatever it draws."""
         if isinstance(x, tf.data.Dataset):
             self._data(x)
@@ -212,7 +241,9 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         with repeatable(self):
             return super().predict(x, batch_size, *args, **kwargs)
 
-    def export(self, filepath, *args, input_signature=None, **kwargs):
+    def export(
+        self, filepath: str | PathLike, *args: Any, input_signature: Sequence[Any] | None = None, **kwargs: Any
+    ) -> None:
         """Keras's export, a SavedModel of `call`, for float32 examples [n, *example_shape] unless said otherwise."""
         if input_signature is None:
             input_signature = [keras.InputSpec(shape=(None, *self.example_shape), dtype="float32")]
@@ -222,13 +253,13 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         if not self.compiled:
             raise ValueError(f"Call {self.name}.compile() first: it says how the model learns and is measured")
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._to_report(super().train_step(self._inputs(self._batch("train", data))))
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._to_report(super().test_step(self._inputs(self._batch("valid", data))))
 
-    def predict_step(self, data):
+    def predict_step(self, data: Any) -> Any:
         x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
         return super().predict_step((self._inputs((x, y, None))[0],)) if y is not None else super().predict_step(data)
 

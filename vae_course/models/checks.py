@@ -1,13 +1,16 @@
 """What is asked of data before a model sees it: each answer is a sentence that says what came and what to do."""
 
 import numbers
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
-def as_array(x, name="x"):
+def as_array(x: Any, name: str = "x") -> Any:
     """numpy arrays for data frames and tensors, which Keras takes as well, so that they are checked; else x itself."""
     if isinstance(x, np.ma.MaskedArray):
         raise ValueError(
@@ -37,7 +40,7 @@ def as_array(x, name="x"):
     return x.numpy() if isinstance(x, tf.Tensor) and hasattr(x, "numpy") else x
 
 
-def collected(x, name="x"):
+def collected(x: npt.ArrayLike | tf.data.Dataset, name: str = "x") -> np.ndarray | tuple[np.ndarray, ...]:
     """x as numpy: an array, a frame, a tensor, or all examples of a tf.data set; pairs (x, c) piece by piece."""
     if isinstance(x, tf.data.Dataset):
         first_batch(x, name)
@@ -52,7 +55,7 @@ def collected(x, name="x"):
     return np.asarray(x) if not hasattr(x, "dtype") else x
 
 
-def first_batch(x, name="x"):
+def first_batch(x: tf.data.Dataset | keras.utils.PyDataset, name: str = "x") -> tuple[Any, Any, Any]:
     """(x, y, sample_weight) of the first batch of a tf.data set, as numpy, or of a PyDataset."""
     if isinstance(x, keras.utils.PyDataset):
         return keras.utils.unpack_x_y_sample_weight(x[0])
@@ -66,7 +69,7 @@ def first_batch(x, name="x"):
     raise ValueError(f"{name} must hold at least one example. Received: an empty tf.data set")
 
 
-def numbers_of_shape(x, shape, name="x"):
+def numbers_of_shape(x: Any, shape: Sequence[int] | None, name: str = "x") -> None:
     """ValueError unless x is a numpy array of numbers [n, *shape], with at least one example. shape None: any."""
     if not isinstance(x, np.ndarray):
         raise ValueError(
@@ -87,14 +90,14 @@ def numbers_of_shape(x, shape, name="x"):
         raise ValueError(f"{name} must hold at least one example. Received: shape {list(x.shape)}")
 
 
-def finite(x, name="x"):
+def finite(x: np.ndarray, name: str = "x") -> None:
     """ValueError if an array of floats holds NaN or infinite values."""
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = int((~np.isfinite(x)).sum())
         raise ValueError(f"{name} must be finite. Received: {bad} values that are NaN or infinite")
 
 
-def binary(x, name="x"):
+def binary(x: np.ndarray, name: str = "x") -> None:
     """ValueError unless an array holds zeros and ones only; as bytes, 0 and 255."""
     highest = 255 if x.dtype == np.uint8 else 1
     wrong = int(((x != 0) & (x != highest)).sum())
@@ -105,7 +108,7 @@ def binary(x, name="x"):
         )
 
 
-def whole_number(value, name, least=1):
+def whole_number(value: Any, name: str, least: int = 1) -> int:
     """The whole number `value`, or a ValueError if it is none, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise ValueError(f"{name} must be a whole number. Received: {value!r}")
@@ -114,19 +117,19 @@ def whole_number(value, name, least=1):
     return int(value)
 
 
-def weight(value, name):
+def weight(value: Any, name: str) -> float:
     """The number `value`, or a ValueError if it is not finite and at least 0: a weight in a loss."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(value) or value < 0:
         raise ValueError(f"{name} must be a finite number, at least 0. Received: {value!r}")
     return float(value)
 
 
-def same_length(x, other, name):
+def same_length(x: Any, other: Any, name: str) -> None:
     if isinstance(x, np.ndarray) and isinstance(other, np.ndarray) and len(x) != len(other):
         raise ValueError(f"x and {name} must have the same length. Received: {len(x)} and {len(other)}")
 
 
-def weights_of(x, sample_weight):
+def weights_of(x: Any, sample_weight: npt.ArrayLike | None) -> None:
     """ValueError unless sample_weight holds one number for each example of x."""
     if sample_weight is None or not isinstance(x, np.ndarray):
         return
@@ -137,7 +140,7 @@ def weights_of(x, sample_weight):
         )
 
 
-def networks(**networks):
+def networks(**networks: keras.Model) -> None:
     """ValueError if a network does not know its shapes: a subclass of keras.Model, or one that is not built."""
     for name, network in networks.items():
         if not (getattr(network, "built", False) and getattr(network, "inputs", None)):
@@ -150,7 +153,7 @@ def networks(**networks):
             raise ValueError(f"The {name} must have one output. Received: {len(network.outputs)} outputs")
 
 
-def pair(encoder, decoder, code_shape, output_shape):
+def pair(encoder: keras.Model, decoder: keras.Model, code_shape: Sequence[int], output_shape: Sequence[int]) -> None:
     """ValueError if the networks do not fit each other or the data. output_shape: what the decoder is to put out."""
     if tuple(decoder.inputs[0].shape[1:]) != tuple(code_shape):
         raise ValueError(
@@ -165,7 +168,7 @@ def pair(encoder, decoder, code_shape, output_shape):
         )
 
 
-def one_input(**networks):
+def one_input(**networks: keras.Model) -> None:
     """ValueError if a network has a second input, a condition, that the model has nothing for."""
     for name, network in networks.items():
         if len(network.inputs) != 1:
@@ -175,7 +178,7 @@ def one_input(**networks):
             )
 
 
-def numbers_out(network, name="encoder"):
+def numbers_out(network: keras.Model, name: str = "encoder") -> None:
     """ValueError unless a network puts out numbers [batch, outputs], and no picture or sequence."""
     if len(network.outputs[0].shape) != 2:
         raise ValueError(
@@ -188,7 +191,7 @@ SQUASHING = ("sigmoid", "softmax", "relu", "softplus", "tanh", "exponential", "r
 MOVES = ("Reshape", "Flatten", "Permute", "Cropping1D", "Cropping2D", "Dropout", "Identity")
 
 
-def ends_linearly(network, name, reads):
+def ends_linearly(network: keras.Model, name: str, reads: str) -> None:
     """ValueError if what a network ends in squashes its outputs, which are read as any real numbers."""
     tensor = network.outputs[0]
     while True:  # back from the output, through what only moves numbers about

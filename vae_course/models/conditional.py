@@ -1,12 +1,19 @@
 """p(x|c): a VAE whose three distributions may hear a condition c, and the VAE that is left once c is known."""
 
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any, NoReturn
+
 from vae_course.models import checks
 from vae_course.models.data import in_batches
 from vae_course.models.joint import Joint
 from vae_course.models.vae import VAE
 
+import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 
 class ConditionalVAE(VAE):
@@ -27,7 +34,7 @@ class ConditionalVAE(VAE):
 
     second = "condition"
 
-    def __init__(self, encoder, decoder, classes=None, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, classes: int | None = None, **kwargs: Any) -> None:
         self.classes = None if classes is None else checks.whole_number(classes, "classes", 2)
         super().__init__(encoder, decoder, **kwargs)
         if self.prior_part.needs_posterior and len(encoder.inputs) > 1:
@@ -56,7 +63,7 @@ class ConditionalVAE(VAE):
         if heard:
             self._check_events(tf.ones([2, self.condition_size]))
 
-    def condition(self, c):
+    def condition(self, c: tf.Tensor | npt.ArrayLike) -> tf.Tensor:
         """c as the networks hear it: float32 [C] or [batch, C], classes with a one for the class."""
         c = tf.convert_to_tensor(c)
         if self.classes is not None and c.dtype.is_integer:
@@ -72,7 +79,7 @@ class ConditionalVAE(VAE):
             self.likelihood_part.check_condition(c.numpy())
         return c
 
-    def check_second(self, y, x=None):
+    def check_second(self, y: Any, x: Any = None) -> None:
         if y is None:
             raise ValueError(
                 "A ConditionalVAE needs a condition for each example: fit(x, c), predict((x, c)). Received: None"
@@ -98,7 +105,7 @@ class ConditionalVAE(VAE):
             self.likelihood_part.check_condition(y)
         checks.same_length(x, y, "c")
 
-    def given(self, c):
+    def given(self, c: tf.Tensor | npt.ArrayLike) -> "Given":
         """The VAE that is left once c is known: one condition [C] (or class) for all, or a row for each example."""
         return Given(self, c)
 
@@ -106,17 +113,19 @@ class ConditionalVAE(VAE):
         x, c, sample_weight = data
         return ((x, c), None, sample_weight) if c is not None else data
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Sequence[tf.Tensor | np.ndarray], training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms of the bound for (x, c): a dictionary of [batch], in nats, from one sample of q(z|x,c)."""
         x, c = inputs
         return self.given(c).bound_of(x)
 
-    def log_weights(self, x, k, seed=None):
+    def log_weights(
+        self, x: tuple[tf.Tensor | np.ndarray, ...], k: int, seed: tf.Tensor | Sequence[int] | None = None
+    ) -> tf.Tensor:
         """As for a VAE, for a pair x = (x, c)."""
         x, c = self._pair(x)
         return self.given(c).log_weights(x, k, seed)
 
-    def encode(self, x):
+    def encode(self, x: tuple[npt.ArrayLike, npt.ArrayLike] | tf.data.Dataset) -> np.ndarray:
         """Codes, the means of q(z|x,c), for a pair (x, c) or a tf.data set of pairs: numpy [n, latent_size]."""
         x, c = self._pair(checks.collected(x))
         self.check(x)
@@ -130,15 +139,15 @@ class ConditionalVAE(VAE):
             )
         return x
 
-    def _needs_given(self, *args, **kwargs):
+    def _needs_given(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise ValueError("Say what is given: model.given(c).sample(n), model.given(c).reconstruct(x), and so on")
 
     sample = decode = reconstruct = bound = bound_of = _needs_given
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "classes": self.classes}
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: str | PathLike, *args: Any, **kwargs: Any) -> NoReturn:
         """Not there yet for two inputs: export `encoder` and `decoder`, which are Keras models."""
         raise ValueError(
             "A ConditionalVAE has two inputs, and no export of its own: export model.encoder and model.decoder instead"
@@ -148,43 +157,43 @@ class ConditionalVAE(VAE):
 class Given(Joint):
     """A `ConditionalVAE` once c is known: one condition [C] for all examples, or a row for each, [batch, C]."""
 
-    def __init__(self, model, c):
+    def __init__(self, model: ConditionalVAE, c: tf.Tensor | npt.ArrayLike) -> None:
         self.model, self.c = model, model.condition(c)
         self.latent_size, self.example_shape, self.name = model.latent_size, model.example_shape, model.name
         self.check, self.prepare, self._seed = model.check, model.prepare, model._seed
 
     @property
-    def compiled_for(self):
+    def compiled_for(self) -> ConditionalVAE:
         """Whose compile settings hold, and what is part of the compiled program beside the weights."""
         return self.model
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name in ("prior_part", "posterior_part", "likelihood_part", "jit_compile", "beta", "objective", "terms"):
             return getattr(self.model, name)
         raise AttributeError(f"The VAE that is left once c is known has no attribute {name!r}")
 
-    def prior(self):
+    def prior(self) -> tfd.Distribution:
         """p(z|c), event [latent_size]."""
         return self.model.prior(self.c)
 
-    def posterior(self, x):
+    def posterior(self, x: tf.Tensor | np.ndarray) -> tfd.Distribution:
         """q(z|x,c), event [latent_size]."""
         return self.model.posterior(x, self.c)
 
-    def likelihood(self, z):
+    def likelihood(self, z: tf.Tensor | np.ndarray) -> tfd.Distribution:
         """p(x|z,c), event [*shape]."""
         return self.model.likelihood(z, self.c)
 
-    def picture(self, z):
+    def picture(self, z: tf.Tensor | np.ndarray) -> tf.Tensor:
         """The mean of p(x|z,c)."""
         return self.model.picture(z, self.c)
 
-    def encode(self, x):
+    def encode(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         x = checks.collected(x)
         self.check(x)
         return self._with_rows(lambda view, part: view.posterior(part).mean(), x)
 
-    def decode(self, z):
+    def decode(self, z: npt.ArrayLike) -> np.ndarray:
         return self._with_rows(lambda view, part: view.picture(part), self._codes(z))
 
     def _draw_codes(self, n, seed):

@@ -1,13 +1,17 @@
 """What a model asks of the data that `fit`, `evaluate` and `predict` are given, before Keras sees any of it."""
 
+from collections.abc import Callable
+from typing import Any
+
 from vae_course.models import checks
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
-def pixels(x):
+def pixels(x: tf.Tensor | npt.ArrayLike) -> tf.Tensor:
     """Bytes 0..255 as floats in [0, 1]; other numbers unchanged, as float32."""
     x = tf.convert_to_tensor(x)
     return tf.cast(x, tf.float32) / 255.0 if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
@@ -16,15 +20,16 @@ def pixels(x):
 class Data:
     """Beside a `keras.Model`: checks on x [n, *example_shape], on what comes second, and on weights of examples."""
 
-    example_shape = None
-    second = None  # what the second argument of fit is: None (nothing), "targets", "condition" or "labels"
+    example_shape = None  # type: tuple[int, ...]
+    # what the second argument of fit is: None (nothing), "targets", "condition" or "labels"
+    second = None  # type: str | None
 
-    def check(self, x, name="x"):
+    def check(self, x: np.ndarray, name: str = "x") -> None:
         """Raise a ValueError that says what is wrong with numpy data `x`, if anything is."""
         checks.numbers_of_shape(x, self.example_shape, name)
         checks.finite(x, name)
 
-    def check_second(self, y, x=None):
+    def check_second(self, y: Any, x: Any = None) -> None:
         """Raise a ValueError if the second argument of fit is not what this model takes."""
         if self.second is None and y is not None:
             raise ValueError(
@@ -57,7 +62,7 @@ class Data:
         return data
 
 
-def in_batches(function, x, batch_size=1024):
+def in_batches(function: Callable[[Any], Any], x: np.ndarray | tuple, batch_size: int = 1024) -> np.ndarray:
     """Apply a tensor -> tensor function to numpy arrays in pieces: [n, ...], or a tuple of such -> numpy [n, ...]."""
     rows = len(x[0] if isinstance(x, tuple) else x)
     if rows == 0:

@@ -1,6 +1,8 @@
 """Diffusion: a deep hierarchy of latents whose posterior is fixed, and one network for all of its KLs."""
 
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 from vae_course import parts
 from vae_course.models import checks
@@ -9,6 +11,7 @@ from vae_course.models.objective import ObjectiveModel
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -50,15 +53,15 @@ class Diffusion(ObjectiveModel):
 
     def __init__(
         self,
-        network,
-        shape,
-        steps=50,
-        schedule="linear",
-        weighting="elbo",
-        log_snr=(6.0, -5.0),
-        scale=None,
-        **kwargs,
-    ):
+        network: keras.Model,
+        shape: int | Sequence[int],
+        steps: int = 50,
+        schedule: str = "linear",
+        weighting: str = "elbo",
+        log_snr: Sequence[float] = (6.0, -5.0),
+        scale: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         shape = (shape,) if isinstance(shape, int | np.integer) else shape
         self.example_shape = tuple(checks.whole_number(size, "each size in shape") for size in shape)
@@ -88,21 +91,21 @@ class Diffusion(ObjectiveModel):
 
     # --- the fixed posterior ---
 
-    def log_snr_at(self, t):
+    def log_snr_at(self, t: tf.Tensor | npt.ArrayLike) -> tf.Tensor:
         """log SNR at times t in [0, 1], a tensor of any shape."""
         return parts.lookup(SCHEDULES, self.schedule, "schedule")(tf.cast(t, tf.float32), *self.log_snr)
 
-    def alpha_sigma(self, t):
+    def alpha_sigma(self, t: tf.Tensor | npt.ArrayLike) -> tuple[tf.Tensor, tf.Tensor]:
         """(alpha_t, sigma_t) at times t in [0, 1], tensors of the shape of t."""
         log_snr = self.log_snr_at(t)
         return tf.sqrt(tf.sigmoid(log_snr)), tf.sqrt(tf.sigmoid(-log_snr))
 
-    def posterior(self, x, t):
+    def posterior(self, x: tf.Tensor | np.ndarray, t: tf.Tensor | float) -> tfd.Distribution:
         """q(z_t|x), event [*shape], for one time t, or t [batch]."""
         alpha, sigma = self._at(t)
         return self._normal(alpha * x, sigma)
 
-    def step_back(self, z, x, t):
+    def step_back(self, z: tf.Tensor | np.ndarray, x: tf.Tensor | np.ndarray, t: tf.Tensor | float) -> tfd.Distribution:
         """q(z_s|z_t, x) at s = t - 1/steps, event [*shape], for one time t, or t [batch]; p(z_s|z_t) has x_hat for x.
 
         Source: Kingma et al. (2021), equation 25.
@@ -113,13 +116,13 @@ class Diffusion(ObjectiveModel):
         mean = ratio * (quieter / sigma) ** 2 * z + before * kept * x
         return self._normal(mean, quieter * tf.sqrt(kept))
 
-    def clean(self, z, t):
+    def clean(self, z: tf.Tensor | np.ndarray, t: tf.Tensor | float) -> tf.Tensor:
         """x_hat, the x that the network sees in z_t, for one time t, or t [batch]: [batch, *shape]."""
         alpha, sigma = self._at(t)
         z = tf.cast(z, tf.float32)  # an array, too
         return (z - sigma * self.noise(z, t)) / alpha
 
-    def noise(self, z, t):
+    def noise(self, z: tf.Tensor | np.ndarray, t: tf.Tensor | float) -> tf.Tensor:
         """What the network says that the noise in z_t is, in float32: [batch, *shape]."""
         z, t = tf.cast(z, tf.float32), tf.cast(t, tf.float32)
         t = tf.fill([tf.shape(z)[0]], t) if t.shape.rank == 0 else t
@@ -158,7 +161,7 @@ class Diffusion(ObjectiveModel):
         gain = tf.math.expm1(-self._gap(t))  # SNR(s) / SNR(t) - 1, since |x - x_hat|^2 = |eps - network|^2 / SNR(t)
         return 0.5 * tf.reshape(gain, [-1]) * error, error
 
-    def call(self, x, training=None):
+    def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms of the bound for x [batch, *shape], {name: [batch]}, in nats; one time for each example."""
         x, seed = pixels(x), self._seed()
         n = tf.shape(x)[0]
@@ -175,12 +178,12 @@ class Diffusion(ObjectiveModel):
         found = (elbo, reconstruction, kl_prior, kl_steps, error)
         return dict(zip(self.terms, found, strict=True))
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """What training makes large, [batch]: the ELBO, or minus the squared error of the noise."""
         name = parts.lookup(WEIGHTINGS, self.weighting, "weighting")
         return terms["elbo"] if name == "elbo" else -terms[name]
 
-    def terms_of(self, x, draws=1, seed=0):
+    def terms_of(self, x: npt.ArrayLike | tf.data.Dataset, draws: int = 1, seed: int = 0) -> dict[str, np.ndarray]:
         """The bound term by term, over every time: numpy x [n, *shape] -> a dictionary of numpy arrays, in nats.
 
         elbo, reconstruction, kl_prior [n]; kl_steps [n, steps], column i - 1 for t = i/steps. `draws` of the noise are
@@ -209,11 +212,11 @@ class Diffusion(ObjectiveModel):
         elbo = reconstruction - kl_prior - kl_steps.sum(axis=1)
         return {"elbo": elbo, "reconstruction": reconstruction, "kl_prior": kl_prior, "kl_steps": kl_steps}
 
-    def elbo(self, x, draws=1, seed=0):
+    def elbo(self, x: npt.ArrayLike | tf.data.Dataset, draws: int = 1, seed: int = 0) -> np.ndarray:
         """The bound on log p(x), over every time, in nats: numpy x [n, *shape] -> [n]. See `terms_of`."""
         return self.terms_of(x, draws, seed)["elbo"]
 
-    def sample(self, n, seed=None, noise=False, path=False):
+    def sample(self, n: int, seed: int | None = None, noise: bool = False, path: bool = False) -> np.ndarray:
         """n new examples, from noise in `steps` steps: means of p(x|z_0), with `noise` draws from it: [n, *shape].
 
         path: give z_t for all times instead, from t = 1 down to 0: [steps + 1, n, *shape].
@@ -240,7 +243,7 @@ class Diffusion(ObjectiveModel):
             )
         return x.numpy()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         network = keras.saving.serialize_keras_object(self.network)
         names = ("steps", "schedule", "weighting", "log_snr", "scale")
         own = {"network": network, "shape": list(self.example_shape), **{name: getattr(self, name) for name in names}}

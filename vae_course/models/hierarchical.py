@@ -1,5 +1,8 @@
 """Several groups of latents, drawn from the top down."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 from vae_course import bounds, parts
 from vae_course.models import checks
 from vae_course.models.joint import Joint
@@ -7,6 +10,8 @@ from vae_course.models.latent import LatentModel
 from vae_course.models.variants import FreeBits
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
@@ -31,7 +36,15 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
     Source: Sonderby et al. (2016), "Ladder variational autoencoders"; Child (2021), "Very deep VAEs".
     """
 
-    def __init__(self, encoder, decoder, latent_sizes=(4, 4), hidden=64, free_bits=0.0, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        latent_sizes: Sequence[int] = (4, 4),
+        hidden: int = 64,
+        free_bits: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         self.latent_sizes, self.hidden = tuple(latent_sizes), hidden
         if not self.latent_sizes:
             raise ValueError("latent_sizes must hold at least one size. Received: none")
@@ -89,21 +102,21 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
             state += tf.cast(self.merges[group](tf.concat([z_l, *above], -1)), tf.float32)
             yield z_l, p, q, state
 
-    def prior(self):
+    def prior(self) -> tfd.Distribution:
         """p(z) of all groups side by side, event [latent_size]."""
         return _TopDown(self)
 
-    def posterior(self, x):
+    def posterior(self, x: tf.Tensor | np.ndarray) -> tfd.Distribution:
         """q(z|x) of all groups side by side, event [latent_size]."""
         return _TopDown(self, self.encoder_output(x))
 
-    def decoder_output(self, z, c=None):
+    def decoder_output(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         flat = tf.reshape(tf.cast(z, tf.float32), [-1, self.latent_size])
         *_, (_, _, _, state) = self._descend(tf.shape(flat)[0], z=flat)
         output = tf.cast(self._network(self.decoder, state), tf.float32)
         return tf.reshape(output, tf.concat([tf.shape(z)[:-1], output.shape[1:]], axis=0))
 
-    def bound_of(self, x):
+    def bound_of(self, x: tf.Tensor | np.ndarray) -> dict[str, tf.Tensor]:
         """The terms of the bound for x [batch, *shape], in one pass; the KL of a group is exact given those above."""
         x = self.prepare(x)
         path = list(self._descend(tf.shape(x)[0], self.encoder_output(x), seed=self._seed()))
@@ -115,7 +128,7 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
         terms = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, "paid_kl": tf.add_n(paid)}
         return {**terms, **{f"kl_{group + 1}": part for group, part in enumerate(kls)}}
 
-    def resample(self, z, groups, seed=0):
+    def resample(self, z: npt.ArrayLike, groups: Iterable[int], seed: int = 0) -> np.ndarray:
         """Codes z [n, latent_size] with some groups drawn anew from p(z_l|z_<l), the others kept: numpy, same shape.
 
         groups: which, as in the history: 1 is the top. Decode the result to see what a group draws.
@@ -127,7 +140,7 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
         path = self._descend(len(z), z=z, drawn=wanted, seed=tf.constant([seed, 1]))
         return tf.concat([z_l for z_l, *_ in path], axis=-1).numpy()
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "latent_sizes": self.latent_sizes, "hidden": self.hidden}
 
 

@@ -1,12 +1,16 @@
 """What every model with codes and a likelihood p(x|z) shares: encoder, decoder, beta, checks, saving."""
 
+from typing import Any
+
 from vae_course import likelihoods
 from vae_course.models import checks
 from vae_course.models.objective import ObjectiveModel
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 
 class LatentModel(ObjectiveModel):
@@ -16,12 +20,20 @@ class LatentModel(ObjectiveModel):
     constructor with `_check_fit()`. Where there are p(z) and q(z|x), `joint.Joint` gives the rest.
     """
 
-    terms = ("elbo", "reconstruction", "kl")
+    terms = ("elbo", "reconstruction", "kl")  # type: tuple[str, ...]
     fixed = ("encoder", "decoder", "prior_part", "posterior_part", "likelihood_part", "augmentation")
     obeys_beta = True
     _training = None  # whether this is training, where Keras does not know: it does within `call`
 
-    def __init__(self, encoder, decoder, likelihood="bernoulli", beta=1.0, augmentation=None, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        likelihood: str | likelihoods.Likelihood = "bernoulli",
+        beta: float = 1.0,
+        augmentation: keras.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
         if "scale" in kwargs:
             raise ValueError(
                 f"scale belongs to the likelihood: likelihoods.Gaussian(scale). Received: scale={kwargs['scale']!r}"
@@ -40,12 +52,12 @@ class LatentModel(ObjectiveModel):
         self._make_trackers()
 
     @property
-    def beta(self):
+    def beta(self) -> float:
         """Weight of the KL in the loss."""
         return float(self._beta.numpy())
 
     @beta.setter
-    def beta(self, value):
+    def beta(self, value: float) -> None:
         self._beta.assign(self._checked_beta(value))
 
     def _checked_beta(self, value):
@@ -86,7 +98,7 @@ class LatentModel(ObjectiveModel):
         """The shape of what the decoder takes, without the batch axis."""
         return (self.latent_size,)
 
-    def check(self, x, name="x"):
+    def check(self, x: np.ndarray, name: str = "x") -> None:
         checks.numbers_of_shape(x, self.example_shape, name)
         if self._own_likelihood():
             checks.finite(x, name)
@@ -99,11 +111,11 @@ class LatentModel(ObjectiveModel):
 
     # --- p(x|z), and the way to it ---
 
-    def likelihood(self, z, c=None):
+    def likelihood(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         """p(x|z) for z [..., latent_size], event [*shape]."""
         return self.likelihood_part.distribution(self.decoder_output(z, c), c)
 
-    def picture(self, z, c=None):
+    def picture(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """The mean of p(x|z), or what stands for it, for z [..., latent_size]: [..., *shape]."""
         if self._own_likelihood():
             own = self.likelihood(z)
@@ -111,20 +123,20 @@ class LatentModel(ObjectiveModel):
                 return own.mean()
         return self.likelihood_part.mean(self.decoder_output(z, c), c)
 
-    def prepare(self, x):
+    def prepare(self, x: tf.Tensor | npt.ArrayLike) -> tf.Tensor:
         """x as the encoder and the likelihood see it: bytes of pixels as floats in [0, 1], tokens as whole numbers."""
         return self.likelihood_part.prepare(x)
 
     def _network(self, network, inputs):
         return network(inputs) if self._training is None else network(inputs, training=self._training)
 
-    def encoder_output(self, x, c=None):
+    def encoder_output(self, x: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """The encoder's output in float32; it hears c if it has two inputs."""
         x = self.prepare(x)
         inputs = x if len(self.encoder.inputs) == 1 else [x, _for_each(c, tf.shape(x)[:1])]
         return tf.cast(self._network(self.encoder, inputs), tf.float32)
 
-    def decoder_output(self, z, c=None):
+    def decoder_output(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """The decoder's output in float32, for codes [..., latent_size]; it hears c if it has two inputs."""
         z = tf.cast(z, tf.float32)
         flat = z if len(z.shape) == 2 else tf.reshape(z, [-1, z.shape[-1]])
@@ -136,11 +148,11 @@ class LatentModel(ObjectiveModel):
 
     # --- training, saving ---
 
-    def call(self, x, training=None):
+    def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms of the bound for x [batch, *shape]: a dictionary of [batch], in nats, from one sample of q(z|x)."""
         return self.bound_of(x)
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """What training makes large: reconstruction - beta * kl, [batch], in nats."""
         return terms["reconstruction"] - self._beta * terms["kl"]
 
@@ -150,7 +162,7 @@ class LatentModel(ObjectiveModel):
             x = self.augmentation(self.prepare(x), training=True)
         return x, *rest
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         made_of = {"encoder": self.encoder, "decoder": self.decoder, "likelihood": self.likelihood_part}
         made_of = {**made_of, "augmentation": self.augmentation}
         made_of = {name: keras.saving.serialize_keras_object(part) for name, part in made_of.items()}

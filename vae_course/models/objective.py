@@ -1,5 +1,7 @@
 """Models that are trained for an objective of their own, which is made of terms that they report."""
 
+from typing import Any
+
 from vae_course.models.base import CourseModel
 
 import keras
@@ -13,18 +15,25 @@ class ObjectiveModel(CourseModel):
     its weights are there. The history shows the mean of each term beside the loss.
     """
 
-    terms = ()
+    terms = ()  # type: tuple[str, ...]
 
     def _make_trackers(self):
         self._seeds = keras.random.SeedGenerator()
         self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
         self.built = True
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """What training makes large, from the terms: [batch], in nats."""
         raise NotImplementedError(f"{type(self).__name__} must define objective(terms)")
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: dict[str, tf.Tensor] | None = None,
+        sample_weight: tf.Tensor | None = None,
+        training: bool = True,
+    ) -> tf.Tensor:
         """The mean over the batch of -objective, plus the networks' own regularization losses."""
         for tracker in self._trackers:
             tracker.update_state(y_pred[tracker.name], sample_weight)
@@ -32,7 +41,7 @@ class ObjectiveModel(CourseModel):
         return self._over_replicas(loss)
 
 
-def mean_over_batch(values, sample_weight=None):
+def mean_over_batch(values: tf.Tensor, sample_weight: tf.Tensor | None = None) -> tf.Tensor:
     """Mean over the batch of values [batch], weighted as Keras weights a loss: sum(weight * value) / batch."""
     if sample_weight is not None:
         values = values * tf.cast(tf.reshape(sample_weight, [-1]), values.dtype)

@@ -5,6 +5,9 @@ They come with the library. `sources/pretrained.py` in the course's repository t
 
 import json
 from pathlib import Path
+from typing import Any
+
+from vae_course.models.base import CourseModel
 
 import keras
 
@@ -12,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pretrained"
 RECORDS = FOLDER / "records.json"
 
 
-def pretrained_models():
+def pretrained_models() -> dict[str, dict[str, Any]]:
     """name -> what was written down when it was trained: a dictionary for each model that `load` knows.
 
     about, data: what it is, and the name of its data set. epochs, minutes: how long it took, on one core.
@@ -21,7 +24,7 @@ def pretrained_models():
     return json.loads(RECORDS.read_text())
 
 
-def load(name):
+def load(name: str) -> CourseModel:
     """The pretrained model called `name`, such as "faces-vae": compiled, to be used, evaluated or trained on.
 
     `pretrained_models()` describes them all. Needs no network. Your own files are for `keras.models.load_model(path)`.

@@ -1,11 +1,15 @@
 """The restricted Boltzmann machine: an energy instead of a decoder, and a sum over all images that nobody can take."""
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 from vae_course.models import checks
 from vae_course.models.data import in_batches, pixels
 from vae_course.models.objective import ObjectiveModel
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 STEPS_TO_OFFSETS = 100  # steps over which the offsets average, as in Melchior et al. (2016): 1/100
@@ -37,7 +41,16 @@ class RBM(ObjectiveModel):
     terms = ("pseudo_log_likelihood", "free_energy", "contrast")
     fixed = ("hidden_size", "chains", "centered", "persistent")
 
-    def __init__(self, shape, hidden_size, k=1, persistent=True, chains=100, centered=True, **kwargs):
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        hidden_size: int,
+        k: int = 1,
+        persistent: bool = True,
+        chains: int = 100,
+        centered: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         shape = (shape,) if isinstance(shape, int | np.integer) else shape
         self.example_shape = tuple(checks.whole_number(size, "each size in shape") for size in shape)
@@ -62,11 +75,16 @@ class RBM(ObjectiveModel):
         options = {"trainable": False, "aggregation": "only_first_replica"}
         return self.add_weight(name=name, shape=shape, initializer=start, **options)
 
-    def compile(self, optimizer=None, **kwargs):
+    def compile(self, optimizer: str | keras.optimizers.Optimizer | None = None, **kwargs: Any) -> None:
         """As for every model; the optimizer is SGD(0.05) unless said otherwise."""
         super().compile(keras.optimizers.SGD(0.05) if optimizer is None else optimizer, **kwargs)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(
+        self,
+        x: npt.ArrayLike | tf.data.Dataset | keras.utils.PyDataset | Iterator | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         if self._started.numpy() == 0 and x is not None:
             examples = self._data(x)[0]
             if not isinstance(examples, np.ndarray):
@@ -85,7 +103,7 @@ class RBM(ObjectiveModel):
             self._visible_mean.assign(rates)
         self._started.assign(1.0)
 
-    def check(self, x, name="x"):
+    def check(self, x: np.ndarray, name: str = "x") -> None:
         super().check(x, name)
         checks.binary(x, name)
 
@@ -96,11 +114,13 @@ class RBM(ObjectiveModel):
         w, b, c = (tf.convert_to_tensor(v) for v in (self.weight, self.visible_bias, self.hidden_bias))
         return w, b - tf.linalg.matvec(w, self._hidden_mean), c - tf.linalg.matvec(w, self._visible_mean, True)
 
-    def weights_and_biases(self):
+    def weights_and_biases(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(W [pixels, hidden], b [pixels], c [hidden]) of the energy above: numpy, in the order of flattened pixels."""
         return tuple(part.numpy() for part in self._parameters())
 
-    def set_weights_and_biases(self, weight, visible_bias, hidden_bias):
+    def set_weights_and_biases(
+        self, weight: npt.ArrayLike, visible_bias: npt.ArrayLike, hidden_bias: npt.ArrayLike
+    ) -> None:
         """Make this the RBM of W [pixels, hidden], b [pixels] and c [hidden]; chains and offsets stay."""
         parts = [np.asarray(part, "float32") for part in (weight, visible_bias, hidden_bias)]
         shapes = [tuple(v.shape) for v in (self.weight, self.visible_bias, self.hidden_bias)]
@@ -114,7 +134,7 @@ class RBM(ObjectiveModel):
     def _flat(self, x):
         return tf.reshape(pixels(x), [tf.shape(x)[0], -1])
 
-    def call(self, x, training=None):
+    def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms for each example, {name: [batch]}; with `training` the chains and the offsets move."""
         x = self._flat(x)
         if training and self.centered:
@@ -129,7 +149,7 @@ class RBM(ObjectiveModel):
         contrast = energy - tf.reduce_mean(free_energy(chains, w, b, c))
         return {"pseudo_log_likelihood": pseudo, "free_energy": energy, "contrast": contrast}
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """The value of the pseudo-log-likelihood, and the gradient of -contrast."""
         return terms["pseudo_log_likelihood"] - (terms["contrast"] - tf.stop_gradient(terms["contrast"]))
 
@@ -152,11 +172,11 @@ class RBM(ObjectiveModel):
 
     # --- what it is asked ---
 
-    def free_energy(self, x):
+    def free_energy(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """F(x) in nats: numpy [n, *shape] -> [n]. log p(x) = -F(x) - log Z."""
         return self._of_examples(x, lambda part: free_energy(part, *self._parameters()))
 
-    def pseudo_log_likelihood(self, x):
+    def pseudo_log_likelihood(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """sum_i log p(x_i | the other pixels), over all pixels, in nats: numpy [n, *shape] -> [n].
 
         Source: Besag (1975), "Statistical analysis of non-lattice data".
@@ -168,7 +188,7 @@ class RBM(ObjectiveModel):
 
         return self._of_examples(x, of, batch_size=32)
 
-    def encode(self, x):
+    def encode(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """p(h = 1 | x), the exact posterior: numpy [n, *shape] -> [n, hidden_size]."""
 
         def of(part):
@@ -177,7 +197,7 @@ class RBM(ObjectiveModel):
 
         return self._of_examples(x, of)
 
-    def decode(self, h):
+    def decode(self, h: npt.ArrayLike) -> np.ndarray:
         """p(x = 1 | h): numpy [n, hidden_size] -> [n, *shape]."""
         h = np.asarray(h, "float32")
         if h.ndim != 2 or h.shape[1] != self.hidden_size:
@@ -185,11 +205,13 @@ class RBM(ObjectiveModel):
         w, b, _ = self._parameters()
         return tf.sigmoid(tf.matmul(h, w, transpose_b=True) + b).numpy().reshape(-1, *self.example_shape)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """p(x = 1 | h) at h = p(h = 1 | x): numpy [n, *shape] -> [n, *shape]. How near it is to x says little."""
         return self.decode(self.encode(x))
 
-    def sample(self, n, steps=500, seed=None, start=None):
+    def sample(
+        self, n: int, steps: int = 500, seed: int | None = None, start: npt.ArrayLike | None = None
+    ) -> np.ndarray:
         """n states of Gibbs chains after `steps` steps, zeros and ones: numpy [n, *shape].
 
         start: examples [n, *shape] from which the chains set out; None: coin flips. Few steps leave a trace of it.
@@ -212,18 +234,18 @@ class RBM(ObjectiveModel):
         self.check(x)
         return in_batches(lambda part: function(self._flat(part)), x, batch_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("hidden_size", "k", "persistent", "chains", "centered")
         config = {name: getattr(self, name) for name in names}
         return {"name": self.name, "trainable": self.trainable, "shape": list(self.example_shape), **config}
 
 
-def free_energy(x, w, b, c):
+def free_energy(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
     """F(x) = -x.b - sum_j softplus(c_j + (x.W)_j): [n, pixels] -> [n]."""
     return -tf.linalg.matvec(x, b) - tf.reduce_sum(tf.nn.softplus(tf.matmul(x, w) + c), -1)
 
 
-def log_conditionals(x, which, w, b, c):
+def log_conditionals(x: tf.Tensor, which: tf.Tensor, w: tf.Tensor, b: tf.Tensor, c: tf.Tensor) -> tf.Tensor:
     """log p(x_i | the other pixels) for the pixels i that `which` [n, m] names: [n, m].
 
     It is log sigmoid(F(x with pixel i flipped) - F(x)).
@@ -235,7 +257,7 @@ def log_conditionals(x, which, w, b, c):
     return tf.math.log_sigmoid(-gain)
 
 
-def gibbs(x, w, b, c, steps, seed):
+def gibbs(x: tf.Tensor, w: tf.Tensor, b: tf.Tensor, c: tf.Tensor, steps: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """x after so many steps x -> h ~ p(h|x) -> x ~ p(x|h): [n, pixels] -> [n, pixels]."""
 
     def draw(logits, seed):

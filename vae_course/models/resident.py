@@ -5,7 +5,8 @@ The input pipeline, which otherwise costs more than the mathematics, is gone. be
 
 import random
 import weakref
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
@@ -30,12 +31,12 @@ class Table:
 
     live = weakref.WeakSet()
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Sequence[np.ndarray | None]) -> None:
         self.rows = next(len(array) for array in arrays if array is not None)
         self.columns = tuple(None if array is None else tf.constant(_roomy(array)) for array in arrays)
 
     @classmethod
-    def of(cls, arrays):
+    def of(cls, arrays: Sequence[np.ndarray | None]) -> Self:
         for table in cls.live:
             if table.holds(arrays):
                 return table
@@ -43,7 +44,7 @@ class Table:
         cls.live.add(table)
         return table
 
-    def holds(self, arrays):
+    def holds(self, arrays: Sequence[np.ndarray | None]) -> bool:
         """Whether these are the same numbers; a glance at every 97th row settles most cases."""
         if [a is None for a in arrays] != [c is None for c in self.columns]:
             return False
@@ -65,7 +66,7 @@ def _same_bytes(a, b):
     return all(np.array_equal(a[i : i + size], b[i : i + size]) for i in range(0, len(a), size))
 
 
-def can_reside(data):
+def can_reside(data: Sequence[Any]) -> bool:
     arrays = [item for item in data if item is not None]
     return (
         all(isinstance(item, np.ndarray) and item.dtype.kind in "fiub" for item in arrays)
@@ -81,7 +82,7 @@ class RowBatches(tf.data.Dataset):
     epoch. The numbers are worked out here instead, and a step's program takes many batches of them at a time.
     """
 
-    def __init__(self, rows, batch_size, shuffle, drop_last, table=TRAIN):
+    def __init__(self, rows: int, batch_size: int, shuffle: bool, drop_last: bool, table: int = TRAIN) -> None:
         self.rows, self.batch_size, self.table = rows, batch_size, table
         self.batches = rows // batch_size if drop_last else -(-rows // batch_size)
         size = batch_size if drop_last else None
@@ -99,7 +100,7 @@ class RowBatches(tf.data.Dataset):
         return []
 
     @property
-    def element_spec(self):
+    def element_spec(self) -> tuple[tf.TensorSpec, tf.TensorSpec]:
         return self._spec
 
     def __iter__(self):
@@ -109,7 +110,7 @@ class RowBatches(tf.data.Dataset):
 class RowIterator:
     """One epoch of `RowBatches`: batch by batch, or many at a time."""
 
-    def __init__(self, batches, seeds):
+    def __init__(self, batches: RowBatches, seeds: Iterator[tf.Tensor] | None) -> None:
         self.element_spec, self._of, self._seeds = batches.element_spec, batches, seeds
         self._order, self._seen = None, 0
 
@@ -121,15 +122,15 @@ class RowIterator:
         return Rows(tf.constant(index), tf.constant(self._of.table))
 
     @property
-    def table(self):
+    def table(self) -> int:
         return self._of.table
 
     @property
-    def left(self):
+    def left(self) -> int:
         """How many batches are still to come."""
         return self._of.batches - self._seen
 
-    def take(self, most):
+    def take(self, most: int) -> np.ndarray:
         """Up to `most` batches of row numbers, all of one length: [batches, batch]. StopIteration at the end."""
         of = self._of
         if self._order is None:
@@ -146,6 +147,6 @@ class RowIterator:
         return self._order[first : first + count * size].reshape(count, size)
 
 
-def rows_of(columns, index):
+def rows_of(columns: Sequence[tf.Tensor | None], index: tf.Tensor | np.ndarray) -> tuple[tf.Tensor | None, ...]:
     """Those rows of a table's columns: (x, y, sample_weight), None where there is none."""
     return tuple(None if column is None else tf.gather(column, index) for column in columns)

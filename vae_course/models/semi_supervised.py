@@ -1,6 +1,8 @@
 """A VAE and a classifier in one bound: labels where they are known, a sum over them where they are not."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from vae_course.models import checks
 from vae_course.models.conditional import ConditionalVAE
@@ -9,6 +11,7 @@ from vae_course.models.vae import VAE
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 
@@ -35,7 +38,9 @@ class M2(ConditionalVAE):
     second = "labels"
     terms = (*VAE.terms, "entropy", "label")
 
-    def __init__(self, encoder, decoder, classifier, alpha=1.0, **kwargs):
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, classifier: keras.Model, alpha: float = 1.0, **kwargs: Any
+    ) -> None:
         checks.networks(classifier=classifier)
         checks.one_input(classifier=classifier)
         checks.numbers_out(classifier, "classifier")
@@ -51,15 +56,15 @@ class M2(ConditionalVAE):
         self._alpha = self.add_weight(name="alpha", shape=(), initializer=initial, trainable=False)  # as beta is one
 
     @property
-    def alpha(self):
+    def alpha(self) -> float:
         """Weight of log q(y|x) for a labeled example; `m2.alpha = 30.0` between two fits is obeyed."""
         return float(self._alpha.numpy())
 
     @alpha.setter
-    def alpha(self, value):
+    def alpha(self, value: float) -> None:
         self._alpha.assign(checks.weight(value, "alpha"))
 
-    def check_second(self, y, x=None):
+    def check_second(self, y: Any, x: Any = None) -> None:
         y = None if y is None else np.asarray(y)
         if y is None or y.ndim != 1 or y.dtype.kind not in "iu" or y.min() < -1 or y.max() >= self.classes:
             received = "None" if y is None else f"shape {list(y.shape)}, dtype {y.dtype}"
@@ -71,11 +76,11 @@ class M2(ConditionalVAE):
             )
         checks.same_length(x, y, "y")
 
-    def log_q(self, x, training=None):
+    def log_q(self, x: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """log q(y|x): prepared x [batch, *shape] -> [batch, classes]."""
         return tf.nn.log_softmax(tf.cast(self.classifier(x, training=training), tf.float32))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Sequence[tf.Tensor | np.ndarray], training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms for each example of (x, y), a dictionary of [batch], in nats."""
         x, y = inputs
         log_q = self.log_q(self.prepare(x), training)
@@ -88,17 +93,17 @@ class M2(ConditionalVAE):
         terms = {"elbo": sums["reconstruction"] - kl, "reconstruction": sums["reconstruction"], "kl": kl}
         return {**terms, "entropy": entropy, "label": tf.reduce_sum(label * log_q, -1)}
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """reconstruction - beta * kl + alpha * label, [batch]: what training makes large."""
         return super().objective(terms) + self._alpha * terms["label"]
 
-    def classify(self, x):
+    def classify(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """q(y|x) for examples: numpy [n, *shape] -> [n, classes]."""
         x = checks.collected(x)
         self.check(x)
         return in_batches(lambda part: tf.exp(self.log_q(self.prepare(part))), x)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), "alpha": self.alpha}
         del config["classes"]
         return {**config, "classifier": keras.saving.serialize_keras_object(self.classifier)}

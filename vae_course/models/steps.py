@@ -4,7 +4,9 @@ So there are no visits to Python between steps, other data of like size compile 
 data.
 """
 
-from vae_course.models.resident import TRAIN, RowBatches, Rows, Table, can_reside, rows_of
+from collections.abc import Callable, Mapping
+
+from vae_course.models.resident import TRAIN, RowBatches, RowIterator, Rows, Table, can_reside, rows_of
 
 import keras
 import numpy as np
@@ -28,13 +30,13 @@ class Steps:
             self.check_second(y)
         return x, y, sample_weight
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> Callable:
         """Keras's for other data; steps on resident rows become one program, which the rows are an argument of."""
         if self._compile_anew("train_function", force) or self.train_function is None:
             self.train_function = self._over_rows("train_function", self.train_step, super().make_train_function)
         return self.train_function
 
-    def make_test_function(self, force=False):
+    def make_test_function(self, force: bool = False) -> Callable:
         """As `make_train_function`."""
         if self._compile_anew("test_function", force) or self.test_function is None:
             self.test_function = self._over_rows("test_function", self.test_step, super().make_test_function)
@@ -96,7 +98,7 @@ class Steps:
         return several and strategy.extended._in_multi_worker_mode()  # as Keras asks
 
 
-def suits_xla(model):
+def suits_xla(model: keras.Model) -> bool:
     if model._distributed():
         return False
     layers = model._flatten_layers()
@@ -116,7 +118,7 @@ def _spec(tensor):
     return None if tensor is None else tf.TensorSpec(tensor.shape, tensor.dtype)
 
 
-def over_rows(step, jit_compile, longest):
+def over_rows(step: Callable, jit_compile: bool, longest: int) -> Callable:
     """run(columns, index [longest, batch], count): `step` on the first `count` batches of row numbers, as one program.
 
     It returns what the last step returned. It compiles anew for another shape or type of the arguments, and for nothing
@@ -149,7 +151,9 @@ def over_rows(step, jit_compile, longest):
     return run
 
 
-def steps_over_rows(iterator, most, tables, run):
+def steps_over_rows(
+    iterator: RowIterator, most: int, tables: Mapping[int, Table], run: Callable
+) -> dict[str, tf.Tensor]:
     """Up to `most` steps of `run` on the batches that a `RowIterator` gives; StopIteration at its end."""
     index = iterator.take(most)
     columns = tables[iterator.table].columns

@@ -1,12 +1,17 @@
 """The variational autoencoder: three distributions and one bound."""
 
-from vae_course import parts, posteriors, priors
+from os import PathLike
+from typing import Any
+
+from vae_course import likelihoods, parts, posteriors, priors
 from vae_course.models import checks
 from vae_course.models.joint import Joint
 from vae_course.models.latent import LatentModel
 
 import keras
+import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 
 class VAE(Joint, LatentModel):
@@ -33,15 +38,15 @@ class VAE(Joint, LatentModel):
 
     def __init__(
         self,
-        encoder,
-        decoder,
-        prior="standard_normal",
-        posterior="gaussian",
-        likelihood="bernoulli",
-        beta=1.0,
-        augmentation=None,
-        **kwargs,
-    ):
+        encoder: keras.Model,
+        decoder: keras.Model,
+        prior: str | priors.Prior = "standard_normal",
+        posterior: str | posteriors.Posterior = "gaussian",
+        likelihood: str | likelihoods.Likelihood = "bernoulli",
+        beta: float = 1.0,
+        augmentation: keras.Layer | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, beta, augmentation, **kwargs)
         checks.numbers_out(encoder)
         outputs = tuple(encoder.outputs[0].shape[1:])
@@ -52,13 +57,13 @@ class VAE(Joint, LatentModel):
         checks.ends_linearly(encoder, "encoder", "the parameters of the posterior, means and raw scales")
         self._check_fit()
 
-    def prior(self, c=None):
+    def prior(self, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         """p(z), event [latent_size]."""
         if self.prior_part.needs_posterior:
             return self.prior_part.distribution(c, self.posterior)
         return self.prior_part.distribution(c)
 
-    def posterior(self, x, c=None):
+    def posterior(self, x: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tfd.Distribution:
         """q(z|x) for x [batch, *shape], event [latent_size]."""
         return self.posterior_part.distribution(self.encoder_output(x, c))
 
@@ -98,12 +103,12 @@ class VAE(Joint, LatentModel):
                     f"{list(found[1])}"
                 )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         made_of = {"prior": self.prior_part, "posterior": self.posterior_part}
         made_of = {name: keras.saving.serialize_keras_object(part) for name, part in made_of.items()}
         return {**super().get_config(), **made_of}
 
-    def export(self, filepath, *args, **kwargs):
+    def export(self, filepath: str | PathLike, *args: Any, **kwargs: Any) -> None:
         """A SavedModel for float32 examples with the endpoints serve (the terms), encode, decode and sample.
 
         encode: examples -> means of the codes; decode: codes -> means of the examples; sample: codes' number n and a

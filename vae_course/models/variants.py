@@ -1,10 +1,15 @@
 """VAEs that are trained for something else than the ELBO, which they report beside it: one changed term each."""
 
+from typing import Any
+
 from vae_course import bounds
 from vae_course.models import checks
 from vae_course.models.vae import VAE
 
+import keras
+import numpy as np
 import tensorflow as tf
+from tensorflow_probability import distributions as tfd
 
 
 class IWAE(VAE):
@@ -18,11 +23,11 @@ class IWAE(VAE):
     terms = ("iwae", *VAE.terms)
     obeys_beta = False
 
-    def __init__(self, encoder, decoder, k=5, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, k: int = 5, **kwargs: Any) -> None:
         self.k = checks.whole_number(k, "k")
         super().__init__(encoder, decoder, **kwargs)
 
-    def bound_of(self, x):
+    def bound_of(self, x: tf.Tensor | np.ndarray) -> dict[str, tf.Tensor]:
         x = self.prepare(x)
         posterior = self.posterior(x)
         z = posterior.sample(self.k, seed=self._seed())
@@ -33,10 +38,10 @@ class IWAE(VAE):
         means = {name: tf.reduce_mean(term, axis=0) for name, term in terms.items()}
         return {"iwae": bounds.iwae(log_w), **means}
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         return terms["iwae"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "k": self.k}
 
 
@@ -48,20 +53,20 @@ class FreeBits:
         self.free_bits = value
 
     @property
-    def free_bits(self):
+    def free_bits(self) -> float:
         """Nats that each latent, or group of latents, may use at no cost."""
         return float(self._free_bits.numpy())
 
     @free_bits.setter
-    def free_bits(self, value):
+    def free_bits(self, value: float) -> None:
         if not value >= 0:
             raise ValueError(f"free_bits must be at least 0 nats. Received: {value}")
         self._free_bits.assign(value)
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         return terms["reconstruction"] - self._beta * terms["paid_kl"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "free_bits": self.free_bits}
 
 
@@ -78,11 +83,11 @@ class FreeBitsVAE(FreeBits, VAE):
 
     terms = ("paid_kl", *VAE.terms)
 
-    def __init__(self, encoder, decoder, free_bits=0.25, **kwargs):
+    def __init__(self, encoder: keras.Model, decoder: keras.Model, free_bits: float = 0.25, **kwargs: Any) -> None:
         super().__init__(encoder, decoder, **kwargs)
         self._make_free_bits(free_bits)
 
-    def bound(self, x, z, posterior):
+    def bound(self, x: tf.Tensor | np.ndarray, z: tf.Tensor, posterior: tfd.Distribution) -> dict[str, tf.Tensor]:
         per_latent = bounds.kl_per_latent(posterior, self.prior())
         paid = tf.reduce_sum(bounds.free_bits(per_latent, self._free_bits), axis=-1)
         return {"paid_kl": paid, **super().bound(x, z, posterior)}
@@ -101,20 +106,22 @@ class TCVAE(VAE):
     parts = ("index_code_mi", "total_correlation", "dimension_wise_kl")
     terms = (*parts, *VAE.terms)
 
-    def __init__(self, encoder, decoder, train_size, beta=4.0, **kwargs):
+    def __init__(
+        self, encoder: keras.Model, decoder: keras.Model, train_size: int, beta: float = 4.0, **kwargs: Any
+    ) -> None:
         if train_size < 2:
             raise ValueError(f"train_size must be the number of training examples, at least 2. Received: {train_size}")
         super().__init__(encoder, decoder, beta=beta, **kwargs)
         self.train_size = int(train_size)
 
-    def bound(self, x, z, posterior):
+    def bound(self, x: tf.Tensor | np.ndarray, z: tf.Tensor, posterior: tfd.Distribution) -> dict[str, tf.Tensor]:
         return {
             **bounds.kl_parts(z, posterior, self.prior(), self.train_size),
             **super().bound(x, z, posterior),
         }
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         return terms["reconstruction"] - terms["kl"] - (self._beta - 1.0) * terms["total_correlation"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "train_size": self.train_size}

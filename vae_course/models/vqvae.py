@@ -1,12 +1,16 @@
 """The vector-quantized VAE: codes are whole numbers, each the nearest of a few vectors that learn."""
 
-from vae_course import priors
+from collections.abc import Sequence
+from typing import Any
+
+from vae_course import likelihoods, priors
 from vae_course.models import checks
 from vae_course.models.data import in_batches
 from vae_course.models.latent import LatentModel
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 STEPS = ("train_function", "test_function", "predict_function")
@@ -43,7 +47,16 @@ class VQVAE(LatentModel):
     obeys_beta = False
     _code_map = None
 
-    def __init__(self, encoder, decoder, entries=64, likelihood="bernoulli", commitment=0.25, prior=None, **kwargs):
+    def __init__(
+        self,
+        encoder: keras.Model,
+        decoder: keras.Model,
+        entries: int = 64,
+        likelihood: str | likelihoods.Likelihood = "bernoulli",
+        commitment: float = 0.25,
+        prior: priors.CodeMap | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(encoder, decoder, likelihood, **kwargs)
         checks.one_input(encoder=encoder, decoder=decoder)
         self.entries = checks.whole_number(entries, "entries", 2)
@@ -65,12 +78,12 @@ class VQVAE(LatentModel):
     # --- p(codes) ---
 
     @property
-    def prior(self):
+    def prior(self) -> priors.CodeMap | None:
         """The `priors.CodeMap` that is set, or None: uniform."""
         return self._code_map
 
     @prior.setter
-    def prior(self, value):
+    def prior(self, value: priors.CodeMap | None) -> None:
         if value is not None:
             if not isinstance(value, priors.CodeMap):
                 kind = value.__name__ if isinstance(value, type) else repr(value)
@@ -89,38 +102,38 @@ class VQVAE(LatentModel):
         self.__dict__["_stale"] = set(STEPS)  # its compiled steps know the old one
 
     @property
-    def trainable_weights(self):
+    def trainable_weights(self) -> list[keras.Variable]:
         """Those of the networks and the codebook: the prior is fitted on its own."""
         others = {id(weight) for weight in self.prior.weights} if self.prior is not None else ()
         return [weight for weight in super().trainable_weights if id(weight) not in others]
 
     trainable_variables = trainable_weights
 
-    def start_from(self, fresh):
+    def start_from(self, fresh: keras.Model) -> None:
         """As for every model; the prior becomes that of `fresh`, most often None."""
         self.prior = fresh.prior
         super().start_from(fresh)
 
     # --- the bound ---
 
-    def nearest(self, h):
+    def nearest(self, h: tf.Tensor | np.ndarray) -> tf.Tensor:
         """The codes of encoder outputs h [..., size], the numbers of their nearest entries: int32 [...]."""
         book = tf.convert_to_tensor(self.codebook)
         distances = tf.reduce_sum(book**2, axis=-1) - 2.0 * tf.matmul(h, book, transpose_b=True)
         return tf.argmin(distances, axis=-1, output_type=tf.int32)
 
-    def entries_of(self, codes):
+    def entries_of(self, codes: tf.Tensor | np.ndarray) -> tf.Tensor:
         """The vectors of codes [..., places], as the decoder takes them: [..., *code shape]."""
         vectors = tf.gather(tf.convert_to_tensor(self.codebook), codes)
         return tf.reshape(vectors, tf.concat([tf.shape(codes)[:-1], self._code_shape()], axis=0))
 
-    def code_kl(self, codes):
+    def code_kl(self, codes: tf.Tensor | np.ndarray) -> tf.Tensor:
         """KL(q(codes|x) || p(codes)) = -log p(codes), in nats: [batch, places] -> [batch]."""
         if self.prior is None:
             return tf.fill(tf.shape(codes)[:1], np.float32(self.places * np.log(self.entries)))
         return -self.prior.log_prob_of(codes)
 
-    def bound_of(self, x):
+    def bound_of(self, x: tf.Tensor | np.ndarray) -> dict[str, tf.Tensor]:
         x = self.prepare(x)
         h = self.encoder_output(x)
         codes = self._codes_at(h)
@@ -137,21 +150,23 @@ class VQVAE(LatentModel):
             "commitment": tf.reduce_sum((h - tf.stop_gradient(e)) ** 2, axes),
         }
 
-    def objective(self, terms):
+    def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
         """What training makes large: reconstruction - codebook - weight * commitment. The KL has no gradient."""
         return terms["reconstruction"] - terms["codebook"] - self.commitment * terms["commitment"]
 
     def _codes_at(self, h):
         return tf.reshape(self.nearest(h), [tf.shape(h)[0], self.places])
 
-    def decoder_output(self, z, c=None):
+    def decoder_output(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """The decoder's output in float32, for vectors [..., *code shape]."""
         leading = tf.shape(z)[: len(z.shape) - len(self._code_shape())]
         flat = tf.reshape(tf.cast(z, tf.float32), [-1, *self._code_shape()])
         output = tf.cast(self._network(self.decoder, flat), tf.float32)
         return tf.reshape(output, tf.concat([leading, output.shape[1:]], axis=0))
 
-    def log_weights(self, x, k, seed=None):
+    def log_weights(
+        self, x: tf.Tensor | np.ndarray, k: int, seed: tf.Tensor | Sequence[int] | None = None
+    ) -> tf.Tensor:
         """The ELBO, k times: [k, batch]. q has one code map to offer, so the bound does not tighten with k."""
         x = self.prepare(x)
         codes = self._codes_at(self.encoder_output(x))
@@ -160,22 +175,22 @@ class VQVAE(LatentModel):
 
     # --- numpy in, numpy out ---
 
-    def encode(self, x):
+    def encode(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """Codes: numpy [n, *shape], a frame or a tf.data set -> whole numbers int32 [n, places]."""
         x = checks.collected(x)
         self.check(x)
         return in_batches(lambda part: self._codes_at(self.encoder_output(part)), x)
 
-    def decode(self, codes):
+    def decode(self, codes: npt.ArrayLike) -> np.ndarray:
         """Examples, the means of p(x|codes): whole numbers [n, places] -> numpy [n, *shape]."""
         codes = priors.checked_codes(codes, self.places, self.entries)
         return in_batches(lambda part: self.picture(self.entries_of(part)), codes)
 
-    def reconstruct(self, x):
+    def reconstruct(self, x: npt.ArrayLike | tf.data.Dataset) -> np.ndarray:
         """decode(encode(x)): numpy [n, *shape] -> [n, *shape]."""
         return self.decode(self.encode(x))
 
-    def sample(self, n, seed=None, noise=False):
+    def sample(self, n: int, seed: int | None = None, noise: bool = False) -> np.ndarray:
         """n new examples: codes from the prior, then the means of p(x|codes); with `noise` draws from it: [n, *shape].
 
         ValueError while the prior is None: codes do not look like draws of the uniform prior.
@@ -194,7 +209,7 @@ class VQVAE(LatentModel):
         parts = [self.likelihood(self.entries_of(codes[i : i + 100])) for i in range(0, n, 100)]
         return np.concatenate([part.sample(seed=[seed, i]) for i, part in enumerate(parts)])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         prior = None if self.prior is None else keras.saving.serialize_keras_object(self.prior)
         own = {"entries": self.entries, "commitment": self.commitment, "prior": prior}
         config = {**super().get_config(), **own}
