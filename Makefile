@@ -1,4 +1,4 @@
-# make lab | test | quick | check | notebooks | slides | learner | grade | site | bench | bench-full. The first run makes the environment .venv; later runs work offline.
+# make lab | test | quick | check | ranges | notebooks | slides | learner | grade | site | bench | bench-full. The first run makes the environment .venv; later runs work offline.
 
 # The first of these that is Python 3.11, 3.12 or 3.13 makes the environment. Choose your own: make lab PYTHON=/path/to/python
 PYTHON ?= python3 python3.13 python3.12 python3.11
@@ -7,6 +7,7 @@ LAB_FLAGS ?=
 # How many tests or notebooks run at a time: each takes a core and up to 3 GB of memory.
 WORKERS ?= 2
 QUICK := theorems parts conditional evaluation published_losses variants
+QUICK_FILES := $(addprefix tests/test_,$(addsuffix .py,$(QUICK)))
 INSTALLED := .venv/.installed
 # Not exported for all: the environment itself is made with the Python outside it. nbgrader looks for programs on PATH.
 ACTIVATE := export PATH="$(CURDIR)/.venv/bin:$$PATH";
@@ -16,13 +17,14 @@ export KERAS_BACKEND ?= tensorflow
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export TF_ENABLE_ONEDNN_OPTS ?= 1
 
-.PHONY: help lab test quick check notebooks slides learner grade site bench bench-full
+.PHONY: help lab test quick check ranges notebooks slides learner grade site bench bench-full
 
 help:
 	@echo "make lab        JupyterLab on the first chapter"
 	@echo "make test       every test, and every chapter and solution from top to bottom"
 	@echo "make quick      three minutes: the theorems, for whoever changes a line of the library"
 	@echo "make check      seconds: style, and whether the notebooks are what sources/ says"
+	@echo "make ranges     half an hour, with a network: the theorems with the oldest and the newest TensorFlow and Keras allowed"
 	@echo "make notebooks  build chapters/, exercises/ and solutions/ from sources/"
 	@echo "make slides     the chapters as slides, in .build/slides/, which play without a network"
 	@echo "make learner    a zip for learners, without solutions and hidden tests, in .build/"
@@ -44,12 +46,15 @@ test: $(INSTALLED)
 	exit $$failed
 
 quick: $(INSTALLED)
-	$(ACTIVATE) python -m pytest -n $(WORKERS) --dist loadfile $(addprefix tests/test_,$(addsuffix .py,$(QUICK)))
+	$(ACTIVATE) python -m pytest -n $(WORKERS) --dist loadfile $(QUICK_FILES)
 
 check: $(INSTALLED)
 	$(ACTIVATE) ruff check .
 	$(ACTIVATE) ruff format --check .
 	$(ACTIVATE) python sources/build.py --check
+
+ranges: $(INSTALLED)
+	@.venv/bin/python tests/ranges.py $(QUICK_FILES)
 
 notebooks: $(INSTALLED)
 	$(ACTIVATE) python sources/build.py --jobs $(WORKERS)

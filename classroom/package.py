@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT / "sources"))
 import build  # noqa: E402
 
 FILES = ["LICENSE", "LICENSE-TEXT.md", "Makefile", "constraints.txt", "environment.yml", "pyproject.toml"]
-FILES += ["data/README.md", "benchmarks/yardsticks.md", "docs/glossary.md"]
+FILES += ["data/README.md", "benchmarks/yardsticks.md", "docs/glossary.md", "docs/package.md"]
 FOLDERS = ["vae_course", "site/explorer"]
 SECRETS = ["BEGIN SOLUTION", "BEGIN HIDDEN TESTS"]
 

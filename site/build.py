@@ -31,7 +31,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 TEXTS = ["README.md", "LICENSE-TEXT.md", "CONTRIBUTING.md", "CHANGELOG.md", "chapters/README.md", "docs/*.md"]
 TEXTS += ["docs/models/*.md", "data/README.md", "benchmarks/*.md", "classroom/README.md", "classroom/notes/*.md"]
-COURSE_TEXTS = ["docs/glossary.md", "docs/elsewhere.md"]
+COURSE_TEXTS = ["docs/install.md", "docs/glossary.md", "docs/elsewhere.md"]
+NO_PAGES = ["docs/package.md"]  # what a package index shows
 NOTEBOOKS = ["chapters/*.ipynb", "exercises/[0-9]*/*.ipynb"]  # without the exam
 IMAGES = ["docs/*.png", "benchmarks/*.png", "classroom/notes/*.png"]
 ADDRESS = r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?(?:/tree/([\w./-]+))?/?"
@@ -40,7 +41,8 @@ MATHJAX = Path(sysconfig.get_path("purelib"), "sphinx-mathjax-offline/static/mat
 
 def found(patterns):
     """Paths of the files that match, relative to the repository, in order."""
-    return [path.relative_to(ROOT).as_posix() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    paths = (path.relative_to(ROOT).as_posix() for pattern in patterns for path in sorted(ROOT.glob(pattern)))
+    return [path for path in paths if path not in NO_PAGES]
 
 
 # ---- texts and notebooks ----

@@ -13,6 +13,7 @@ from pathlib import Path
 import vae_course
 
 import pytest
+import ranges
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -89,6 +90,41 @@ def test_constraints_agree_with_pyproject():
     for line in PROJECT["dependencies"] + extras["course"] + extras["test"] + extras["gpu"]:
         wanted = Requirement(line)
         assert wanted.specifier.contains(pins[canonicalize_name(wanted.name)]), line
+
+
+def test_the_ranges_that_are_tried_are_those_of_pyproject():
+    tried = ranges.requirements("oldest", PROJECT)
+    for line in PROJECT["dependencies"]:
+        wanted = Requirement(line)
+        (start,) = [one for one in map(Requirement, tried) if (one.name, one.extras) == (wanted.name, wanted.extras)]
+        (exactly,) = start.specifier
+        assert exactly.operator == "==" and wanted.specifier.contains(exactly.version.removesuffix(".*")), line
+    assert set(PROJECT["dependencies"]) <= set(ranges.requirements("newest", PROJECT))
+    extras = {name: [] for name in ranges.EXTRAS} | {"test": ["pytest>=8,<9", "ruff"]}
+    other = {"dependencies": ["keras>=4.1,<5", "numpy[x]==3.*"], "optional-dependencies": extras}
+    assert ranges.requirements("oldest", other) == ["keras==4.1", "numpy[x]==3.*", "pytest>=8,<9"]
+    with pytest.raises(ValueError, match="Received: 'keras<5'"):
+        ranges.oldest("keras<5")
+
+
+def test_the_library_says_which_versions_it_was_tried_with():
+    """The table names the first and the last minor version of TensorFlow and of Keras that pyproject.toml allows."""
+    section = (ROOT / "docs/library.md").read_text().split("\n## Versions\n")[1].split("\n## ")[0]
+    oldest, newest = (re.search(rf"(?m)^\| {which} \|.*$", section)[0] for which in ("oldest", "newest"))
+    for name, written in (("tensorflow", "TensorFlow"), ("keras", "Keras")):
+        (wanted,) = [one for one in map(Requirement, PROJECT["dependencies"]) if one.name == name]
+        first, last = (re.search(rf"{written} ([\d.]+)", row)[1] for row in (oldest, newest))
+        assert f"{wanted.specifier}" == f"<{next_minor(last)},>={minor(first)}"
+        assert pinned()[name] == last
+
+
+def minor(version):
+    return ".".join(version.split(".")[:2])
+
+
+def next_minor(version):
+    major, middle = version.split(".")[:2]
+    return f"{major}.{int(middle) + 1}"
 
 
 # ---- imports ----
@@ -249,7 +285,7 @@ def test_the_doctor_notices_another_version(tmp_path):
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: keras\nVersion: 3.9.0\n")
     status, printed = run(sys.executable, "-m", "vae_course", PYTHONPATH=str(tmp_path))
     assert status == 1
-    assert re.search(r"keras +3\.9\.0 \(expected 3\.15\)", printed), printed
+    assert re.search(r"keras +3\.9\.0 \(expected ==3\.15\.\*\)", printed), printed
 
 
 BUILD = "import sys; from setuptools import build_meta; getattr(build_meta, sys.argv[1])(sys.argv[2])"
@@ -261,8 +297,9 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     clone = folder / "clone"
     shutil.copytree(PACKAGE, clone / "vae_course", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", *PROJECT["license-files"]):
-        shutil.copy(ROOT / name, clone)
+    (clone / PROJECT["readme"]).parent.mkdir()
+    for name in ("pyproject.toml", PROJECT["readme"], *PROJECT["license-files"]):
+        shutil.copy(ROOT / name, clone / name)
     status, printed = run(sys.executable, "-c", BUILD, "build_sdist", str(folder), cwd=clone)
     assert status == 0, printed
     shutil.unpack_archive(next(folder.glob("*.tar.gz")), folder, filter="data")
@@ -290,6 +327,27 @@ def test_the_wheel_holds_every_file_of_the_package_and_asks_for_four_packages(li
     assert {one.name for one in needed} == {"tensorflow", "keras", "tensorflow-probability", "numpy"}
     assert about.metadata["Summary"] == PROJECT["description"] and about.metadata.get_all("Classifier")
     assert {"Keras", "course"} <= set(about.metadata["Keywords"].split(","))
+    assert about.metadata["Description-Content-Type"] == "text/markdown"
+    assert about.metadata.get_payload().strip() == (ROOT / PROJECT["readme"]).read_text().strip()
+
+
+def test_the_page_of_the_package_stands_alone():
+    """A package index shows it without the folder: nothing may lead into one. Its modules, extras and calls exist."""
+    page = (ROOT / PROJECT["readme"]).read_text()
+    assert len(page) > 1000 and page.startswith("# vae_course\n")
+    links = re.findall(r"\]\(([^)]*)\)", page) + re.findall(r'(?:src|href)="([^"]*)', page)
+    assert [link for link in links if not link.startswith("https://")] == []
+    named = {extra for extras in re.findall(r"vae_course\[([\w,]+)\]", page) for extra in extras.split(",")}
+    assert named and named <= set(PROJECT["optional-dependencies"])
+    code = re.search(r"(?s)```python\n(.*?)```", page)[1]
+    imported = re.search(r"from vae_course import (.*)", code)[1].split(", ")
+    calls = re.findall(r"\b(\w+)\.(\w+)\(", code + re.sub(r"(?s)```.*?```", "", page))
+    assert {(room, name) for room, name in calls if room in imported}
+    for room, name in calls:
+        assert room not in imported or callable(getattr(getattr(vae_course, room), name)), f"{room}.{name}"
+    models = re.search(r"(?s)\n- Here are (.*?) flows", page)[1]
+    for name in re.findall(r"`(\w+)`", models):
+        assert name in vae_course.models.__all__, name
 
 
 def test_the_course_brings_what_the_library_imports_on_use():
@@ -371,6 +429,19 @@ def test_the_doctor_of_the_library_alone_says_how_to_install_it(library_alone):
     assert "constraints.txt" not in printed and "course's folder" not in printed
 
 
+def test_the_doctor_of_the_library_alone_allows_the_whole_range(library_alone):
+    here = {"cwd": library_alone, "PYTHONPATH": str(library_alone)}
+    (wanted,) = [one for one in map(Requirement, PROJECT["dependencies"]) if one.name == "keras"]
+    first = next(one.version for one in wanted.specifier if one.operator == ">=")
+    for version, fits in ((first, True), ("3.0.1", False)):
+        other = library_alone / "keras-0.dist-info"
+        other.mkdir(exist_ok=True)
+        (other / "METADATA").write_text(f"Metadata-Version: 2.1\nName: keras\nVersion: {version}\n")
+        status, printed = run(sys.executable, "-m", "vae_course", **here)
+        assert status == (0 if fits else 1), printed
+        assert (f"{version} (expected >={first},<" in printed) != fits, printed
+
+
 # ---- what goes with a publication ----
 def test_the_paper_cites_what_its_list_has():
     cited = set(re.findall(r"@([a-z]+\d{4}\w*|keras)\b", (ROOT / "paper.md").read_text()))
@@ -422,6 +493,22 @@ def test_make_says_when_python_cannot_make_environments(tmp_path):
     assert "sudo apt install python3-venv" in printed
 
 
-def test_the_readme_gives_the_two_commands():
+def test_the_readme_gives_the_two_commands_and_takes_two_screens():
     readme = (ROOT / "README.md").read_text()
     assert "make lab" in readme and "make test" in readme
+    assert len(readme.splitlines()) <= 90
+    chapters = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "chapters").glob("*.ipynb"))
+    assert re.findall(r"(?m)^\| \[\d\d .*?\]\((.*?)\)", readme) == chapters
+
+
+@pytest.mark.parametrize("text", ["README.md", "docs/install.md"])
+def test_links_of_the_first_pages_lead_somewhere(text):
+    links = re.findall(r"\]\(([^)]+)\)", (ROOT / text).read_text())
+    assert len(links) >= 5
+    for link in links:
+        file, _, anchor = link.partition("#")
+        target = (ROOT / text).parent / file
+        assert target.exists(), link
+        if anchor:
+            headings = re.findall(r"(?m)^#+ (.*)$", target.read_text())
+            assert anchor in {re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-")) for heading in headings}, link

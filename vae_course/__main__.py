@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 # name -> what it is for, None for what nothing works without
 PACKAGES = {
@@ -29,8 +30,10 @@ PACKAGES = {
     "nbval": "the tests",
 }
 CHAPTERS_NEED = ("matplotlib", "scikit-learn", "scipy", "pooch", "tqdm")  # a library alone does without
+WRITTEN_WITH = ("tensorflow", "keras", "tensorflow-probability")  # the course; the library allows a range of each
 FIRST_CHAPTER = "chapters/01_autoencoders.ipynb"
-IN_COURSE = (Path(__file__).resolve().parent.parent / FIRST_CHAPTER).is_file()  # else the library alone, from a wheel
+HOME = Path(__file__).resolve().parent.parent
+IN_COURSE = (HOME / FIRST_CHAPTER).is_file()  # else the library alone, from a wheel
 if IN_COURSE:
     READY = f"open {FIRST_CHAPTER}."
     INSTALL = "in the course's folder and environment, run pip install -c constraints.txt -e '.[course,test]'."
@@ -76,14 +79,23 @@ class Report:
             self.problems.append(problem)
 
 
-def expected_versions() -> dict[str, str] | None:
-    """name -> the start of the version that pyproject.toml asks for ("2.21"); None: no course installed."""
+def expected_versions() -> dict[str, Any] | None:
+    """name -> the versions that will do, a SpecifierSet; None: vae_course is not installed.
+
+    They are the ranges of pyproject.toml; in the course, for what it was WRITTEN_WITH, those that constraints.txt has.
+    """
     try:
-        requirements = metadata.requires("vae_course") or []
+        lines = metadata.requires("vae_course") or []
     except metadata.PackageNotFoundError:
         return None
-    pins = (re.match(r"([\w.-]+)(?:\[.*?\])?==([\d.]+)", requirement) for requirement in requirements)
-    return {pin[1].lower(): pin[2].rstrip(".") for pin in pins if pin}
+    try:
+        requirements = importlib.import_module("packaging.requirements")  # comes with TensorFlow and Keras
+    except ImportError:
+        return {}  # of those two it is said that they are missing
+    if IN_COURSE:
+        pins = re.findall(r"(?m)^([\w.-]+)==(\d+\.\d+)", (HOME / "constraints.txt").read_text())
+        lines = lines + [f"{name}=={start}.*" for name, start in pins if name in WRITTEN_WITH]
+    return {one.name.lower(): one.specifier for one in map(requirements.Requirement, lines)}
 
 
 def check_python(report: Report) -> None:
@@ -109,8 +121,8 @@ def check_packages(report: Report) -> None:
             else:
                 report.line(name, "not installed", INSTALL)
             continue
-        if want and not f"{have}.".startswith(f"{want}."):
-            report.line(name, f"{have} (expected {want})", INSTALL)
+        if want and not want.contains(have, prereleases=True):
+            report.line(name, f"{have} (expected {','.join(sorted(map(str, want), reverse=True))})", INSTALL)
         else:
             report.line(name, have)
 

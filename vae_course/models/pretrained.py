@@ -28,7 +28,7 @@ def load(name: str) -> CourseModel:
     """The pretrained model called `name`, such as "faces-vae": compiled, to be used, evaluated or trained on.
 
     `pretrained_models()` describes them all. Needs no network. Your own files are for `keras.models.load_model(path)`.
-    Raises ValueError for an unknown name.
+    Raises ValueError for an unknown name, RuntimeError where Keras is older than 3.15.
     """
     known = pretrained_models()
     if not isinstance(name, str) or name not in known:
@@ -37,6 +37,12 @@ def load(name: str) -> CourseModel:
             f"There is no pretrained model of this name. Choose one of\n{lines}\n"
             f"A file of your own is loaded by keras.models.load_model(path). Received: {name!r}"
         )
-    model = keras.models.load_model(FOLDER / f"{name}.keras")
+    try:
+        model = keras.models.load_model(FOLDER / f"{name}.keras")
+    except TypeError as error:  # an older Keras does not know arguments that the file holds
+        raise RuntimeError(
+            "The pretrained models were saved with Keras 3.15 and need that version or a newer one. "
+            f"Received: Keras {keras.__version__}"
+        ) from error
     model.compile()
     return model
