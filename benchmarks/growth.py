@@ -1,104 +1,122 @@
-"""How the cost of training grows: seconds and memory against the sizes of a model, beside what theory expects.
+"""How costs grow: seconds and memory against the sizes of a model, beside what theory expects.
 
-Every point is a process of its own, for its peak of memory is the process's. The images are random numbers: the cost
-does not depend on what is on them. benchmarks/README.md says what is run and how to read it. Linux and macOS.
+growth_models.py says what is measured, growth_theory.py what is expected; this program runs the points that are not
+stored, puts their tables into growth.md and draws them. benchmarks/README.md says how to read it. Linux and macOS.
 """
 
 import argparse
 import json
-import os
+import re
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import NamedTuple
 
-from growth_theory import BASE, FILTERS, FLOW_UNITS, GROUP, HIDDEN, STATE, UNITS, curves, sizes, slopes
-from report import spread, surroundings
-from store import ROOT, Store
+import growth_models
+from growth_models import SENTENCES, TIMED
+from growth_theory import BASE, curves, slopes
+from report import spread
+from store import ROOT, Store, code_of
 
 # Nothing heavy is imported up here: Linux counts a parent's memory into the peak of the process that it starts.
-TIMED = 3  # epochs, after one to warm up
+HERE = Path(__file__).resolve().parent
 FAR = 1.5  # from here on measured and expected growth disagree
+
+
+class Kind(NamedTuple):
+    title: str
+    label: str
+    values: dict  # value: examples in an epoch, which are whole batches
+    seconds: str  # what is expected of them, in words
+    memory: str
+    what: str = "examples in an epoch"
+    unit: str = "10 000"
+
+
 LINE = "slope 0 while encoder and decoder rule, then 1, for each {} adds the same"
 WEIGHTS = "slope 0, then {} once the weights rule, held four times (weights, gradients, Adam's two moments)"
-# axis: (title, label, {value: examples in an epoch}, expected of seconds, expected of memory). An epoch is made of
-# whole batches and takes about a second on two cores.
-AXES = {
-    "latent": ("Latent size", "latents", {2: 32768, 8: 32768, 32: 32768, 128: 24576, 512: 16384, 2048: 8192})
-    + ("slope 0 while pixels x hidden rules, 1 once latents x hidden does (from 523 latents on)", WEIGHTS.format(1)),
-    "side": ("Image side, dense", "side, pixels", {16: 65536, 32: 24576, 64: 8192, 128: 4096})
-    + ("slope 2, for the outer layers' multiply-adds go with the number of pixels", WEIGHTS.format(2)),
-    "conv": ("Image side, convolutions", "side, pixels", {16: 8192, 32: 3072, 64: 1024, 128: 512})
-    + ("slope 2, for filters visit every pixel", "slope 0, then 2 once feature maps and weights rule"),
-    "batch": ("Batch size", "examples in a batch", {8: 8192, 32: 16384, 128: 32768, 512: 32768, 2048: 65536})
-    + ("slope -1 through the first point, where each step's fixed cost rules (Adam goes over all weights), until it "
-       "meets slope 0 through the last, where multiply-adds rule", "slope 0, then 1 once the layers' outputs rule"),
-    "flow": ("Flow steps", "steps", {1: 24576, 2: 24576, 4: 24576, 8: 16384, 16: 16384})
-    + (LINE.format("step"), WEIGHTS.format(1)),
-    "groups": ("Groups of latents", "groups", {1: 24576, 2: 24576, 4: 16384, 8: 16384})
-    + (LINE.format("group"), WEIGHTS.format(1)),
+OUTPUTS = "slope 0, then {} once {}"
+KINDS = {
+    "latent": Kind(
+        "Latent size", "latents", {2: 32768, 8: 32768, 32: 32768, 128: 24576, 512: 16384, 2048: 8192},
+        "slope 0 while pixels x hidden rules, 1 once latents x hidden does (from 523 latents on)", WEIGHTS.format(1),
+    ),
+    "side": Kind(
+        "Image side, dense", "side, pixels", {16: 65536, 32: 24576, 64: 8192, 128: 4096},
+        "slope 2, for the outer layers' multiply-adds go with the number of pixels", WEIGHTS.format(2),
+    ),
+    "conv": Kind(
+        "Image side, convolutions", "side, pixels", {16: 8192, 32: 3072, 64: 1024, 128: 512},
+        "slope 2, for filters visit every pixel", OUTPUTS.format(2, "feature maps and weights rule"),
+    ),
+    "batch": Kind(
+        "Batch size", "examples in a batch", {8: 8192, 32: 16384, 128: 32768, 512: 32768, 2048: 65536},
+        "slope -1 through the first point, where each step's fixed cost rules (Adam goes over all weights), until it "
+        "meets slope 0 through the last, where multiply-adds rule", OUTPUTS.format(1, "the layers' outputs rule"),
+    ),
+    "flow": Kind(
+        "Flow steps", "steps", {1: 24576, 2: 24576, 4: 24576, 8: 16384, 16: 16384},
+        LINE.format("step"), WEIGHTS.format(1),
+    ),
+    "groups": Kind(
+        "Groups of latents", "groups", {1: 24576, 2: 24576, 4: 16384, 8: 16384},
+        LINE.format("group"), WEIGHTS.format(1),
+    ),
+    "length": Kind(
+        "Sequence length, GRU", "tokens", {8: 4096, 32: 1024, 128: 256},
+        "slope 1, for a GRU does the same at every token", OUTPUTS.format(1, "the outputs at all tokens rule"),
+    ),
+    "attention": Kind(
+        "Sequence length, attention", "tokens", {16: 2048, 64: 512, 256: 128},
+        "slope 1 while the layers at each token rule, 2 once pairs of tokens do (from about 600 on)",
+        OUTPUTS.format(2, "a number for each pair of tokens, each head and each example rules"),
+    ),
+    "vocabulary": Kind(
+        "Vocabulary", "words", {64: 2048, 1024: 1024, 16384: 128},
+        "slope 0 while the GRUs rule, 1 once the logits of all words at every token do",
+        OUTPUTS.format(1, "those logits rule"),
+    ),
+    "classes": Kind(
+        "Number of classes, M2", "classes", {2: 8192, 4: 4096, 8: 2048, 16: 1024},
+        "slope 1, for the bound is a sum over the classes, with a pass through encoder and decoder for each",
+        OUTPUTS.format(1, "the outputs of all passes rule"),
+    ),
+    "entries": Kind(
+        "Codebook size", "entries", {64: 16384, 1024: 8192, 16384: 1024},
+        "slope 0 while encoder and decoder rule, 1 once the distances to all entries do",
+        OUTPUTS.format(1, "those distances rule"),
+    ),
+    "steps": Kind(
+        "Diffusion steps, training", "steps", {10: 16384, 100: 16384, 1000: 16384},
+        "slope 0, for training takes one time for each example, however many there are", "slope 0 for the same reason",
+    ),
+    "drawing": Kind(
+        "Diffusion steps, drawing", "steps", {10: 64, 40: 64, 160: 64, 640: 64},
+        "slope 1, for every step asks the network, once that outweighs building the program of a step, which each call "
+        "of `sample` does anew",
+        "slope 0, then 1 once what is drawn on the way rules, which `sample` holds to its end",
+        "drawn in a call", "10 000 drawn",
+    ),
+    "hidden": Kind(
+        "Exact log Z of an RBM", "hidden units", {8: 1, 10: 1, 12: 1, 14: 1, 16: 1},
+        "1 doubling a unit, for the sum has 2^units terms",
+        "1 doubling a unit up to blocks of 2^13 terms, then none", "sums in a run", "a sum",
+    ),
 }  # fmt: skip
+PICTURES = {"": ("latent", "side", "conv", "batch", "flow", "groups"), "_sentences": SENTENCES}
+PICTURES |= {"_others": ("classes", "entries", "steps", "drawing", "hidden")}
 PROGRAM = "The program itself grows: its graph and compiling it take more than the weights, with XLA or without."
 SMALL = "Not counted: what is no matrix product, and that small matrices use a processor less well than large ones."
+NEAREST = "Not counted: finding the nearest of all entries; and a product of 16 numbers writes more than it computes."
 # Why more is measured than expected, where that is known.
-WHY = {(axis, name): why for axis in ("flow", "groups") for name, why in (("seconds", SMALL), ("memory", PROGRAM))}
-
-
-# ---- one point, in a process of its own ----
-def build(axis, value):
-    """The model of a point, as its user would write it."""
-    from vae_course import flows, models, networks, posteriors
-
-    size, mlp = sizes(axis, value), {"hidden": (HIDDEN,)}
-    latent, shape = size["latent"], (size["side"], size["side"], 1)
-    if axis == "conv":
-        encoder = networks.conv_encoder(shape, 2 * latent, filters=FILTERS, units=UNITS)
-        return models.VAE(encoder, networks.conv_decoder(latent, shape, filters=FILTERS[::-1], units=UNITS))
-    if axis == "groups":
-        ends = networks.mlp_encoder(shape, STATE, **mlp), networks.mlp_decoder(STATE, shape, **mlp)
-        return models.HierarchicalVAE(*ends, latent_sizes=(GROUP,) * value, hidden=STATE, free_bits=0.1)
-    step, posterior = {"hidden": (FLOW_UNITS,), "direction": "sampling"}, "gaussian"
-    if axis == "flow":
-        steps = [flows.Autoregressive(latent, flip=number % 2 == 1, **step) for number in range(value)]
-        posterior = posteriors.FlowPosterior(steps)
-    ends = networks.mlp_encoder(shape, 2 * latent, **mlp), networks.mlp_decoder(latent, shape, **mlp)
-    return models.VAE(*ends, posterior=posterior)
-
-
-def peak():
-    """The most memory that this process has held so far, in MB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-
-def point(axis, value, examples, seed):
-    """seconds: of each timed epoch, for 10 000 examples; first: of the epoch that traces and compiles too; MB."""
-    from vae_course import flows, models, networks  # noqa: F401, their memory belongs to the start
-
-    import keras
-    import numpy as np
-    import tensorflow as tf
-
-    keras.utils.set_random_seed(seed)
-    size, ends = sizes(axis, value), []
-    shape = (examples, size["side"], size["side"], 1)
-    x = np.random.default_rng(seed).integers(0, 256, shape, "uint8")  # no second copy that would hide later ones
-    start = peak()
-    vae = build(axis, value)
-    vae.compile()
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: ends.append(time.perf_counter()))
-    begin = time.perf_counter()
-    vae.fit(x, batch_size=size["batch"], epochs=1 + TIMED, verbose=0, callbacks=[clock])
-    about = f"{'GPU' if tf.config.list_physical_devices('GPU') else 'CPU'}, XLA: {vae.jit_compile}"
-    seconds = [(b - a) * 1e4 / examples for a, b in zip(ends, ends[1:])]
-    result = {"examples": examples, "seconds": seconds, "first": ends[0] - begin, "about": about}
-    return {**result, "peak": peak(), "above": peak() - start}
+WHY = {(kind, name): why for kind in ("flow", "groups") for name, why in (("seconds", SMALL), ("memory", PROGRAM))}
+WHY |= {("entries", "seconds"): NEAREST, ("classes", "memory"): PROGRAM}
 
 
 def measure(*task):
-    """`point` in a new process, or {"error": why not}."""
-    done = subprocess.run([sys.executable, __file__, "--point", *map(str, task)], capture_output=True, text=True)
+    """A point in a new process, or {"error": why not}."""
+    command = [sys.executable, growth_models.__file__, *map(str, task)]
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode == 0:
         return json.loads(done.stdout.splitlines()[-1])
     said = done.stderr.strip().splitlines() or ["it said nothing"]
@@ -106,13 +124,15 @@ def measure(*task):
 
 
 # ---- what is told ----
-def table(axis, results):
-    """The table of an axis from {value: result}, and in words how far theory holds."""
-    title, label, _, *expected = AXES[axis]
-    head = f"| {label} | examples in an epoch | seconds for 10 000 (low to high) | first epoch, s | peak, MB "
+def table(kind, results):
+    """The section of a kind from {value: result}: when and where, and in words how far theory holds."""
+    title, label, _, *expected, what, unit = KINDS[kind]
+    done = [result for result in results.values() if "error" not in result]
+    clock = "seconds" if any("GPU" in result["about"] for result in done) else "CPU seconds"
+    head = f"| {label} | {what} | {clock} for {unit} (low to high) | first, s | peak, MB "
     head += "| above the start, MB | growth of seconds: expected, measured | growth of memory: expected, measured |"
     lines = [f"## {title}", "", head, "|" + "---|" * 8]
-    found = curves(axis, results)
+    found = curves(kind, results)
     for value, result in results.items():
         if "error" in result:
             lines.append(f"| {value} | failed: {result['error']} | | | | | | |")
@@ -123,41 +143,70 @@ def table(axis, results):
             i = values.index(value)
             cells.append(", ".join(f"{curve[i] / curve[i - 1]:.2f}" for curve in pair) if i else "")
         lines.append(f"| {value} | {' | '.join(cells)} |")
-    lines += ["", *sorted({f"- Ran on: {result['about']}" for result in results.values() if "about" in result})]
+    lines.append("")
     for (name, (values, *pair)), why in zip(found.items(), expected):
         theory, real = (curve[-1] / curve[-2] for curve in pair)
-        ends = ", measured ".join("{:.2f} and {:.2f}".format(*slopes(values, curve)) for curve in pair)
+        ends = ", measured ".join("{:.2f} and {:.2f}".format(*slopes(kind, values, curve)) for curve in pair)
         apart = max(theory / real, real / theory)
         verdict = f"they agree within {FAR} times."
         if apart > FAR:
-            known = WHY.get((axis, name)) if real > theory else None
+            known = WHY.get((kind, name)) if real > theory else None
             verdict = f"they DISAGREE, {apart:.1f} times. {known or 'Why is not known.'}"
         lines.append(f"- {name.capitalize()}, expected: {why}. Slopes at both ends: expected {ends}.")
         grows = f"{theory:.2f} times expected, {real:.2f} times measured"
         lines.append(f"- {name.capitalize()} from {values[-2]} to {values[-1]}: {grows}; {verdict}")
+    days, about = sorted({result["day"] for result in done}), sorted({result["about"] for result in done})
+    load = "{:.1f} to {:.1f}".format(*(f(result["load"] for result in done) for f in (min, max))) if done else ""
+    lines += [f"- Measured {' and '.join(days)}, {TIMED} timed. Load {load}. Ran on: {' and '.join(about)}"] * bool(
+        done
+    )
+    lines += [f"- {where}".replace("\n- ", "; ") for where in sorted({result["machine"] for result in done})]
     return "\n".join(lines)
 
 
+def numbers(section):
+    """{value: result} from the table of a section, as far as figures and curves need it."""
+    results = {}
+    for line in re.findall(r"^\| \d.*", section, re.MULTILINE):
+        value, *cells = (cell.strip() for cell in line.replace(",", "").split("|")[1:-1])
+        if cells[0].startswith("failed"):
+            results[int(value)] = {"error": cells[0]}
+            continue
+        seconds = [float(number) for number in re.findall(r"[\d.]+", cells[1])]
+        results[int(value)] = {"examples": int(cells[0]), "seconds": seconds, "above": float(cells[4])}
+    return results
+
+
+def sections(text):
+    """{kind: its section} of an earlier growth.md."""
+    titles = {kind.title: name for name, kind in KINDS.items()}
+    parts = [part.strip() for part in text.split("\n## ")[1:]]
+    return {titles[part.split("\n")[0]]: f"## {part}" for part in parts if part.split("\n")[0] in titles}
+
+
 def figure(results, file):
-    """Seconds above, memory below, a column for each axis: measured points beside the expected curve."""
+    """Seconds above, memory below, a column for each kind: measured points beside the expected curve."""
     from vae_course import plots
 
     import matplotlib.pyplot as plt
 
     plots.use_style()
-    fig, axes = plt.subplots(2, len(results), figsize=(max(5, 2.4 * len(results)), 6.4), squeeze=False)
-    for column, (axis, points) in zip(axes.T, results.items()):
-        for ax, (name, (values, theory, real)) in zip(column, curves(axis, points).items()):
-            ax.loglog(values, theory, "--", color=plots.COLORS[3], label="expected by theory")
-            ax.loglog(values, real, "o-", color=plots.COLORS[0], label="measured (bars: lowest to highest)")
+    fig, axes = plt.subplots(2, len(results), figsize=(max(5, 2.2 * len(results) + 1.2), 6.4), squeeze=False)
+    for column, (kind, points) in zip(axes.T, results.items()):
+        for ax, (name, (values, theory, real)) in zip(column, curves(kind, points).items()):
+            draw = ax.semilogy if kind == "hidden" else ax.loglog
+            draw(values, theory, "--", color=plots.COLORS[3], label="expected by theory")
+            draw(values, real, "o-", color=plots.COLORS[0], label="measured (bars: lowest to highest)")
             if name == "seconds":
                 spans = [(min(points[value][name]), max(points[value][name])) for value in values]
                 ax.vlines(values, *zip(*spans), color=plots.COLORS[0], linewidth=3)
             # Plus 0.0: no minus before a zero.
             ends = [
-                ", ".join(f"{round(end, 1) + 0.0:.1f}" for end in slopes(values, curve)) for curve in (theory, real)
+                ", ".join(f"{round(end, 1) + 0.0:.1f}" for end in slopes(kind, values, curve))
+                for curve in (theory, real)
             ]
-            ax.set_title("slopes at the ends\nexpected {}\nmeasured {}".format(*ends), fontsize=9)
+            rate = "doublings a unit" if kind == "hidden" else "slopes"
+            ax.set_title("{} at the ends\nexpected {}\nmeasured {}".format(rate, *ends), fontsize=9)
             low, high = min(*theory, *real), max(*theory, *real)
             low, high = low / 1.5, max(high * 1.5, 10 * low)  # no panel magnifies small changes
             ticks = [digit * 10.0**power for power in range(-4, 6) for digit in (1, 3)]
@@ -165,61 +214,78 @@ def figure(results, file):
             ax.set_xticks(values, list(map(str, values)), fontsize=9)
             ax.minorticks_off()
             ax.set_ylim(low, high)
-        column[0].set_title(f"{AXES[axis][0]}\n\n{column[0].get_title()}", fontsize=9)
-        column[1].set_xlabel(AXES[axis][1])
+        column[0].set_title(f"{KINDS[kind].title}\n\n{column[0].get_title()}", fontsize=9)
+        column[1].set_xlabel(KINDS[kind].label)
+        if KINDS[kind].what != "examples in an epoch":
+            column[0].set_ylabel(f"seconds for {KINDS[kind].unit}")
     axes[0, 0].set_ylabel("seconds for 10 000 examples")
     axes[1, 0].set_ylabel("peak memory above the start, MB")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     fig.savefig(file)
 
 
+def write(file, found, new, heading):
+    """The sections into a file, and beside it the pictures of those that are new, drawn from what the file says."""
+    lines = list(heading)
+    for end, kinds in PICTURES.items():
+        drawn = file.with_name(f"{file.stem}{end}.png")
+        shown = {kind: numbers(found[kind]) for kind in kinds if kind in found}
+        if set(kinds) & set(new):
+            figure(shown, drawn)
+        if shown:
+            told = "; ".join(KINDS[kind].title for kind in shown)
+            lines.append(f"![Measured and expected seconds and memory, logarithmic axes: {told}.]({drawn.name})")
+    text = "\n\n".join([*lines, *(found[kind] for kind in KINDS if kind in found)]) + "\n"
+    file.write_text(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=AXES, help="one axis instead of all")
-    parser.add_argument("--quick", action="store_true", help="two points of an axis, four steps: to try it out")
+    parser.add_argument("--only", nargs="+", choices=KINDS, metavar="KIND", help=f"some of {', '.join(KINDS)}")
+    parser.add_argument("--quick", action="store_true", help="two points of a kind, four steps: to try it out")
     parser.add_argument("--fresh", action="store_true", help="measure anew what an earlier run has measured")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--store", type=Path, default=ROOT / ".build" / "benchmarks", metavar="FOLDER")
-    for part, kind in (("markdown", "md"), ("figure", "png")):  # a part of the benchmark does not replace the whole
-        beside = f"default: growth.{kind} beside this script, but not with --only or --quick"
-        parser.add_argument(f"--{part}", type=Path, metavar="FILE", help=beside)
-    parser.add_argument("--point", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="put these tables into FILE, and pictures beside it; default: "
+        "growth.md beside this script, but not with --only or --quick",
+    )  # fmt: skip
     options = parser.parse_args()
-    if options.point:
-        return print(json.dumps(point(options.point[0], *map(int, options.point[1:]))))
     from tqdm import tqdm
 
-    whole, beside = not (options.only or options.quick), Path(__file__).resolve()
-    markdown = options.markdown or (beside.with_suffix(".md") if whole else None)
-    drawn = options.figure or (beside.with_suffix(".png") if whole else None)
-    known, tasks, old = Store("growth", __file__, folder=options.store), [], 0
-    for axis in [options.only] if options.only else AXES:
-        for value, examples in list(AXES[axis][2].items())[: 2 if options.quick else None]:
-            tasks.append((axis, value, 4 * BASE["batch"] if options.quick else examples, options.seed))
-    parts = ["# Growth of the cost of training", surroundings(f"{TIMED} timed epochs, seed {options.seed}").strip()]
-    results = {axis: {} for axis, *_ in tasks}
+    own = HERE / "growth.md"
+    file = options.markdown or (None if options.only or options.quick else own)
+    if options.quick and file and file.resolve() == own:
+        parser.error("--quick measures nothing that belongs into growth.md: give --markdown another file")
+    chosen = [kind for kind in KINDS if kind in (options.only or KINDS)]
+    known, tasks, old = Store("growth", *code_of(growth_models.point), folder=options.store), [], 0
+    for kind in chosen:
+        for value, examples in list(KINDS[kind].values.items())[: 2 if options.quick else None]:
+            tasks.append((kind, value, min(examples, 4 * BASE["batch"]) if options.quick else examples, options.seed))
+    results = {kind: {} for kind in chosen}
     with tqdm(tasks, unit="point") as bar:
-        for axis, value, examples, seed in bar:
-            bar.set_description(f"{axis} {value}")
-            key = f"{axis}={value} examples={examples} seed={seed}"
+        for kind, value, examples, seed in bar:
+            bar.set_description(f"{kind} {value}")
+            key = f"{kind}={value} examples={examples} seed={seed}"
             if options.fresh or key not in known:
-                result = measure(axis, value, examples, seed)
+                result = measure(kind, value, examples, seed)
                 if "error" not in result:
                     known[key] = result
             else:
                 result, old = known[key], old + 1
-            results[axis][value] = result
-    parts[1] += f"\n- {old} of {len(tasks)} points are an earlier run's"
+            results[kind][value] = result
+    found = {kind: table(kind, points) for kind, points in results.items()}
+    heading = [
+        "# Growth of the cost",
+        f"Images, sentences and the like are random numbers, seed {options.seed}; Adam 1e-3, float32.",
+    ]
     if options.quick:
-        parts.insert(1, "**Tried out with --quick: these figures are not to be quoted.**")
-    if drawn:
-        figure(results, drawn)
-        link = Path(os.path.relpath(drawn, markdown.parent if markdown else None)).as_posix()
-        parts.append(f"![Seconds and memory against each size, measured and expected, logarithmic axes.]({link})")
-    text = "\n\n".join(parts + [table(axis, points) for axis, points in results.items()]) + "\n"
-    print(text)
-    if markdown:
-        markdown.write_text(text)
+        heading.append("**Tried out with --quick: these figures are not to be quoted.**")
+    print("\n\n".join(heading + list(found.values())))
+    print(f"{old} of {len(tasks)} points are an earlier run's", file=sys.stderr)
+    if file:
+        before = file.read_text() if file.exists() and not options.quick else ""
+        write(file, sections(before) | found, found, heading)
     if any("error" in result for points in results.values() for result in points.values()):
         sys.exit("A point failed: the tables say why")
 
