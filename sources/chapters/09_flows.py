@@ -856,16 +856,19 @@ def elbos(vae, x, output, draws, seed):
     log_p = vae.likelihood(z).log_prob(x) + vae.prior().log_prob(z)
     return tf.reduce_mean(log_p - q.log_prob(z), axis=0)
 
+
+def gaps(vae, x, output, seed):
+    """How far that ELBO lies below log p(x): [n]."""
+    return log_evidence(vae, x) - elbos(vae, x, output, 400, seed)
+
 # %%
 plain, iaf = trained["plain"], trained["IAF posterior"]
 output = keras.Variable(plain.encoder(x_valid))
-evidence = log_evidence(plain, x_valid)
-total = evidence - elbos(plain, x_valid, output, 400, (1, 1))
+total = gaps(plain, x_valid, output, (1, 1))
 seen = x_train[:EVALUATION_SIZE]
-on_seen = log_evidence(plain, seen) - elbos(plain, seen, plain.encoder(seen), 400, (1, 1))
-loss = lambda i: -tf.reduce_mean(elbos(plain, x_valid, output, 16, [1, i]))  # noqa: E731
-minimize(loss, [output], steps=600)
-approximation = evidence - elbos(plain, x_valid, output, 400, (1, 2))
+on_seen = gaps(plain, seen, plain.encoder(seen), (1, 1))
+minimize(lambda i: -tf.reduce_mean(elbos(plain, x_valid, output, 16, [1, i])), [output], 600)
+approximation = gaps(plain, x_valid, output, (1, 2))
 iaf_elbo = iaf.log_weights(x_valid, 400, tf.constant([1, 1])).numpy().mean(axis=0)
 iaf_total = log_evidence(iaf, x_valid) - iaf_elbo
 
