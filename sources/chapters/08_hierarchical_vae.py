@@ -31,8 +31,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 from scipy import optimize, special
-from sklearn.decomposition import PCA
-from sklearn.kernel_ridge import KernelRidge
+from sklearn import decomposition, kernel_ridge
 from tensorflow_probability import distributions as tfd
 
 # %%
@@ -49,6 +48,10 @@ keras.utils.set_random_seed(0)
 # As in chapter 06 the images are thresholded at a half, so that every likelihood is a probability. Compiling a deep model
 # takes longer than training it once, so we compile each model once and then train it for all seeds. As in chapter 06,
 # `vae.start_from(fresh)` gives it the weights of a new model of the same build, and resets the optimizer.
+#
+# Nearly every experiment below does the same thing: it trains one build of model from three fresh starts, and averages the terms
+# of its bound over validation images. With `k` it adds the importance-weighted estimate of $\log p_\theta(x)$. The terms
+# of a hierarchical model include `kl_1`, `kl_2` and so on, one for each group of latents.
 
 # %%
 data = datasets.load(DATASET)
@@ -56,10 +59,10 @@ x_train, x_valid = data.x_train[:TRAIN_SIZE], data.x_valid[:EVALUATION_SIZE]
 x_train, x_valid = [(x > 0.5).astype("float32") for x in (x_train, x_valid)]
 shape = x_train.shape[1:]
 
-# %% [markdown]
-# Nearly every experiment below does the same thing: it trains one build of model from three fresh starts, and averages the terms
-# of its bound over validation images. With `k` it adds the importance-weighted estimate of $\log p_\theta(x)$. The terms
-# of a hierarchical model include `kl_1`, `kl_2` and so on, one for each group of latents.
+
+def compiled(vae):
+    vae.compile(keras.optimizers.Adam(LEARNING_RATE))
+    return vae
 
 # %%
 def train(vae, new_model, warm_up=0, free_bits=None, k=0):
@@ -229,7 +232,6 @@ def loss_of(m_and_a):
 
 fit = optimize.minimize(loss_of, [-0.5, 1.0], method="Nelder-Mead")
 normal, mixture = log_joint(radii[1], np.zeros(1))[:, 0], evidence_of(radii[1], *fit.x)
-gain, error = (mixture - normal).mean(), (mixture - normal).std() / np.sqrt(len(normal))
 for name, nats in (("one normal", normal.mean()), ("one latent on top", mixture.mean())):
     print(f"{name}: {nats:.1f} nats, {8 - nats / (64 * np.log(2)):.2f} bits a pixel")
 
@@ -247,13 +249,15 @@ axes[3].plot(contrast, inferred, ".", markersize=2)
 axes[3].set(xlabel="log contrast of the patch", ylabel="inferred $z_1$")
 assert np.corrcoef(contrast, inferred)[0, 1] > 0.7, "the top latent is the patch's contrast"
 plt.show()
+gain, error = (mixture - normal).mean(), (mixture - normal).std() / np.sqrt(len(normal))
 assert gain > 25, "one latent on top is worth tens of nats a patch"
 print(f"gain {gain:.1f} +- {error:.1f} nats a patch")
 
 # %% [markdown]
 # More than any of these: thirty. The same covariance, with one number on top that sets the contrast, gains 30.1 $\pm$ 0.4
 # nats per patch. It reaches 98.2 nats instead of 68.1, or 5.79 bits per pixel instead of 6.47. Compared with that, half a
-# nat for two latents is a footnote.
+# nat for two latents is a footnote. (Row Y12 of [the benchmarks](../benchmarks/yardsticks.md) repeats it with three draws of the
+# noise that dequantizes; they agree to 0.01 nats. On test blocks, which are other parts of the photographs, both numbers are lower, 82.7 and 54.2, and the gain is about the same.)
 #
 # The samples show why. Photographs and draws of the mixture contain both quiet patches and patches full of contrast,
 # while draws of the normal all have about the same contrast. The inferred top latent, in the right panel, follows the
@@ -335,10 +339,9 @@ def new_naive(seed, layers):
     return NaiveVAE(encoder, decoder, ups, downs)
 
 
-naive = {layers: new_naive(0, layers) for layers in (2, 3)}
+naive = {layers: compiled(new_naive(0, layers)) for layers in (2, 3)}
 naive_results = {}
 for layers, vae in naive.items():
-    vae.compile(keras.optimizers.Adam(LEARNING_RATE))
     naive_results[layers] = train(vae, lambda seed, layers=layers: new_naive(seed, layers))
 naive_results["warm"] = train(naive[3], lambda seed: new_naive(seed, 3), warm_up=WARM_UP)
 
@@ -505,8 +508,7 @@ def draw_top_down(vae, tops=40, draws=40, seed=0):
     return vae.decode(state.numpy()).reshape(tops, draws, *shape)
 
 
-top_down = new_top_down(0)
-top_down.compile(keras.optimizers.Adam(LEARNING_RATE))
+top_down = compiled(new_top_down(0))
 top_down_results = train(top_down, new_top_down)
 
 # %% tags=["drift"]
@@ -537,9 +539,7 @@ def new_flat(seed):
     return models.VAE(networks.mlp_encoder(shape, 2 * LATENT_SIZE, (128,)), decoder)
 
 
-flat_vae = new_flat(0)
-flat_vae.compile(keras.optimizers.Adam(LEARNING_RATE))
-rivals = {"flat": train(flat_vae, new_flat), "naive, two": naive_results[2]}
+rivals = {"flat": train(compiled(new_flat(0)), new_flat), "naive, two": naive_results[2]}
 rivals |= {"naive, three": naive_results[3], "top-down, two": top_down_results}
 for name, results in rivals.items():
     print(f"{name:14s} validation ELBO by seed:", results["elbo"].round(2), "nats")
@@ -582,8 +582,7 @@ def new_deep(seed):
     return new_hierarchical(seed, (2,) * 8, hidden=16)
 
 
-deep = new_deep(0)
-deep.compile(keras.optimizers.Adam(LEARNING_RATE))
+deep = compiled(new_deep(0))
 deep_results = {
     "untreated": train(deep, new_deep, k=100),
     "free bits 0.25": train(deep, new_deep, free_bits=0.25, k=100),
@@ -660,27 +659,29 @@ def fit_drawer(vae, images):
     return vae(images.x_valid)
 
 
-# %%
 drawers, drawer_kls = {name: new_drawer(name) for name in pictures}, {}
-for name, images in pictures.items():
-    terms = fit_drawer(drawers[name], images)
-    drawer_kls[name] = np.array([np.mean(terms[f"kl_{group}"]) for group in (1, 2, 3, 4)])
-    assert np.isclose(drawer_kls[name].sum(), np.mean(terms["kl"]), rtol=1e-4), "the KLs add up"
 # A control without a hierarchy, on the same faces with the same sigma.
 flat_encoder = networks.mlp_encoder((32, 32, 1), 32, (256,))
 flat_decoder = networks.mlp_decoder(16, (32, 32, 1), (256,))
 flat_drawer = models.VAE(flat_encoder, flat_decoder, likelihood=noise_models["faces"])
+
+# %%
+for name, images in pictures.items():
+    terms = fit_drawer(drawers[name], images)
+    drawer_kls[name] = np.array([np.mean(terms[f"kl_{group}"]) for group in (1, 2, 3, 4)])
+    assert np.isclose(drawer_kls[name].sum(), np.mean(terms["kl"]), rtol=1e-4), "the KLs add up"
 flat_kl = np.mean(fit_drawer(flat_drawer, pictures["faces"])["kl"])
 
 # %% tags=["drift"]
-codes, redrawn, lower = {}, {}, {}
+redrawn, lower, pixel_change = {}, {}, {}
 for name, images in pictures.items():
     vae = drawers[name]
-    z = codes[name] = vae.posterior(images.x_valid).sample(seed=(0, 0)).numpy()
-    redrawn[name] = {0: vae.decode(z)}  # 0: nothing is drawn anew
-    for group in (1, 2, 3, 4):
-        redrawn[name][group] = vae.decode(vae.resample(z, [group], seed=1))
+    z = vae.posterior(images.x_valid).sample(seed=(0, 0)).numpy()
+    kept = vae.decode(z)
+    new = [vae.decode(vae.resample(z, [group], seed=1)) for group in (1, 2, 3, 4)]
+    redrawn[name] = [kept, *new]  # number 0: nothing is drawn anew
     lower[name] = [vae.decode(vae.resample(z, range(k + 1, 5), seed=1)) for k in (0, 1, 2, 3)]
+    pixel_change[name] = np.array([np.mean((x - kept) ** 2) for x in new])
 
 # %% tags=["drift"]
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4))
@@ -695,7 +696,7 @@ plt.show()
 # %% [markdown]
 # On the faces a new group 1 gives grainy pictures in different light, and a new group 4 changes next to nothing. The
 # same is true of groups 2 and 3, whose rows are left out. On the sprites there is no such order: the lower groups change
-# the outlines as much as the top does. Each row label names the group that is drawn anew, with its KL. In the last two
+# the outlines, too. Each row label names the group that is drawn anew, with its KL. In the last two
 # rows groups 2 to 4 are drawn anew together, in order, and then all four.
 #
 # Why are the pictures grainy? One might suspect that the groups no longer fit together, since the lower ones were inferred for
@@ -713,7 +714,7 @@ plt.show()
 
 # %% tags=["drift"]
 faces = pictures["faces"]
-components = PCA(60, random_state=0).fit(faces.x_train[:2000].reshape(2000, -1))
+components = decomposition.PCA(60, random_state=0).fit(faces.x_train[:2000].reshape(2000, -1))
 
 
 def grain(x):
@@ -754,9 +755,9 @@ class Reader:
         flat = images.x_train[:examples].reshape(examples, -1)
         self.mean = images.factors_train.mean(axis=0)
         self.scale = images.factors_train.std(axis=0)
-        self.components = PCA(60, random_state=0).fit(flat)
+        self.components = decomposition.PCA(60, random_state=0).fit(flat)
         self.size = np.sqrt(self.components.explained_variance_.sum())
-        self.ridge = KernelRidge(kernel="rbf", gamma=1.0, alpha=1e-3)
+        self.ridge = kernel_ridge.KernelRidge(kernel="rbf", gamma=1.0, alpha=1e-3)
         truth = self.standard(images.factors_train[:examples])
         self.ridge.fit(self.components.transform(flat) / self.size, truth)
 
@@ -802,13 +803,12 @@ def moved(reader, before, after):
     return np.mean((reader(after) - reader(before)) ** 2, axis=0) / 2
 
 
-moves, pixel_change = {}, {}
+moves = {}
 for name, reader in readers.items():
-    before, *new = redrawn[name].values()
+    before, *new = redrawn[name]
     alone = np.array([moved(reader, before, x) for x in new])
     below = np.array([moved(reader, before, x) for x in lower[name]])
     moves[name] = {"alone": alone[:, seen[name]], "and all below": below[:, seen[name]]}
-    pixel_change[name] = np.array([np.mean((x - before) ** 2) for x in new])
 
 # %% tags=["drift"]
 figure, axes = plt.subplots(2, 2, figsize=(9.5, 5.6), sharey=True)
@@ -836,11 +836,11 @@ plt.show()
 # *On the faces the slogan holds, with a limit on what it means.* The top group carries most nats, changes pixels many
 # times more than any other, and moves every factor most. On the right, from the second row on, light and orientation hardly
 # move: the top has decided them. The lower groups move the hair and the width a little, and the last two move nothing that
-# has a name. But the left panel alone would have misled us. In it the orientation moves by 0.20 when the top
-# alone is redrawn, and by 0.75 in a completely new picture (in our run): the groups that are kept repeat much of it.
+# has a name. But the left panel alone would have misled us. In it the orientation moves by 0.15 when the top
+# alone is redrawn, and by 0.84 in a completely new picture (in our run): the groups that are kept repeat much of it.
 #
 # *On the sprites it does not hold.* With the top kept and the rest redrawn, size and position move less far than in a new
-# picture, but the shape moves most: a heart may become a moon. "Global shape above" is wrong here. A displaced shape costs
+# picture, but the shape is still open: a heart may become a moon. "Global shape above" is wrong here. A displaced shape costs
 # more pixels than a wrong outline in the right place, so position may well be what the first nats are best spent on.
 # This is one training run with one seed.
 #
@@ -857,7 +857,7 @@ assert np.all(faces_alone[0] >= faces_alone[1:].max(axis=0)), "and it moves ever
 assert faces_below[2:].max() < 0.2, "the two lowest groups of the faces decide no factor"
 sprite_names = np.array(pictures["sprites"].factor_names)[seen["sprites"]]
 after_top = dict(zip(sprite_names, moves["sprites"]["and all below"][1]))  # group 1 is kept
-assert max(after_top, key=after_top.get) == "shape", "the top leaves the shape open most"
+assert after_top["shape"] > 0.3, "the top leaves the shape open"
 assert low[1:].max() > 0.2 * low[0], "and lower groups still change many pixels"
 
 # %% [markdown]
@@ -905,6 +905,13 @@ print("mean squared change of a pixel:", {side: f"{x:.4f}" for side, x in missed
 # A comparison needs equal conditions. All three models below have the same first layer of the encoder, the same last layer
 # of the decoder, 16 latents, the same number of epochs, the same warm-up, and nearly the same number of weights; we chose
 # the widths of the remaining layers for that. The deep model is the one from section 4, which is trained already.
+#
+# We report two numbers in nats per image: the ELBO, and the importance-weighted log-likelihood with $k = 100$ (chapter
+# 04). Their difference is at most the gap between bound and evidence, so it says how good the *posterior* is. The
+# log-likelihood says how good the *model* is.
+#
+# **Predict.** Section 1 showed what a chain of normals can do for a posterior. Where should we see the benefit: in the
+# ELBO, in the log-likelihood, or in their difference?
 
 # %%
 def new_wide(seed):
@@ -919,19 +926,10 @@ weights = {name: new_model(0).count_params() for name, new_model in builds.items
 assert max(weights.values()) < 1.05 * min(weights.values()), "equal budgets: within 5%"
 print("weights:", weights)
 
-# %% [markdown]
-# We report two numbers in nats per image: the ELBO, and the importance-weighted log-likelihood with $k = 100$ (chapter
-# 04). Their difference is at most the gap between bound and evidence, so it says how good the *posterior* is. The
-# log-likelihood says how good the *model* is.
-#
-# **Predict.** Section 1 showed what a chain of normals can do for a posterior. Where should we see the benefit: in the
-# ELBO, in the log-likelihood, or in their difference?
-
 # %%
 budget = {"eight groups": deep_results["warm-up"]}
 for name in ("flat", "two groups"):
-    vae = builds[name](0)
-    vae.compile(keras.optimizers.Adam(LEARNING_RATE))
+    vae = compiled(builds[name](0))
     budget[name] = train(vae, builds[name], warm_up=WARM_UP, k=100)
 
 # %% tags=["drift"]
@@ -998,6 +996,32 @@ plt.show()
 # fixed, no group can collapse and none can be left unused. The price is that the codes mean nothing by themselves, and that
 # drawing takes $L$ steps. Section 5 of chapter 12 builds such a model for black-and-white pixels.
 #
+# ## 8. With more time
+#
+# Does patience take away the grain of section 5? `models.load("faces-vae")` is a flat VAE of the same faces with the same
+# $\sigma$, trained for 600 epochs instead of 20.
+#
+# **Predict.** Its copies will be better. Will its KL come down to what 4587 images can need, and the grain of its samples
+# with it?
+
+# %% tags=["drift"]
+rows = {"images": faces.x_valid}
+for epochs, vae in {20: flat_drawer, 600: models.load("faces-vae")}.items():
+    copies, drawn = vae.reconstruct(faces.x_valid), vae.sample(len(faces.x_valid), seed=0)
+    rows |= {f"copies, {epochs} epochs": copies, f"samples, {epochs} epochs": drawn}
+    kl, low, high = np.mean(vae(faces.x_valid)["kl"]), 1000 * grain(copies), 1000 * grain(drawn)
+    print(f"{epochs} epochs: KL {kl:.1f} nats, grain of copies {low:.2f}, samples {high:.2f}")
+assert kl > 2 * np.log(len(faces.x_train)), "even now most of it cannot be about the image"
+plots.image_rows({name: images[:8] for name, images in rows.items()})
+plt.show()
+
+# %% [markdown]
+# Half of each. The KL is halved, but it is still more than twice $\log 4587 = 8.4$ nats, so that most of it is mismatch with the prior even now. The
+# grain of the samples falls to less than a tenth. Copies have some grain now, because sharp eyes and mouths also leave something over (the real
+# faces themselves 0.57 thousandths). Yet look at the last row: most of these samples are quiet, and few of them could pass for a face. They are smeared or doubled,
+# and one is torn. So patience takes away the snow and leaves the mismatch. (One model and one seed, with 10 latents where the flat model of section 5 has 16:
+# the epochs are not the only difference.)
+#
 # ## Summary
 #
 # You have
@@ -1009,10 +1033,6 @@ plt.show()
 #   faces and sprites what each group draws;
 # - gained 30 nats per patch on photographs by one contrast latent on top of a normal distribution, with exact evidence;
 # - compared flat, two and eight groups at equal budgets over three seeds.
-#
-# **With more time.** `models.load("faces-vae")` is a flat VAE of the faces that was trained for 600 epochs: its ELBO on test
-# faces is 1385 nats, and was 1343 after 40 (one seed). Does patience take the grain of section 5 out of its copies, and out
-# of its samples? `grain` measures both.
 #
 # ## Common mistakes
 #
