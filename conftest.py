@@ -17,7 +17,8 @@ def pytest_sessionstart(session):
         os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
 
 
-SLOWEST = ("models", "in_use", "isolation", "adversarial", "yardsticks", "slides", "browser", "augmentation", "stale")
+SLOWEST = ("models", "isolation", "yardsticks", "in_use", "site", "browser", "adversarial", "augmentation")
+SLOWEST += ("benchmarks", "stale", "annotations", "slides", "growth")
 
 
 def pytest_collection_modifyitems(items):

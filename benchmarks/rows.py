@@ -196,6 +196,17 @@ def measure_y9(run, model, seed):
 
 def rows():
     """All rows, in the order of the table."""
+    import rows_alarms
+    import rows_images
+    import rows_mnist
+    import rows_sequences
+
+    more = [row for module in (rows_mnist, rows_alarms, rows_sequences, rows_images) for row in module.rows()]
+    return sorted(first_rows() + more, key=lambda row: (int("".join(filter(str.isdigit, row.name)) or 0), row.name))
+
+
+def first_rows():
+    """Those of this module."""
     pairs = [{"seed": seed, "model": model} for seed in SEEDS for model in ("VAE", "IWAE")]
     vamps = [{"data": data, "seed": s, "model": m} for data in GRAY for s in SEEDS[:2] for m in ("VAE", "VampPrior")]
     coders = []

@@ -10,10 +10,9 @@ import statistics
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 from report import surroundings
-from store import ROOT, Store
+from store import ROOT, Store, code_of
 
 
 class Run:
@@ -46,13 +45,9 @@ class Run:
 
         if not self.trial:
             return datasets.load(name, dtype)
-        import numpy as np
+        import noise
 
-        random, sizes = np.random.default_rng(0), {"train": 600, "valid": 100, "test": 200}
-        shape = (64, 64, 1) if name == "dsprites" else (28, 28, 1)
-        images = {f"x_{part}": (random.random((n, *shape)) < 0.13).astype(dtype) for part, n in sizes.items()}
-        factors = {f"factors_{part}": random.integers(0, 4, (n, 5)).astype(float) for part, n in sizes.items()}
-        return SimpleNamespace(**{key: 255 * x if dtype == "uint8" else x for key, x in images.items()}, **factors)
+        return noise.like(name, dtype)
 
 
 # ---- words ----
@@ -122,14 +117,16 @@ def measure(row, piece, trial):
     return {"piece": piece, "found": found, **cost}
 
 
-def pieces(chosen, seeds, store, trial, fresh):
-    """Measure every piece of the chosen rows that is not in the store; {row name: its results}."""
+def pieces(chosen, seeds, folder, trial, fresh):
+    """Measure every piece of the chosen rows that is not stored; {row name: its results}. seeds: None means all."""
     from tqdm import tqdm
 
-    todo = [(row, piece) for row in chosen for piece in row.pieces if piece.get("seed", 0) in seeds]
+    todo = [(row, piece) for row in chosen for piece in row.pieces if seeds is None or piece.get("seed", 0) in seeds]
+    stores = {row.name: Store("trial" if trial else row.name, *code_of(row.measure), folder=folder) for row in chosen}
     results = {row.name: [] for row in chosen}
     with tqdm(todo, unit="piece") as bar:
         for row, piece in bar:
+            store = stores[row.name]
             key = "_".join([row.name, *(f"{name}={value}" for name, value in piece.items())])
             bar.set_description(key)
             if fresh or key not in store:
@@ -138,23 +135,34 @@ def pieces(chosen, seeds, store, trial, fresh):
     return results
 
 
-def table(chosen, results, trial):
-    """The whole text, and the sentences on what failed."""
-    lines, failed = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)], []
-    for row in chosen:
-        found, missed = section(row, results[row.name])
-        lines += found
-        failed += missed
-    kind = "a trial on noise: NOT TO BE QUOTED" if trial else "real data"
-    parts = ["# Held against published results", surroundings(f"{kind}; seeds 0, 1 and 2 where there are several runs")]
-    parts.append("\n".join(lines))
-    parts.append("\n".join(budget(row, results[row.name]) for row in chosen))
-    parts.append("\n".join(f"- {line}" for line in failed) or "Every row reached what it was to reach.")
+def standing(text, name):
+    """What an earlier table says of a row: its lines, its budget, and what it did not reach."""
+    lines = text.splitlines()
+    beginnings = (f"| {name} | ", f"- **{name}**: ", f"- {name}, ")
+    return [[line for line in lines if line.startswith(beginning)] for beginning in beginnings]
+
+
+def table(everything, results, trial, before=""):
+    """The whole text, and the sentences on what failed. Rows without results stand as `before`, an earlier table, has
+    them, with the day on which they were measured."""
+    lines, budgets, failed, told = [f"| {' | '.join(HEAD)} |", "|" + "---|" * len(HEAD)], [], [], []
+    for row in everything:
+        if row.name in results:
+            found, missed = section(row, results[row.name])
+            cost, said = [budget(row, results[row.name])], [f"- {line}" for line in missed]
+            failed += missed
+        else:
+            found, cost, said = standing(before, row.name)
+        lines, budgets, told = lines + found, budgets + cost, told + said
+    kind = "a trial on noise: NOT TO BE QUOTED" if trial else "real data; each row says below when it was measured"
+    parts = ["# Held against published results", surroundings(kind)]
+    parts += ["\n".join(lines), "\n".join(budgets)]
+    parts.append("\n".join(told) or "Every row reached what it was to reach.")
     return "\n\n".join(part.strip() for part in parts) + "\n", failed
 
 
 def main():
-    from rows import SEEDS, rows
+    from rows import rows
 
     everything = rows()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -162,22 +170,21 @@ def main():
     parser.add_argument("--only", nargs="+", choices=[row.name for row in everything], metavar="ROW")
     parser.add_argument("--fresh", action="store_true", help="measure again what is finished")
     parser.add_argument("--trial", action="store_true", help="noise, seed 0, one epoch: measures nothing")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table there too")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="put these rows into the table there")
     parser.add_argument("--store", type=Path, default=ROOT / ".build" / "benchmarks", metavar="FOLDER")
     options = parser.parse_args()
     chosen = [
         row for row in everything if row.name in (options.only or [row.name]) and (row.quick or not options.quick)
     ]
-    here = Path(__file__).parent
-    kind = "trial" if options.trial else "yardsticks"
-    store = Store(kind, here / "rows.py", folder=options.store)
+    seeds = (0,) if options.quick or options.trial else None
     try:
-        results = pieces(chosen, (0,) if options.quick or options.trial else SEEDS, store, options.trial, options.fresh)
+        results = pieces(chosen, seeds, options.store, options.trial, options.fresh)
     except RuntimeError as error:  # data that cannot be had
         sys.exit(f"{error}\nOr try the program with --trial; its figures mean nothing.")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. What is finished is kept: the same command goes on from there.")
-    text, failed = table(chosen, results, options.trial)
+    before = options.markdown.read_text() if options.markdown and options.markdown.exists() else ""
+    text, failed = table(everything, results, options.trial, before)
     print(text)
     if options.markdown:
         options.markdown.write_text(text)

@@ -55,7 +55,7 @@ def test_noise_is_no_success(tried):
 def test_what_is_finished_is_not_measured_again(tried):
     text, folder = tried
     stored = {file: file.stat().st_mtime_ns for file in folder.rglob("*.json")}
-    one = next(file for file in stored if file.name.startswith("Y1"))
+    one = next(file for file in stored if file.name.startswith("Y1_"))
     entry = json.loads(one.read_text())
     entry["found"]["nll"] = 91.234
     one.write_text(json.dumps(entry))
@@ -77,6 +77,54 @@ def test_stored_pieces_are_forgotten_when_the_code_changes(programs, tmp_path):
     assert "seed=0" in store.Store("x", program, folder=tmp_path)
     program.write_text("a = 2")
     assert "seed=0" not in store.Store("x", program, folder=tmp_path)
+
+
+def test_a_row_is_forgotten_by_what_it_depends_on_only(programs, tmp_path, monkeypatch):
+    """Comments, docstrings and other rows may change; what the row names may not, through whatever it names."""
+    store = programs[2]
+    text = "SIZE = 3\n\n\ndef helper(x):\n    return x + SIZE\n\n\ndef row(x):\n    return helper(x)\n"
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def code(text):
+        (tmp_path / "made_up.py").write_text(text)
+        monkeypatch.delitem(sys.modules, "made_up", raising=False)
+        importlib.invalidate_caches()
+        return store.code_of(importlib.import_module("made_up").row)
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # else a file of the same second and size is not read again
+    first = code(text)
+    assert len(first) == 3
+    assert code(text + "\n\ndef other(x):\n    return 1\n") == first
+    local = text.replace("    return helper(x)", "    other = helper(x)\n    return other")
+    assert len(code(local + "\n\ndef other(x):\n    return 1\n")) == 3, "a local is no other function"
+    remark = text.replace("    return helper(x)", '    """A protocol."""\n    return helper(x)  # a remark')
+    assert code(remark.replace("def row(x)", "def row(x: float) -> float")) == first
+    assert code(text.replace("SIZE = 3", "SIZE = 4")) != first
+    assert code(text.replace("x + SIZE", "x * SIZE")) != first
+
+
+def test_code_of_follows_names_into_other_programs(programs):
+    rows, _, store, _ = programs
+    assert any(": def decayed" in text for text in store.code_of(rows.measure_y1))
+    assert not any("def measure_y2" in text for text in store.code_of(rows.measure_y1))
+
+
+def test_rows_that_are_not_run_stand_as_they_were(programs):
+    rows, claims, _, yardsticks = programs
+    first, second = (
+        rows.Row(name, lambda run: 0, [{}], lambda r: [claims.Claim("NLL", "88.7", [r[0][1]], 95, 88)], True)
+        for name in ("Y1", "Y10")
+    )
+    first.measure.__doc__ = second.measure.__doc__ = "A protocol."
+    entry = {"piece": {}, "found": 99.0, "cpu": 60.0, "day": "2026-01-01"}
+    before, failed = yardsticks.table([first, second], {"Y1": [entry], "Y10": [entry]}, False)
+    assert len(failed) == 2
+    now = {"Y10": [entry | {"found": 90.0, "day": "2026-02-02"}]}
+    text, failed = yardsticks.table([first, second], now, False, before)
+    lines = [line for line in text.splitlines() if "Y1" in line]
+    assert [line[:9] for line in lines] == ["| Y1 | NL", "| Y10 | N", "- **Y1**:", "- **Y10**", "- Y1, NLL"]
+    assert "99.00" in lines[0] and "90.00" in lines[1] and "2026-01-01" in lines[2] and "2026-02-02" in lines[3]
+    assert not failed
 
 
 @pytest.mark.parametrize(
