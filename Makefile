@@ -31,7 +31,7 @@ help:
 	@echo "make grade      submissions to a sheet, each one alone in a box: make grade SHEET=04"
 	@echo "make site       the chapters, the texts and an API reference as a web site, in .build/site/ (in .venv-site)"
 	@echo "make bench      under 20 minutes: some published results, and speed beside PyTorch (in .venv-bench)"
-	@echo "make bench-full all of them, about four hours, and how cost grows; goes on where it was interrupted"
+	@echo "make bench-full all of them, about three hours, and how cost grows; goes on where it was interrupted"
 
 lab: $(INSTALLED)
 	$(ACTIVATE) jupyter lab --LabApp.default_url=/lab/tree/chapters/01_autoencoders.ipynb $(LAB_FLAGS)
