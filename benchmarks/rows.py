@@ -32,6 +32,11 @@ def decayed(epochs, x, batch_size):
     return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, epochs * (len(x) // batch_size)))
 
 
+def quickly(run):
+    """For `compile`: a trial is over before XLA has compiled anything."""
+    return {"jit_compile": False} if run.trial else {}
+
+
 def drawn_once(x):
     """Binary test images from gray ones 0..255: the same draw for all models and seeds."""
     return np.asarray(layers.Binarize(seed=0)(x / np.float32(255), training=True))
@@ -92,7 +97,7 @@ def measure_y1(run, seed):
     """Fixed-binarized MNIST; 784-200-200-50, tanh; 50 000 images, 100 epochs, batch 100, Adam 1e-3 decayed; k = 500."""
     data, epochs = run.load("binarized_mnist", "uint8"), run.epochs(100)
     vae = burda(models.VAE, seed)
-    vae.compile(decayed(epochs, data.x_train, 100))
+    vae.compile(decayed(epochs, data.x_train, 100), **quickly(run))
     vae.fit(data.x_train, batch_size=100, epochs=epochs, verbose=0, callbacks=run.bar())
     return {"minutes": run.cpu() / 60, "nll": test_nll(vae, data.x_test, run)}
 
@@ -108,7 +113,7 @@ def measure_y2(run, seed):
     encoder = networks.conv_encoder(SHAPE, 32, filters=(16, 32))
     decoder = networks.conv_decoder(16, SHAPE, filters=(32, 16))
     vae = models.VAE(encoder, decoder, beta=2.0, augmentation=layers.Binarize())
-    vae.compile()
+    vae.compile(**quickly(run))
     options = {"batch_size": 256, "epochs": run.epochs(15), "verbose": 0, "callbacks": run.bar()}
     history = vae.fit(all_training(data), validation_data=(drawn_once(data.x_test),), **options).history
     return {"loss": history["val_loss"], "nelbo": -history["val_elbo"][-1]}
@@ -123,7 +128,7 @@ def measure_y3(run, seed, model):
     data, epochs = run.load("mnist", "uint8"), run.epochs(30)
     options = {"augmentation": layers.Binarize()}
     vae = burda(models.VAE, seed, **options) if model == "VAE" else burda(models.IWAE, seed, k=5, **options)
-    vae.compile(decayed(epochs, data.x_train, 100))
+    vae.compile(decayed(epochs, data.x_train, 100), **quickly(run))
     vae.fit(data.x_train, batch_size=100, epochs=epochs, verbose=0, callbacks=run.bar())
     x = drawn_once(data.x_test[:2000])
     return {"nll": test_nll(vae, x, run), "active": evaluation.active_units(vae, x).count}
@@ -140,7 +145,7 @@ def measure_y4(run, data, seed, model):
     parts = networks.mlp_encoder(SHAPE, 80, hidden=(300, 300)), networks.mlp_decoder(40, SHAPE, hidden=(300, 300))
     prior = priors.VampPrior(images.x_train[:200]) if model == "VampPrior" else "standard_normal"
     vae = models.VAE(*parts, prior=prior, augmentation=layers.Binarize())
-    vae.compile(decayed(epochs, images.x_train, 200))
+    vae.compile(decayed(epochs, images.x_train, 200), **quickly(run))
     vae.fit(images.x_train, batch_size=200, epochs=epochs, verbose=0, callbacks=run.bar())
     return {"nll": test_nll(vae, drawn_once(images.x_test[:2000]), run)}
 
@@ -155,7 +160,7 @@ def measure_y5(run, data, hidden, size, seed):
     keras.utils.set_random_seed(seed)
     encoder = networks.mlp_encoder(SHAPE, size, hidden=hidden)
     coder = models.Autoencoder(encoder, networks.mlp_decoder(size, SHAPE, hidden=hidden[::-1]))
-    coder.compile(decayed(epochs, train, 128))
+    coder.compile(decayed(epochs, train, 128), **quickly(run))
     coder.fit(train, batch_size=128, epochs=epochs, verbose=0, callbacks=run.bar())
     mse = [coder.evaluate(x, batch_size=1000, verbose=0) for x in (train, images.x_test)]
     return {"train": mse[0], "test": mse[1], "pca": pca_mse(train, images.x_test, [size])[0]}
@@ -188,7 +193,7 @@ def measure_y9(run, model, seed):
         encoder = networks.mlp_encoder(data.x_train.shape[1:], 20, hidden=(400, 400))
         decoder = networks.mlp_decoder(10, data.x_train.shape[1:], hidden=(400, 400))
         vae = models.VAE(encoder, decoder, beta=float(model))
-        vae.compile()
+        vae.compile(**quickly(run))
         vae.fit(data.x_train, batch_size=128, epochs=run.epochs(15), verbose=0, callbacks=run.bar())
         codes = vae.encode(data.x_test)
     return {name: score(codes, factors) for name, score in SCORES.items()}

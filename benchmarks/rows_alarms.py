@@ -10,7 +10,7 @@ from vae_course.datasets import downloads
 import keras
 import numpy as np
 from claims import TOLD, Claim, gains
-from rows import SEEDS, Row
+from rows import SEEDS, Row, quickly
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score
@@ -57,7 +57,7 @@ def trained(new_model, train, sizes, seeds, epochs, rate, run):
         fresh = new_model(train, *sizes)
         if model is None:
             model = fresh
-            model.compile(keras.optimizers.Adam(rate))
+            model.compile(keras.optimizers.Adam(rate), **quickly(run))
         else:
             model.start_from(fresh)
         model.fit(train, batch_size=64, epochs=epochs, verbose=0, callbacks=run.bar())

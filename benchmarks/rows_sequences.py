@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from claims import TOLD, Claim, column
-from rows import SEEDS, Row
+from rows import SEEDS, Row, quickly
 
 BATCH, LATENT_SIZE = 64, 8
 WEIGHTS = (1.0, 3.0, 10.0, 30.0, 100.0)
@@ -94,7 +94,7 @@ def sequence_vae(seed, length, vocabulary, units, free_bits):
 
 def fitted(model, x, rate, epochs, run):
     schedule = keras.optimizers.schedules.CosineDecay(rate, epochs * math.ceil(len(x) / BATCH))
-    model.compile(keras.optimizers.Adam(schedule))
+    model.compile(keras.optimizers.Adam(schedule), **quickly(run))
     model.fit(x, batch_size=BATCH, epochs=epochs, verbose=0, callbacks=run.bar())
     return model
 
