@@ -32,8 +32,9 @@ chapters_inside.begin({core})
 END = "import json\nprint(json.dumps(chapters_inside.spent()))"
 HEAD = "| chapter | wall, s | CPU, s | peak, GB | its own at the end, GB | programs | by XLA | measured |"
 TOLD = """- On one core, in a kernel of its own, from its start to the last cell, imports included. CPU: all threads.
-- Peak: the most memory that the kernel ever held, libraries included (`ru_maxrss`). Its own: what it alone had written
-  at the end (`Private_Dirty`), and so cannot share. Kernels on one machine share the libraries, 0.4 to 0.5 GB.
+- Peak: the most memory that the kernel ever held, libraries included (`VmHWM`; elsewhere than on Linux `ru_maxrss`).
+  Its own: what it alone had written at the end (`Private_Dirty`), and so cannot share. Kernels on one machine share the
+  libraries, 0.4 to 0.5 GB.
 - Programs: graphs that `tf.function` built and TensorFlow compiled, those inside another not counted. A function counts
   once for each shape and type of its arguments, be it the library's, Keras's or the chapter's. By XLA: programs, or
   parts of them, that were handed to XLA."""

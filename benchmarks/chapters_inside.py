@@ -36,15 +36,19 @@ def begin(core):
 def spent():
     """CPU seconds of the kernel and of what it started; its memory in bytes; the counts."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    peak = used[0].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    peak = said_by_linux("status", "VmHWM:") or used[0].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    return {"cpu": cpu, "peak": peak, "own": written_alone(), **COUNTS}
+    return {"cpu": cpu, "peak": peak, "own": said_by_linux("smaps_rollup", "Private_Dirty:"), **COUNTS}
 
 
-def written_alone():
-    """Bytes that no other process could share, since this one has written them; None where Linux does not say."""
-    rollup = Path("/proc/self/smaps_rollup")
-    if not rollup.exists():
+def said_by_linux(file, name):
+    """Bytes of this process alone; None where there is no such file.
+
+    VmHWM, the most memory ever held: unlike `ru_maxrss`, it does not begin with what the process that started this one
+    had held. Private_Dirty: what no other process could share, since this one has written it.
+    """
+    place = Path("/proc/self") / file
+    if not place.exists():
         return None
-    lines = (line.split() for line in rollup.read_text().splitlines())
-    return next(1024 * int(words[1]) for words in lines if words[0] == "Private_Dirty:")
+    lines = (line.split() for line in place.read_text().splitlines())
+    return next((1024 * int(words[1]) for words in lines if words[:1] == [name]), None)

@@ -24,7 +24,7 @@ def programs():
 
 def trial(*options):
     command = [sys.executable, str(FOLDER / "yardsticks.py"), "--trial", *map(str, options)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=400)
+    return subprocess.run(command, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.fixture(scope="module")
