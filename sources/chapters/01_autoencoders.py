@@ -696,7 +696,8 @@ plt.show()
 # They do: random codes give some good digits, and many images that are not digits. The box, which reaches into the
 # emptiest corners, gives the strangest ones. The first row holds reconstructions of validation images, the other rows what
 # the decoder draws for random codes. The number beside each name measures strangeness: the median squared distance to the
-# nearest training image, divided by the same median for reconstructions.
+# nearest training image, divided by the same median for reconstructions. (Do not rank different models by it: a decoder
+# that always draws the same picture scores a perfect 1.)
 #
 # So an autoencoder would need three more things before it can generate:
 #

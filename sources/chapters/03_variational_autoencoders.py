@@ -852,6 +852,8 @@ print("saved, loaded, trained on: the KL fell")
 #
 # ## Further reading
 #
+# Labels, conditions and sequences come later in this course: a VAE that is told which digit to draw in chapter 15, one that learns from a few labels in chapter 14, one for text in chapter 16.
+#
 # - Kingma and Welling (2014), *Auto-encoding variational Bayes*: the VAE, and the reparameterization trick.
 # - Rezende, Mohamed and Wierstra (2014), *Stochastic backpropagation and approximate inference in deep generative
 #   models*: the same idea at the same time, with deeper models.

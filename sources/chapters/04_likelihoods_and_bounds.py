@@ -859,6 +859,8 @@ for seed in (0, 1):
 #
 # ## 6. How do you report a result?
 #
+# (Optional on a first reading, until you have a result to report.)
+#
 # A number such as "our VAE reaches $-17$" is worth nothing, because everything that decides the number is missing. Each time,
 # say:
 #

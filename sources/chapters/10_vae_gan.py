@@ -120,7 +120,8 @@ assert best < guess, "a difference that can be seen costs less than a guess"
 #
 # $$ L_{\mathrm{Dis}} + \frac{r_1}{2}\, \mathbb{E}_x\big[\|\nabla_x \mathrm{Dis}_\psi(x)\|^2\big]. \tag{10.4} $$
 #
-# Here the slope is $\psi$, so the penalty is $\frac{r_1}{2} \psi^2$ and its gradient $r_1 \psi$.
+# Here the slope is $\psi$, so the penalty is $\frac{r_1}{2} \psi^2$ and its gradient $r_1 \psi$. (Two other well-known cures are not
+# tried here: WGAN-GP, by Gulrajani et al., 2017, which replaces the loss and holds the slope near one *between* real and drawn examples, and Heusel et al., 2017, who let the critic learn at a larger step than the generator.)
 
 # %%
 def sigmoid(a):
