@@ -29,6 +29,7 @@ import chapters_inside
 sys.path.remove({here!r})
 chapters_inside.begin({core})
 """
+PROGRAMS = HERE / "chapters_inside.py", HERE / "memory.py"
 END = "import json\nprint(json.dumps(chapters_inside.spent()))"
 HEAD = "| chapter | wall, s | CPU, s | peak, GB | its own at the end, GB | programs | by XLA | measured |"
 TOLD = """- On one core, in a kernel of its own, from its start to the last cell, imports included. CPU: all threads.
@@ -112,7 +113,7 @@ def main(arguments=None, folder=ROOT / "chapters"):
     for path in bar:
         bar.set_description(path.stem)
         code = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-        known = Store(f"chapter-{path.stem}", "\n\n".join(code), HERE / "chapters_inside.py", folder=options.store)
+        known = Store(f"chapter-{path.stem}", "\n\n".join(code), *PROGRAMS, folder=options.store)
         if options.fresh or path.stem not in known:
             found = measure(path)
             if "error" not in found:

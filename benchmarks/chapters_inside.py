@@ -2,8 +2,8 @@
 
 import os
 import resource
-import sys
-from pathlib import Path
+
+import memory
 
 COUNTS = {"programs": 0, "xla": 0}
 
@@ -36,19 +36,5 @@ def begin(core):
 def spent():
     """CPU seconds of the kernel and of what it started; its memory in bytes; the counts."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    peak = said_by_linux("status", "VmHWM:") or used[0].ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     cpu = sum(usage.ru_utime + usage.ru_stime for usage in used)
-    return {"cpu": cpu, "peak": peak, "own": said_by_linux("smaps_rollup", "Private_Dirty:"), **COUNTS}
-
-
-def said_by_linux(file, name):
-    """Bytes of this process alone; None where there is no such file.
-
-    VmHWM, the most memory ever held: unlike `ru_maxrss`, it does not begin with what the process that started this one
-    had held. Private_Dirty: what no other process could share, since this one has written it.
-    """
-    place = Path("/proc/self") / file
-    if not place.exists():
-        return None
-    lines = (line.split() for line in place.read_text().splitlines())
-    return next((1024 * int(words[1]) for words in lines if words[:1] == [name]), None)
+    return {"cpu": cpu, "peak": memory.peak(), "own": memory.own(), **COUNTS}

@@ -18,7 +18,7 @@ from growth_theory import BASE, curves, slopes
 from report import spread
 from store import ROOT, Store, code_of
 
-# Nothing heavy is imported up here: Linux counts a parent's memory into the peak of the process that it starts.
+# Heavy packages are imported where they are used, so that --help answers at once.
 HERE = Path(__file__).resolve().parent
 FAR = 1.5  # from here on measured and expected growth disagree
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+import memory
 from growth_theory import CONTEXT, FILTERS, FLOW_UNITS, GROUP, HIDDEN, PLACES, SIZE, STATE, UNITS, WIDE, sizes
 
 TIMED = 3  # epochs, draws or sums, after one to warm up
@@ -116,11 +117,6 @@ def data(kind, value, examples, seed):
 
 
 # ---- one point ----
-def peak():
-    """The most memory that this process has held so far, in MB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def fitted(model, arrays, batch, clock):
@@ -156,7 +152,7 @@ def point(kind, value, examples, seed):
     gpu = bool(tf.config.list_physical_devices("GPU"))
     clock = time.perf_counter if gpu else time.process_time  # which other programs of a busy machine hardly change
     arrays = () if kind in ("drawing", "hidden") else data(kind, value, examples, seed)
-    load, start, about = os.getloadavg()[0], peak(), "no training"
+    load, start, about = os.getloadavg()[0], memory.peak() / 1e6, "no training"
     model = build(kind, value)
     if kind == "drawing":
         ends = repeated(lambda: model.sample(examples, seed=seed), clock)
@@ -169,7 +165,8 @@ def point(kind, value, examples, seed):
     took = [end - begin for begin, end in zip(ends, ends[1:])]
     result = {"examples": examples, "seconds": [each * share for each in took[1:]], "first": took[0]}
     result |= {"about": f"{'GPU' if gpu else 'CPU'}, {about}", "day": time.strftime("%Y-%m-%d"), "machine": machine()}
-    return {**result, "load": load, "peak": peak(), "above": peak() - start}
+    peak = memory.peak() / 1e6
+    return {**result, "load": load, "peak": peak, "above": peak - start}
 
 
 if __name__ == "__main__":

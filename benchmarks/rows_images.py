@@ -9,16 +9,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 from claims import TOLD, Claim, column, gains
-from rows import SEEDS, Row
+from rows import SEEDS, Row, quickly
 from scipy import optimize, special, stats
 
 compiled = {}  # a model of each kind, for all seeds: at these sizes compiling costs as much as training
 
 
-def once_compiled(kind, fresh, trial, *optimizers):
+def once_compiled(kind, fresh, run, *optimizers):
     """The one compiled model of its kind, as new as `fresh`."""
     if kind not in compiled:
-        fresh.compile(*optimizers, jit_compile=False if trial else "auto")
+        fresh.compile(*optimizers, **quickly(run))
         compiled[kind] = fresh
     else:
         compiled[kind].start_from(fresh)
@@ -46,7 +46,7 @@ def measure_y9b(run, seed, model):
     of them was used to choose a setting."""
     data = run.load("faces")
     fresh = new_face_vae(model, seed, data)
-    vae = once_compiled(type(fresh).__name__, fresh, run.trial, keras.optimizers.Adam(3e-3))
+    vae = once_compiled(type(fresh).__name__, fresh, run, keras.optimizers.Adam(3e-3))
     vae.fit(data.x_train, batch_size=128, epochs=run.epochs(40), verbose=0, callbacks=run.bar())
     x = np.concatenate([data.x_valid, data.x_test])
     factors = np.concatenate([data.factors_valid, data.factors_test])
@@ -149,7 +149,7 @@ def measure_y10(run, seed, model):
     real = features.predict(x_test, verbose=0)
     gentle = [keras.optimizers.Adam(1e-3, beta_1=0.5) for _ in range(2)]
     optimizers = [keras.optimizers.Adam(2e-3)] if model == "VAE" else gentle
-    rival = once_compiled("Y10 " + model, new_rival(model, seed), run.trial, *optimizers)
+    rival = once_compiled("Y10 " + model, new_rival(model, seed), run, *optimizers)
     decoder = rival.generator if model == "GAN" else rival.decoder
 
     def scores(images):

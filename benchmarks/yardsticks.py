@@ -154,7 +154,11 @@ def table(everything, results, trial, before=""):
         else:
             found, cost, said = standing(before, row.name)
         lines, budgets, told = lines + found, budgets + cost, told + said
-    kind = "a trial on noise: NOT TO BE QUOTED" if trial else "real data; each row says below when it was measured"
+    kind = (
+        "a trial on noise: NOT TO BE QUOTED"
+        if trial
+        else "real data; each row says below when it was measured; where it says nothing else"
+    )
     parts = ["# Held against published results", surroundings(kind)]
     parts += ["\n".join(lines), "\n".join(budgets)]
     parts.append("\n".join(told) or "Every row reached what it was to reach.")
