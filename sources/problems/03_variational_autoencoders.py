@@ -37,8 +37,18 @@ def rate(mean, scale):
 # %% nbgrader={"grade": true, "grade_id": "rate-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert np.isclose(rate(0.0, 1.0), 0), "a latent that equals the prior costs nothing"
 assert np.isclose(rate(1.0, 1.0), 0.5), "moving the mean by 1 costs half a nat"
-assert rate(0.0, 0.01) > 4, "being sure costs a lot: has log(scale) the right sign and factor?"
-assert np.isclose(rate(0.0, 2.0), 1.5 - np.log(2)), "a scale of 2: is it squared?"
+answer = rate(0.0, 2.0)
+assert not np.isclose(answer, 0.5 - np.log(2) / 2), (
+    "the scale is a standard deviation, and you take it for the variance: square it"
+)
+assert not np.isclose(answer, 1.5 - np.log(4)), (
+    "the logarithm counts twice: 1/2 log(scale^2) is log(scale)"
+)
+assert not np.isclose(answer, 1.5 + np.log(2)), "the logarithm has the wrong sign"
+assert np.isclose(answer, 1.5 - np.log(2)), (
+    f"a mean of 0 and a scale of 2 cost 3/2 - log 2 = 0.807 nats; yours: {answer}"
+)
+assert rate(0.0, 0.01) > 4, f"being sure costs a lot, 4.1 nats; yours: {rate(0.0, 0.01)}"
 assert np.shape(rate(np.zeros(3), np.ones(3))) == (3,), (
     "one number for each latent: no sum, no mean"
 )
@@ -214,7 +224,25 @@ assert np.isclose(by_scale.mean(), 1.0, atol=0.05), (
     "by the scale it is 2 scale: did the chain rule give dz/dscale?"
 )
 score = score_function(1.5, 0.5, noise)
-assert np.isclose(score.mean(), 3.0, atol=0.1), "the score function has the same mean"
+assert np.shape(score) == noise.shape, (
+    f"one number for each draw; leave the averaging to the caller. Received: {np.shape(score)}"
+)
+average = score.mean()
+assert not np.isclose(average, -3, atol=0.1), (
+    "the sign: d log q / d mean is (z - mean) / scale^2, positive where z is above the mean"
+)
+assert not np.isclose(average, 0, atol=0.1), (
+    "this is 0 on average, like the derivative of log q alone: where is z^2, the function?"
+)
+assert not np.isclose(average, [1.5, 0.75], atol=0.1).any(), (
+    "the derivative of log q is (z - mean) over the variance: scale^2, not scale and not 1"
+)
+assert not np.isclose(average, 6, atol=0.2), (
+    "twice too large: log q has (z - mean)^2 / (2 scale^2), so its derivative has no 2 left"
+)
+assert np.isclose(average, 3, atol=0.1), (
+    f"on average it is the exact gradient, 2 mean = 3; yours: {average:.2f}"
+)
 assert score.var() > 10 * by_mean.var(), "and a much larger variance"
 ### BEGIN HIDDEN TESTS
 for _m, _s in ((0.0, 1.0), (-2.0, 0.3), (0.7, 2.0)):
@@ -279,7 +307,7 @@ for latent_size in (2, 8, 32):
 def repaired_loss(x, output, mean, log_var):
     """The mean over the batch of the negative ELBO, in nats: a scalar.
 
-    x, output: [batch, height, width, channels], pixels and probabilities;
+    x, output: [batch, height, width, channels], pixels from 0 to 1 and probabilities;
     mean, log_var: [batch, latent_size].
     """
     ### BEGIN SOLUTION
@@ -304,19 +332,38 @@ assert np.isclose(repaired_loss(x, output, *unused), loss, rtol=1e-4), (
     "four unused latents must not change the loss"
 )
 unit, double = [repaired_loss(x, output, 0 * mean, 0 * log_var + v) for v in (0.0, np.log(4))]
-wider = double - unit
-assert np.isclose(wider, 3 * (1.5 - np.log(2)), atol=1e-3), (
-    "a log-variance of log 4 means a standard deviation of 2"
-)
+wider = float(double - unit)
 twice = [tf.concat([a, a], axis=0) for a in (x, output, mean, log_var)]
 assert np.isclose(repaired_loss(*twice), loss, rtol=1e-4), (
-    "the same batch twice must not change the loss"
+    "the same batch twice must not change the loss: a mean over examples, not a sum"
+)
+assert not np.isclose(wider, 3 * (7.5 - np.log(4)), atol=1e-3), (
+    "a log-variance of log 4 is a standard deviation of 2, and you take it for 4"
+)
+assert np.isclose(wider, 3 * (1.5 - np.log(2)), atol=1e-3), (
+    "three latents of log-variance log 4 cost 3 (3/2 - log 2) = 2.42 nats more than of 0;"
+    f" yours {wider:.2f}: is the KL summed over latents, and has it the factor 1/2, no other?"
 )
 for channels in (1, 3):
     beta = evaluation.effective_beta(repaired_loss, shape=(8, 8, channels), latent_size=8)
     assert np.isclose(beta, 1, atol=0.02), (
         f"channels: {channels}; the KL must count once, here it counts {beta:.3f} times"
     )
+sure = np.linspace(0.001, 0.999, 80, dtype="float32").reshape(5, 4, 4, 1)
+log_1, log_0 = np.log(sure), np.log1p(-sure)
+free = 0 * mean, 0 * log_var  # no KL: the loss is the reconstruction term alone
+wrong = (sure < 0.5).astype("float32")  # each pixel the less likely one
+answer = float(repaired_loss(tf.constant(wrong), tf.constant(sure), *free))
+due = -np.sum(wrong * log_1 + (1 - wrong) * log_0) / 5
+assert np.isclose(answer, due, rtol=1e-3), (
+    f"outputs from 0.001 to 0.999 cost {due:.2f} nats, yours {answer:.2f}: are they clipped?"
+)
+gray = np.random.default_rng(1).uniform(size=sure.shape).astype("float32")
+answer = float(repaired_loss(tf.constant(gray), tf.constant(sure), *free))
+due = -np.sum(gray * log_1 + (1 - gray) * log_0) / 5
+assert np.isclose(answer, due, rtol=1e-3), (
+    f"gray pixels cost {due:.2f} nats, yours {answer:.2f}: is x rounded, cut or cast to whole?"
+)
 ### BEGIN HIDDEN TESTS
 for _latents, _channels in ((2, 1), (16, 1), (3, 3)):
     _sizes = {"shape": (6, 5, _channels), "latent_size": _latents}
@@ -330,6 +377,15 @@ _kl = tf.reduce_sum(_q.kl_divergence(tfd.Normal(0.0, 1.0)), axis=1)
 _log_likelihood = tf.reduce_sum(_pixels.log_prob(x), axis=(1, 2, 3))
 assert np.isclose(loss, tf.reduce_mean(_kl - _log_likelihood), rtol=1e-4), (
     "the negative ELBO in nats"
+)
+_gray = tf.constant(random.uniform(size=(6, 3, 3, 2)), tf.float32)
+_sure = tf.constant(random.permutation(np.geomspace(1e-3, 0.999, 108)), tf.float32)
+_sure = tf.reshape(_sure, _gray.shape)
+_nats = tfd.Bernoulli(probs=_sure, dtype=tf.float32).log_prob(_gray)
+_zero = tf.zeros([6, 2])
+_loss = repaired_loss(_gray, _sure, _zero, _zero)
+assert np.isclose(_loss, -tf.reduce_sum(_nats) / 6, rtol=1e-3), (
+    "gray pixels, and outputs near 0 and 1"
 )
 ### END HIDDEN TESTS
 
@@ -370,6 +426,12 @@ assert prior.log_prob(z).shape == (7,), (
 assert likelihood.log_prob(digits.x_train[:7]).shape == (7,), (
     "p(x|z) gives one number for each image: tfd.Independent(..., 3)"
 )
+assert np.isfinite(prior.log_prob(z)).all(), (
+    "log p(z) is infinite or nan: z may lie anywhere, so p(z) > 0 is needed everywhere"
+)
+assert np.isfinite(likelihood.log_prob(digits.x_train[:7])).all(), (
+    "log p(x|z) is infinite or nan: pixels are often exactly 0 or 1, where Beta, for one, fails"
+)
 plain = models.VAE(vae.encoder, vae.decoder)
 same = [np.allclose(prior.log_prob(z), plain.prior().log_prob(z))]
 in_plain = plain.likelihood(z).log_prob(digits.x_train[:7])
@@ -377,8 +439,14 @@ same += [np.allclose(likelihood.log_prob(digits.x_train[:7]), in_plain)]
 assert not all(same), "one of the two distributions should differ from the plain VAE's"
 vae.compile("adam")
 record = vae.fit(digits.x_train, batch_size=64, epochs=10, verbose=0).history
-assert record["elbo"][-1] > record["elbo"][0], "the bound should rise in training"
+assert np.isfinite(record["loss"]).all(), (
+    "the loss became infinite or nan in training: is log p(z) finite for all z, log p(x|z) for"
+    f" all images, and each scale above 0? Losses: {np.round(record['loss'], 1)}"
+)
+assert record["elbo"][-1] > record["elbo"][0], (
+    f"the bound should rise in training: from {record['elbo'][0]:.1f} it went to"
+    f" {record['elbo'][-1]:.1f} nats"
+)
 ### BEGIN HIDDEN TESTS
-assert np.isfinite(record["loss"]).all(), "the loss is a finite number in every epoch"
 assert vae.sample(5, seed=0).shape == (5, 8, 8, 1), "five pictures from five draws of the prior"
 ### END HIDDEN TESTS

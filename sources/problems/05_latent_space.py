@@ -127,7 +127,18 @@ assert np.allclose(path(a, 2 * b, 0.5) / 3, np.sqrt([0.5, 0.5])), (
 assert np.allclose(path(a, 2 * a, 0.5), 1.5 * a), (
     "the same direction: walk straight on, without dividing by zero"
 )
+for code in np.random.default_rng(1).normal(size=(50, 3)):
+    assert np.allclose(path(code, 3 * code, 0.5), 2 * code), (
+        "of codes with one direction, start @ end may be rounded to a little above 1 (arccos"
+        f" gives nan) or below. From {code} to 3 times it: {path(code, 3 * code, 0.5)}"
+    )
 ### BEGIN HIDDEN TESTS
+for d in (2, 3, 12):
+    for code in np.random.default_rng(d).normal(size=(300, d)):
+        factor = 1 + code[0] ** 2
+        assert np.allclose(path(code, factor * code, 0.25), (0.75 + factor / 4) * code), (
+            "the same direction, however its dot product is rounded"
+        )
 for d in (3, 12):
     a, b = random.normal(size=d), 2 * random.normal(size=d)
     whole = np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
@@ -170,11 +181,16 @@ directions = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 1.0, 0.0, -1.0], [0.5, 0.0, 1
 z, u = labeled_codes(200, directions)
 answer = attribute_vector(z, u, 0)
 assert np.shape(answer) == (4,), "one direction in the space of codes, so [d]"
-assert abs(answer[1]) < 0.3 and abs(answer[2]) < 0.3, (
+centered = attribute_vector(z - z.mean(axis=0), u - u.mean(axis=0), 0)
+assert abs(centered[1]) < 0.3 and abs(centered[2]) < 0.3, (
     "another factor leaks in: are all in one equation, and is it the row of this factor?"
 )
+assert np.allclose(centered, directions[0]), (
+    f"no leak, but a wrong step: if the factor grows by 1, {directions[0]}; yours {centered}"
+)
 assert np.allclose(answer, directions[0]), (
-    "no leak, but a wrong step: is the constant c in it, and does the factor grow by 1?"
+    "right where codes and factors average to zero, wrong here where they do not: is the"
+    " constant c in the equation?"
 )
 assert np.allclose(attribute_vector(z, u, 2), directions[2]), (
     "and the right one for another factor"
@@ -269,27 +285,46 @@ x, visible = random.normal(size=6), np.array([True, False, True, True, False, Fa
 drawn = completions(x, visible, W, b, sigma, 20000, np.random.default_rng(1))
 assert np.shape(drawn) == (20000, 6), "k whole pictures, [k, D]"
 assert np.all(drawn[:, visible] == x[visible]), "the visible pixels stay exactly as they are"
-m, S = posterior_of_visible(x, visible, W, b, sigma)
-hidden_mean = (W @ m + b)[~visible]
-assert np.allclose(drawn[:, ~visible].mean(axis=0), hidden_mean, atol=0.06), (
-    "on average: the picture of the mean code, with b"
+again = completions(x, visible, W, b, sigma, 20000, np.random.default_rng(1))
+assert np.array_equal(drawn, again), (
+    "two generators of one seed gave different pictures: let `generator` make all draws"
 )
+m, S = posterior_of_visible(x, visible, W, b, sigma)
 spread = np.cov(drawn[:, ~visible].T)
 without_noise = W[~visible] @ S @ W[~visible].T
-assert np.all(np.diag(spread) > np.diag(without_noise) + 0.3), (
-    "given z, a pixel still has noise of scale sigma"
-)
 assert not np.allclose(np.diag(spread), sigma**2, rtol=0.03), (
-    "the code is uncertain too: is every picture drawn from the same z?"
+    "hidden pixels vary by their own noise only, so all pictures have the same z: draw one z for"
+    " each picture, from N(m, S)"
+)
+hidden_mean, due = (W @ m + b)[~visible], np.diag(without_noise) + sigma**2
+away = (drawn[:, ~visible].mean(axis=0) - hidden_mean) / np.sqrt(due)
+assert np.allclose(away, 0, atol=0.05), (
+    f"the mean picture is W m + b, in hidden pixels {hidden_mean.round(2)};"
+    f" yours: {drawn[:, ~visible].mean(axis=0).round(2)}"
+)
+flat = completions(x, visible, 0 * W, b, sigma, 20000, np.random.default_rng(1))[:, ~visible]
+assert np.allclose(flat.std(axis=0), sigma, rtol=0.05), (
+    f"with W = 0 the code does nothing, and hidden pixels vary by sigma = {sigma} alone;"
+    f" yours by {flat.std(axis=0).round(2)}"
+)
+assert np.allclose(np.diag(spread), due, rtol=0.06), (
+    f"variances of hidden pixels: {due.round(2)} are due, yours {np.diag(spread).round(2)}."
+    " The noise is right, so is S the covariance of your z, not its deviation or only a part?"
 )
 ### BEGIN HIDDEN TESTS
-assert np.allclose(spread, without_noise + sigma**2 * np.eye(3), atol=0.08), (
+def agree(found, due):
+    """Whether two covariances are the same, but for the chance of 20000 draws."""
+    units = np.sqrt(np.outer(np.diag(due), np.diag(due)))
+    return np.allclose(found / units, due / units, atol=0.05)
+
+
+assert agree(spread, without_noise + sigma**2 * np.eye(3)), (
     "hidden pixels vary together, through z"
 )
 drawn = completions(x, ~visible, W, b, 0.3, 20000, np.random.default_rng(2))
 m, S = posterior_of_visible(x, ~visible, W, b, 0.3)
 expected = W[visible] @ S @ W[visible].T + 0.09 * np.eye(3)
-assert np.allclose(np.cov(drawn[:, visible].T), expected, atol=0.08), "for any mask"
+assert agree(np.cov(drawn[:, visible].T), expected), "for any mask"
 W, visible = np.array([[3.0, 3.0], [1.0, 1.0], [1.0, -1.0]]), np.array([True, False, False])
 generators = np.random.default_rng(3), np.random.default_rng(4)
 one, two = [completions(x[:3], visible, W, b[:3], 0.5, 20000, each) for each in generators]
@@ -396,7 +431,7 @@ assert np.isclose(np.mean(skewed < limit), 0.05, atol=0.005), (
 # that is high for *all* of them and low for real digits. You may use the terms of the bound, codes, reconstructions, the pictures
 # themselves, and the images `known` to learn what is normal; but no odd ones, since in life you do not know how the odd pictures will
 # look. Your score is judged on the other half of the validation images, and on test images when it is graded. The point is given if the
-# mean AUC over the three kinds beats the bound's by 0.1. The challenge is 0.95 for the worst
+# mean AUC over the three kinds beats the bound's by 0.1, and no kind's AUC is below 0.6. The challenge is 0.95 for the worst
 # of them; our attempt does not reach it.
 
 # %% tags=["drift"]
@@ -462,14 +497,21 @@ assert np.shape(scores) == (10,) and np.isfinite(scores).all(), (
 )
 gain = np.mean(list(yours.values())) - np.mean(list(by_bound.values()))
 assert gain > 0.1, f"the mean AUC should beat the bound's by 0.1; yours differs by {gain:+.2f}"
+worst = min(yours, key=yours.get)
+assert yours[worst] >= 0.6, (
+    f"high for all kinds is wanted, and {worst} has an AUC of {yours[worst]:.2f}, nearly chance"
+    " (0.5) or worse: at least 0.6"
+)
 ### BEGIN HIDDEN TESTS
 on_test = [aucs(score, digits.x_test).values() for score in (challenge_score, bound_score)]
+assert min(on_test[0]) > 0.55, "on test images, too, no kind should look like real digits"
 on_test = [np.mean(list(values)) for values in on_test]
 assert on_test[0] > on_test[1] + 0.07, (
     "on test images, too, the score should clearly beat the bound"
 )
-again = challenge_score(judged[:5])
-assert np.corrcoef(scores[:5], again)[0, 1] > 0.8, (
+# The bound draws new noise at each call; over 75 pictures that hardly matters.
+apart = challenge_score(judged[:75])
+assert np.corrcoef(challenge_score(judged)[:75], apart)[0, 1] > 0.5, (
     "the score of a picture should hardly depend on the pictures beside it"
 )
 ### END HIDDEN TESTS

@@ -81,14 +81,15 @@ for beta in (0.05, 0.5, 1.0, 3.0, 9.0):
 
 # %% nbgrader={"grade_id": "collapse-beta", "solution": true}
 def collapse_beta(rates, distortions):
-    """The smallest beta from which on the model with rate 0 is the best.
+    """The smallest beta >= 0 from which on the model with rate 0 is the best.
 
     rates and distortions: [n], in nats; one rate is 0.
     """
     ### BEGIN SOLUTION
     collapsed = np.argmin(rates)
     others = np.arange(len(rates)) != collapsed
-    return np.max((distortions[collapsed] - distortions[others]) / rates[others])
+    turns = (distortions[collapsed] - distortions[others]) / rates[others]
+    return max(0.0, np.max(turns))
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "collapse-beta-check", "grade": true, "points": 2}
@@ -107,6 +108,11 @@ assert np.isclose(answer, 16 / 3), f"{why}; yours gives {answer}"
 answer = collapse_beta(np.array([0.0, 0.1, 5.0]), np.array([20.0, 24.0, 10.0]))
 assert np.isclose(answer, 2), (
     "the second model pays more and misses more than the collapsed one: it never counts"
+)
+answer = collapse_beta(np.array([3.0, 0.0, 4.0]), np.array([25.0, 12.0, 24.0]))
+assert answer == 0, (
+    "all others pay more and miss more than the collapsed model: it is best at every beta from"
+    f" 0 on, so 0 is wanted (no beta is negative); yours gives {answer}"
 )
 answer = collapse_beta(rates, distortions)
 assert np.array_equal([rates, distortions], kept), (
@@ -131,6 +137,8 @@ for _ in range(20):
     assert preferred(some_rates, some_distortions, 0.999 * turn) != place, (
         "just below, it should not"
     )
+    some_distortions[place] = 1.0
+    assert collapse_beta(some_rates, some_distortions) == 0, "better than all others: from 0 on"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -194,6 +202,11 @@ far_apart = surgery(np.array([[-5000.0, -5000.0], [0.0, 0.0]]), np.zeros(2))[1]
 assert np.isclose(far_apart, 0), (
     "each code has its own scale: one at -5000 under both images tells nothing, no -inf"
 )
+unlike = surgery(np.array([[-5000.0, 0.0], [0.0, -5000.0]]), np.zeros(2))[1]
+assert np.isclose(unlike, np.log(2) - 5000), (
+    "a code's own posterior may be far below another's: take the row's largest as the scale;"
+    f" -5000 + log 2 is due, yours gives {unlike}"
+)
 assert np.isclose(rate, information + mismatch), "the two parts add up to the rate"
 rate, information, mismatch = surgery(np.array([[-3.0, -1.0], [-0.5, -1.5]]), np.zeros(2))
 assert information < 0 and mismatch < 0, (
@@ -237,11 +250,11 @@ assert np.allclose(answer, expected), "estimates below zero are not cut off"
 def paid_kl(kl, groups, free_bits):
     """What is paid, in nats: kl [batch, latents].
 
-    groups: [latents], the number of each latent's group (0, 1, ...).
+    groups: [latents], the number of each latent's group; numbers may be left out.
     """
     ### BEGIN SOLUTION
     per_latent = kl.mean(axis=0)
-    per_group = np.bincount(groups, weights=per_latent)
+    per_group = [per_latent[groups == number].sum() for number in np.unique(groups)]
     return np.maximum(per_group, free_bits).sum()
     ### END SOLUTION
 
@@ -268,6 +281,11 @@ assert np.isclose(paid_kl(kl, pairs, 1.0), 4.0), "1 for the first pair, 3 for th
 assert np.isclose(paid_kl(kl, np.array([1, 1, 0, 1]), 1.0), 4.0), (
     "groups need not be neighbors nor in order: latent 2 alone, and the other three together"
 )
+answer = paid_kl(kl, np.array([0, 0, 5, 5]), 1.0)
+assert np.isclose(answer, 4.0), (
+    "groups 0 and 5 are two groups: a number that no latent has is no group, and pays nothing;"
+    f" 4 nats are due, yours gives {answer}"
+)
 ### BEGIN HIDDEN TESTS
 kl, groups = random.uniform(0, 1, size=(30, 7)), np.array([2, 0, 1, 1, 0, 2, 2])
 for free_bits in (0.1, 0.9, 1.4, 3.0):
@@ -278,6 +296,9 @@ for free_bits in (0.1, 0.9, 1.4, 3.0):
 assert np.isclose(
     paid_kl(kl, np.arange(7)[::-1], 0.5), np.maximum(kl.mean(axis=0), 0.5).sum()
 ), "seven groups of one latent"
+assert np.isclose(paid_kl(kl, groups + 3, 3.0), paid_kl(kl, groups, 3.0)), (
+    "the numbers are names only"
+)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -507,6 +528,13 @@ assert np.allclose(answer[:5], [0, 0.25, 0.5, 0.75, 1], atol=1e-3), (
 assert np.allclose(answer[5:], 1, atol=1e-3), (
     "after the warm-up the price stays at 1: more would be another bound"
 )
+once_more = WarmUp(2)
+for number in (1, 2):
+    answer = prices(annealed, once_more, 3)
+    assert np.allclose(answer, [0, 0.5, 1], atol=1e-3), (
+        f"fit number {number} with one callback object: each starts from 0, prices 0, 1/2, 1;"
+        f" yours {np.round(answer, 2)}. Use the argument `epoch`, which counts within a fit"
+    )
 ### BEGIN HIDDEN TESTS
 answer = prices(annealed, WarmUp(2), 4)
 assert np.allclose(answer, [0, 0.5, 1, 1], atol=1e-3), (

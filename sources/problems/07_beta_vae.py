@@ -285,8 +285,21 @@ assert not np.allclose(found, first + second - joint), (
 )
 equal = np.log([0.28, 0.235]) - np.log([0.5, 0.4]) - np.log([0.4, 0.55])
 assert not np.allclose(found, equal), "weights of 1/M: a code's own example should weigh 1/N"
-assert np.allclose(found, joint - first - second), (
-    "M = 2, N = 10: the own example weighs 1/10, the other 9/10; sum over the second axis"
+assert not np.allclose(found, equal - np.log(2)), (
+    "no weights at all: a code's own example weighs 1/N, each other (N - 1) / (N (M - 1))"
+)
+exchanged = np.log([0.488, 0.327]) - np.log([0.82, 0.48]) - np.log([0.56, 0.67])
+assert not np.allclose(found, exchanged), (
+    "weights exchanged: the own example (the diagonal) weighs 1/N, the others share the rest"
+)
+across = np.log([0.162, 0.053]) - np.log([0.36, 0.14]) - np.log([0.42, 0.25])
+assert not np.allclose(found, across), (
+    "the first axis was summed, over codes: for one code, sum over examples, the second axis"
+)
+due = joint - first - second
+assert np.allclose(found, due), (
+    f"M = 2, N = 10: {due.round(3)} is due, yours {found}. The own example weighs 1/10, the"
+    " other 9/10, in log q(z) and each log q(z_j): is log(weight) added to each log density?"
 )
 pairs = correlated(1000, 0.7)
 answer = total_correlation(pairs, 1000)
