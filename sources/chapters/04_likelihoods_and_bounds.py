@@ -35,20 +35,13 @@ import tensorflow_probability as tfp
 tfd = tfp.distributions
 plots.use_style()
 
+# %%
 DATASET = "digits"  # or "mnist", "fashion_mnist", "faces", ...
 EPOCHS, FACE_EPOCHS = 50, 20
 LATENT_SIZE = 8
 HIDDEN = (256,)
 TRAIN_SIZE, EVALUATION_SIZE = 3000, 500  # at most: keeps larger sets to a few minutes
 keras.utils.set_random_seed(0)
-
-# %% [markdown]
-# This chapter uses the images in two forms. As they are, with gray values in $[0, 1]$, their pixels are measurements;
-# thresholded at one half, their pixels are yes-or-no answers. The two forms call for different likelihoods. We train on
-# `x_train`, choose on `x_valid`, and look at `x_test` once, at the very end.
-#
-# Nearly every model in this chapter has the same networks. The short function `new_vae` makes one with fresh weights. The
-# trainings are so short that compiling each model with XLA, which makes a step faster, would take longer than it saves.
 
 # %%
 data = datasets.load(DATASET)
@@ -60,6 +53,7 @@ binary_train, binary_valid, binary_test = [
 shape, pixels = x_train.shape[1:], x_train[0].size
 print(f"{len(x_train)} training images {shape}: {pixels} pixels each")
 
+# %%
 def new_vae(
     model=models.VAE, seed=0, shape=shape, hidden=HIDDEN, latent_size=LATENT_SIZE, **options
 ):
@@ -72,21 +66,25 @@ def new_vae(
     return vae
 
 # %% [markdown]
+# The chapter uses these images in two forms. As they are, with gray values in $[0, 1]$, their pixels are measurements;
+# thresholded at one half, their pixels are yes-or-no answers. The two forms call for different likelihoods. We train on
+# `x_train`, choose on `x_valid`, and look at `x_test` once, at the very end.
+#
+# Nearly every model in this chapter has the same networks. The short function `new_vae` makes one with fresh weights. The
+# trainings are so short that compiling each model with XLA, which makes a step faster, would take longer than it saves.
+#
 # ## 1. What does a likelihood say about noise?
 #
 # The first three sections of this chapter are about the right end of the model:
 
 # %%
-nodes = {
-    "z": (0, 0, "variable", "$z$"), "decoder": (1.5, 0, "network"),
-    "output": (3.1, 0, "text", r"$\hat x$"), "x": (6.9, 0, "observed", "$x$"),
-    "likelihood": (4.9, 0, "network", r"likelihood $p_\theta(x|z)$"),
-    "noise": (4.9, 1.1, "text", r"its noise: a scale $\sigma$, or none"),
-    "nats": (4.9, -1.1, "text", r"$\log p_\theta(x|z)$ in nats"),
-}  # fmt: skip
-arrows = [("z", "decoder"), ("decoder", "output"), ("output", "likelihood")]
-arrows += [("likelihood", "x", {"head": "<->"}), ("noise", "likelihood")]
-arrows += [("likelihood", "nats", {"color": plots.COLORS[3]})]
+nodes = {"$z$": (0, 0, "variable"), "decoder": (1.5, 0, "network")}
+nodes |= {r"$\hat x$": (3.1, 0, "text"), "$x$": (6.9, 0, "observed")}
+nodes |= {"p": (4.9, 0, "network", r"likelihood $p_\theta(x|z)$")}
+nodes |= {"noise": (4.9, 1.1, "text", r"its noise: a scale $\sigma$, or none")}
+nodes |= {"nats": (4.9, -1.1, "text", r"$\log p_\theta(x|z)$ in nats")}
+arrows = [("$z$", "decoder"), ("decoder", r"$\hat x$"), (r"$\hat x$", "p"), ("noise", "p")]
+arrows += [("p", "$x$", {"head": "<->"}), ("p", "nats", {"color": plots.COLORS[3]})]
 plots.schematic(nodes, arrows, unit=0.85)
 plt.show()
 
@@ -125,6 +123,7 @@ def bernoulli_log_prob(x, x_hat):
     log_prob = x * np.log(x_hat) + (1 - x) * np.log(1 - x_hat)
     return log_prob.reshape(len(x), -1).sum(axis=1)
 
+# %%
 mean_image = 0.02 + 0.96 * x_train.mean(axis=0)
 normals = tfd.Independent(tfd.Normal(mean_image, 0.3), 3).log_prob(x_valid)
 coins = tfd.Independent(tfd.Bernoulli(probs=mean_image), 3).log_prob(binary_valid)
@@ -191,7 +190,7 @@ plt.show()
 # %% [markdown]
 # On the left are three densities of one gray value. The narrower ones rise above 1 (dotted line), so their logarithms are
 # positive there; for a density, no rule forbids that. On the right are the probabilities of the 256 levels: each is at most 1,
-# and together they add up to 1.
+# and together they add up to 1. The small bar at level 0 holds the whole tail of the density below it.
 #
 # ### What does sigma do to a VAE?
 #
@@ -220,13 +219,8 @@ for sigma in (1.0, 0.3, 0.1):
 # because equation 4.3 describes the trade that training makes.
 
 # %%
-settings = {  # name: (sigma, beta)
-    "sigma 1": (1.0, 1.0),
-    "sigma 0.3": (0.3, 1.0),
-    "sigma 0.1": (0.1, 1.0),
-    "learned": ("learned", 1.0),
-    "sigma 1, beta 0.01": (1.0, 0.01),
-}
+settings = {f"sigma {sigma:g}": (sigma, 1.0) for sigma in (1.0, 0.3, 0.1)}  # sigma, beta
+settings |= {"learned": ("learned", 1.0), "sigma 1, beta 0.01": (1.0, 0.01)}
 gray_vaes, records = {}, {}
 for name, (sigma, beta) in settings.items():
     vae = gray_vaes[name] = new_vae(likelihood=likelihoods.Gaussian(sigma), beta=beta)
@@ -243,6 +237,8 @@ assert kls[wide] < kls[middle] < kls[narrow], "less noise makes information wort
 assert errors[narrow] < errors[middle] < errors[wide], "more of it, better reconstructions"
 assert np.isclose(kls[same], kls[narrow], rtol=0.15), "sigma^2 = 0.01 is beta = 0.01"
 assert np.isclose(errors[same], errors[narrow], rtol=0.1), "sigma^2 = 0.01 is beta = 0.01"
+
+# %% tags=["drift"]
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
 rows = {"KL (nats)": kls, "reconstruction error (RMS)": errors}
 for ax, (label, values) in zip(axes, rows.items(), strict=True):
@@ -304,15 +300,13 @@ mean, deviation = x_train.mean(axis=0), x_train.std(axis=0)
 constant = (deviation == 0).sum()
 print(f"{constant} of {pixels} pixels are the same in all training images")
 speck = (np.arange(pixels) == deviation.argmin()).reshape(1, *shape) / np.float32(16)
-clean = x_valid[:1]
 trap = {}
 for smallest in (1e-1, 1e-2, 1e-3):
     noise = tfd.Independent(tfd.Normal(mean, np.maximum(deviation, smallest)), 3)
-    train = noise.log_prob(x_train).numpy().mean()
-    cost = float(noise.log_prob(clean)[0] - noise.log_prob(clean + speck)[0])
-    trap[smallest] = train, cost
-    print(f"smallest scale {smallest:5.3f}: training {train:8.1f} nats;", end=" ")
-    print(f"the speck costs {cost:6.1f} nats")
+    clean, specked = noise.log_prob(x_valid[:1]), noise.log_prob(x_valid[:1] + speck)
+    trap[smallest] = noise.log_prob(x_train).numpy().mean(), float((clean - specked)[0])
+    print(f"smallest scale {smallest:5.3f}: training {trap[smallest][0]:8.1f} nats;", end=" ")
+    print(f"the speck costs {trap[smallest][1]:6.1f} nats")
 gain = trap[1e-3][0] - trap[1e-2][0]
 assert gain >= 0.99 * constant * np.log(10), "a factor of ten: log 10 for each constant pixel"
 assert trap[1e-3][1] > 1000 * (constant > 0), "a sixteenth is 62 scales of 0.001"
@@ -379,10 +373,9 @@ decoded = vae.decode(z)
 samples = np.clip(vae.likelihood(z).sample(seed=(0, 1)).numpy(), 0, 1)
 error = np.mean((decoded - x) ** 2)
 distance, spread = np.mean((decoded - averages) ** 2), np.mean((averages - x) ** 2)
-contrast = decoded.var(axis=0).mean() / x.var(axis=0).mean()
 assert np.isclose(error, distance + spread, rtol=0.15), "Pythagoras: 4.5 is a conditional mean"
 assert distance < 1.02 * error, "the decoder is nearer to the average than to the image"
-assert contrast < 0.97, "averaging takes contrast away"
+assert decoded.var(axis=0).mean() < 0.97 * x.var(axis=0).mean(), "averaging takes contrast away"
 rows = {"image x": x, "mean of p(x|z)": decoded}
 rows |= {"equation 4.5": averages, "sample of p(x|z)": samples}
 sharers = np.median(1 / (weights**2).sum(axis=1))  # how many images share a code
@@ -465,6 +458,10 @@ plt.show()
 # images, the decoder's output, and the posterior's mean and log-variance. Change only the output, and see how much the loss
 # moves for each nat of log-likelihood: that is $a$. Change only the mean, and see how much the loss moves for each nat of
 # KL: that is $b$. The measurement takes two slopes and one division.
+#
+# **Predict.** What does a VAE learn when every nat of KL costs as much as $D$ nats of reconstruction? We measure the innocent
+# pair first, and then train. Because Adam ignores the overall factor, `beta=pixels` trains like that pair. We compare it with
+# the honest sum on the binary images.
 
 # %%
 def pixel_cross_entropy(x, p):
@@ -475,14 +472,13 @@ def latent_kl(mean, log_var):
     """KL(N(mean, exp(log_var)) || N(0, 1)) for each latent, in nats: [batch, latent_size]."""
     return 0.5 * (mean**2 + tf.exp(log_var) - 1 - log_var)
 
-# %%
-def innocent_loss(x, p, mean, log_var):
-    kl = tf.reduce_sum(latent_kl(mean, log_var), axis=1)
-    return tf.reduce_mean(pixel_cross_entropy(x, p)) + tf.reduce_mean(kl)
-
 def nats(terms):
     """Sum over all axes but the first, mean over the batch: how to add up a bound."""
     return tf.reduce_mean(tf.reduce_sum(terms, axis=list(range(1, len(terms.shape)))))
+
+# %%
+def innocent_loss(x, p, mean, log_var):
+    return tf.reduce_mean(pixel_cross_entropy(x, p)) + nats(latent_kl(mean, log_var))
 
 x = tf.constant(binary_train[:16])
 poor, good = 0.5 + 0.1 * (x - 0.5), 0.5 + 0.8 * (x - 0.5)  # two outputs
@@ -495,14 +491,9 @@ b = (innocent_loss(x, poor, far, log_var) - base) / added
 assert np.isclose(b / a, pixels, rtol=1e-2), "a mean over pixels weighs the KL D times"
 print(f"effective beta of the innocent loss: {b / a:.0f}")
 
-# %% [markdown]
-# **Predict.** What does a VAE learn when every nat of KL costs as much as $D$ nats of reconstruction? Because Adam ignores
-# the overall factor, `beta=pixels` trains like the innocent loss. We compare it with the honest sum on the binary images.
-
 # %% tags=["drift"]
 sum_vae = new_vae()
-mean_vae = new_vae(beta=float(pixels))
-pair = {"sum": sum_vae, "mean": mean_vae}
+pair = {"sum": sum_vae, "mean": new_vae(beta=float(pixels))}
 options = {"epochs": EPOCHS, "verbose": 0, "validation_data": binary_valid}
 options["validation_batch_size"] = EVALUATION_SIZE  # all of them at once: fewer steps
 curves = {name: vae.fit(binary_train, **options).history for name, vae in pair.items()}
@@ -525,59 +516,50 @@ plt.show()
 #
 # ### Seven published losses
 #
+# (Optional on a first reading, until you judge a program of somebody else.)
+#
 # How common is this? Below are the losses of seven well-known teaching programs, rewritten by us from what they compute.
-# Each takes images, output, mean and log-variance, and returns one number. `sum_per_image` adds up all axes but the first.
-# Three of the losses have an error in a sum or a mean. The one from keras.io averages over the color channels, but its
-# images have only one: as published it is right, and the bar below it will show what the same line does to color images. The
-# last three contain weights that somebody tuned. Two of those use a squared or an absolute error, which correspond to
-# Gaussian and Laplace noise of scale 1.
-
-# %%
-def sum_per_image(terms):
-    return tf.reduce_sum(terms, axis=list(range(1, len(terms.shape))))
-
-def library_notebook(x, output, mean, log_var):
-    """A regularizer on a layer with two outputs adds the KL twice."""
-    reconstruction = sum_per_image(pixel_cross_entropy(x, output))
-    return tf.reduce_mean(reconstruction + 2 * sum_per_image(latent_kl(mean, log_var)))
-
-def university_assignment(x, output, mean, log_var):
-    """The KL is averaged over the batch twice, and counted twice."""
-    kl = tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
-    return tf.reduce_mean(sum_per_image(pixel_cross_entropy(x, output)) + 2 * kl / len(x))
-
-def keras_book(x, output, mean, log_var):
-    """Pixels are summed, but latents averaged."""
-    reconstruction = tf.reduce_mean(sum_per_image(pixel_cross_entropy(x, output)))
-    return reconstruction + tf.reduce_mean(latent_kl(mean, log_var))
-
-# %%
-def keras_example(x, output, mean, log_var):
-    """Keras's cross-entropy averages the last axis, the colors."""
-    reconstruction = sum_per_image(keras.losses.binary_crossentropy(x, output))
-    return tf.reduce_mean(reconstruction + sum_per_image(latent_kl(mean, log_var)))
-
-def generative_book(x, output, mean, log_var):
-    """"BETA" multiplies the reconstruction, a mean over pixels."""
-    kl = tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
-    return 500 * tf.reduce_mean(pixel_cross_entropy(x, output)) + kl
-
-def model_collection(x, output, mean, log_var):
-    """A mean squared error, and a small weight."""
-    kl = tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
-    return tf.reduce_mean((x - output) ** 2) + 0.00025 * kl
-
-def lab_course(x, output, mean, log_var):
-    """A mean absolute error; what it calls "log sigma" is a log-variance."""
-    kl = tf.reduce_mean(sum_per_image(latent_kl(mean, log_var)))
-    return tf.reduce_mean(tf.abs(x - output)) + 0.0005 * kl
-
-# %% [markdown]
+# Each takes images, output, mean and log-variance, and returns one number. Where a term is added up as in the bound, it
+# stands in `nats`. Three of the losses have an error in a sum or a mean. The one from keras.io averages over the color
+# channels, but its images have only one: as published it is right, and the bar below it will show what the same line does to
+# color images. The last three contain weights that somebody tuned. Two of those use a squared or an absolute error, which
+# correspond to Gaussian and Laplace noise of scale 1.
+#
 # `evaluation.effective_beta` does what we did by hand, at random points. It also changes the log-variances: the slope along
 # them must be the same $b$. If it is not, the loss does not have the form of equation 4.6, and you get an error that says
 # what is probably missing. The function must know the likelihood, its `scale` if that is not 1, and the sizes, because it is
 # the sizes that do the damage. We use the image sizes of each program: 32 by 32 gray images for the generative book, 64 by
 # 64 color images for the last two.
+
+# %%
+def library_notebook(x, output, mean, log_var):
+    """A regularizer on a layer with two outputs adds the KL twice."""
+    return nats(pixel_cross_entropy(x, output)) + 2 * nats(latent_kl(mean, log_var))
+
+def university_assignment(x, output, mean, log_var):
+    """The KL is averaged over the batch twice, and counted twice."""
+    return nats(pixel_cross_entropy(x, output)) + 2 * nats(latent_kl(mean, log_var)) / len(x)
+
+def keras_book(x, output, mean, log_var):
+    """Pixels are summed, but latents averaged."""
+    return nats(pixel_cross_entropy(x, output)) + tf.reduce_mean(latent_kl(mean, log_var))
+
+# %%
+def keras_example(x, output, mean, log_var):
+    """Keras's cross-entropy averages the last axis, the colors."""
+    return nats(keras.losses.binary_crossentropy(x, output)) + nats(latent_kl(mean, log_var))
+
+def generative_book(x, output, mean, log_var):
+    """"BETA" multiplies the reconstruction, a mean over pixels."""
+    return 500 * tf.reduce_mean(pixel_cross_entropy(x, output)) + nats(latent_kl(mean, log_var))
+
+def model_collection(x, output, mean, log_var):
+    """A mean squared error, and a small weight."""
+    return tf.reduce_mean((x - output) ** 2) + 0.00025 * nats(latent_kl(mean, log_var))
+
+def lab_course(x, output, mean, log_var):
+    """A mean absolute error; what it calls "log sigma" is a log-variance."""
+    return tf.reduce_mean(tf.abs(x - output)) + 0.0005 * nats(latent_kl(mean, log_var))
 
 # %%
 gray, color = (28, 28, 1), (64, 64, 3)
@@ -591,19 +573,15 @@ published = {  # name: loss, likelihood, shape; its formula for 8 latents and ba
     "PyTorch-VAE": (model_collection, "gaussian", color, 0.00025 * 12288 / 2),
     "a lab course": (lab_course, "laplace", color, 0.0005 * 12288),
 }
-sizes = {"latent_size": 8, "batch_size": 16}
-measured = {
-    name: evaluation.effective_beta(loss, likelihood, size, **sizes)
-    for name, (loss, likelihood, size, formula) in published.items()
-}
 
 # %% tags=["drift"]
-for name, (_, _, _, formula) in published.items():
+measured, sizes = {}, {"latent_size": 8, "batch_size": 16}
+for name, (loss, likelihood, size, formula) in published.items():
+    measured[name] = evaluation.effective_beta(loss, likelihood, size, **sizes)
     assert np.isclose(measured[name], formula, rtol=0.02), f"{name}: 4.6 predicts {formula:.3g}"
 elbos = [name for name, beta in measured.items() if np.isclose(beta, 1, rtol=0.2)]
 assert elbos == ["keras.io's VAE, as published"], "one of the seven is the ELBO, on gray images"
-factor = max(measured.values()) / min(measured.values())
-assert factor > 40, "the weights differ by more than a factor of forty"
+assert max(measured.values()) > 40 * min(measured.values()), "by a factor of over forty"
 figure, ax = plt.subplots(figsize=(8, 3))
 bars = ax.barh(list(measured), measured.values(), color=plots.COLORS[0])
 ax.bar_label(bars, fmt="%.3g", padding=3)
@@ -721,6 +699,9 @@ assert np.allclose(log_mean_exp(tiny), -2000), "equal weights have that weight a
 # Does the chain hold? We test it where everything is known exactly. Take $z \sim N(0, I)$ with two latents and
 # $x = Wz + \text{noise}$. Then $x$ is normal with covariance $W W^\top + \sigma^2 I$, so the evidence is known, and so is the
 # true posterior. As $q$ we take normal distributions that are wrong on purpose: they are shifted, and too wide.
+#
+# **Predict.** With the true posterior as $q$, how much do the weights of different samples of $z$ differ? Write down
+# $w = p(x, z) / p(z|x)$ before you run the cells.
 
 # %%
 random = np.random.default_rng(0)
@@ -733,6 +714,7 @@ root, posterior_mean = np.linalg.cholesky(covariance), x @ W @ covariance / sigm
 true_posterior = tfd.MultivariateNormalTriL(posterior_mean, root)
 wrong_posterior = tfd.MultivariateNormalTriL(posterior_mean + 0.15, 1.6 * root)
 
+# %%
 def linear_log_weights(q, k):
     """log w for k draws from q: [k, n]."""
     z = q.sample(k, seed=(0, 0)).numpy()  # [k, n, 2]
@@ -740,13 +722,10 @@ def linear_log_weights(q, k):
     log_likelihood = tfd.Normal(z @ W.T, sigma).log_prob(x).numpy().sum(-1)
     return log_likelihood + log_prior - q.log_prob(z).numpy()
 
-# %% [markdown]
-# **Predict.** With the true posterior as $q$, how much do the weights of different samples of $z$ differ? Write down
-# $w = p(x, z) / p(z|x)$ before you run the cell.
-
-# %% tags=["drift"]
 log_w = linear_log_weights(true_posterior, 10)
 assert np.allclose(log_w, evidence, atol=1e-6), "each single weight is the evidence"
+
+# %% tags=["drift"]
 log_w = linear_log_weights(wrong_posterior, 1024)
 ks = np.array([1, 4, 16, 64, 256, 1024])
 chain = [log_mean_exp(log_w[:k]) for k in ks]  # k samples each, [n]
@@ -836,10 +815,9 @@ for seed in (0, 1):
     value, error = mean_and_error(estimates[iwae].per_example - estimates[vae].per_example)
     print(f"seed {seed}, IWAE minus VAE: ELBO {elbo:+.2f} +- {elbo_error:.2f} nats,", end=" ")
     print(f"log p(x) {value:+.2f} +- {error:.2f}")
-    for key in (vae, iwae):
-        assert elbos[key].mean() < estimates[key].mean, "the ELBO is the lower bound"
     assert elbo < -2 * elbo_error, "the IWAE's posterior is no longer trained for the ELBO"
     assert value > elbo + 0.3, "and yet its log-likelihood does not fall with its ELBO"
+assert all(elbos[key].mean() < estimates[key].mean for key in rivals), "ELBO: the lower bound"
 
 # %% [markdown]
 # The VAE has clearly the better ELBO, by several standard errors, and yet the IWAE's log-likelihood does not suffer. There is
@@ -881,16 +859,13 @@ for seed in (0, 1):
 # of zero.
 
 # %%
+# This is the only cell that sees the test images; the choice is made on validation images.
 frequency = (binary_train.sum(axis=0) + 1) / (len(binary_train) + 2)
 baseline = mean_and_error(bernoulli_log_prob(binary_test, frequency))
 on_valid = {name: [estimates[name, seed].mean for seed in (0, 1)] for name in ("VAE", "IWAE")}
 chosen = max(on_valid, key=lambda name: np.mean(on_valid[name]))
 winners = [rivals[chosen, seed] for seed in (0, 1)]
 results = [evaluation.log_likelihood(vae, binary_test, k=500) for vae in winners]
-
-# %% [markdown]
-# That was the only time that we used the test images. The choice between VAE and IWAE was made on validation images, by the
-# rule in the cell above.
 
 # %% tags=["drift"]
 values = [result.mean for result in results]
@@ -915,6 +890,9 @@ assert value > baseline[0] + 3, "the model must beat independent pixels"
 assert max(values) < 0, "a probability is at most one: anything above zero would be a bug"
 
 # %% [markdown]
+# The test images were used once, for this block. The choice between VAE and IWAE was made on validation images, by the rule
+# in the cell above the block.
+#
 # The first check repeats an estimate with other samples of $z$. These samples are the third source of chance, and the
 # smallest if $k$ is large enough. The printed block is longer than the usual single number, but every line of it could change
 # who wins.
