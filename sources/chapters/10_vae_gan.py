@@ -25,6 +25,7 @@
 import tempfile
 import time
 from collections import namedtuple
+from functools import partial
 
 # vae_course is imported first: it sets TensorFlow's options.
 from vae_course import datasets, evaluation, likelihoods, models, networks, plots
@@ -36,7 +37,6 @@ import tensorflow as tf
 
 plots.use_style()
 
-# %%
 DATASET = "faces"  # or "digits", "mnist", "fashion_mnist", ...
 EPOCHS = 30
 LATENT_SIZE = 8
@@ -82,14 +82,12 @@ def normal(x, mean, scale):
     return np.exp(-0.5 * ((x - mean) / scale) ** 2) / scale / np.sqrt(2 * np.pi)
 
 
-grid = np.linspace(-8, 8, 2001)
-p, p_g = normal(grid, 0, 1), normal(grid, 1, 1.5)
-
-
 def discriminator_pays(logit):
     return np.sum(p * softplus(-logit) + p_g * softplus(logit)) * (grid[1] - grid[0])
 
-
+# %%
+grid = np.linspace(-8, 8, 2001)
+p, p_g = normal(grid, 0, 1), normal(grid, 1, 1.5)
 ratio = np.log(p) - np.log(p_g)
 best, guess = discriminator_pays(ratio), discriminator_pays(0 * grid)
 for change in (0.3, -0.3, 0.3 * np.sin(grid), 0.2 * grid):
@@ -128,17 +126,20 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
+def slope_of_psi(theta, psi, r1, smoothing, x=0.0):  # x: the one real example
+    """Of the discriminator's loss, with both cures."""
+    real = (1 - smoothing) * -sigmoid(-psi * x) * x + smoothing * sigmoid(psi * x) * x
+    return real + sigmoid(psi * theta) * theta + r1 * psi
+
+# %%
 def duel(r1=0.0, smoothing=0.0, step=0.1, steps=500, in_turn=False):
     """The path (theta, psi) of both players, who move at once or in turn: [steps + 1, 2]."""
-    theta, psi, x = 1.0, 0.0, 0.0  # x: the one real example
-    path = [(theta, psi)]
+    path = [(1.0, 0.0)]
     for _ in range(steps):
-        real = (1 - smoothing) * -sigmoid(-psi * x) * x + smoothing * sigmoid(psi * x) * x
-        psi_slope = real + sigmoid(psi * theta) * theta + r1 * psi
-        before, psi = psi, psi - step * psi_slope
+        theta, before = path[-1]
+        psi = before - step * slope_of_psi(theta, before, r1, smoothing)
         seen = psi if in_turn else before  # what the generator answers to
-        theta = theta + step * sigmoid(-seen * theta) * seen
-        path.append((theta, psi))
+        path.append((theta + step * sigmoid(-seen * theta) * seen, psi))
     return np.array(path)
 
 # %%
@@ -153,14 +154,16 @@ for step in (0.1, 0.01):
 duels = {"plain": duel(), "R1": duel(r1=0.3)}
 assert np.allclose(duel(smoothing=0.1), duels["plain"]), "at x = 0 the labels change nothing"
 assert np.linalg.norm(duels["R1"][-1]) < 0.01, "with R1 the generator comes to rest"
-figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(1, 1.6))
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4), width_ratios=(1.3, 1))
 for (name, path), style in zip(duels.items(), ("-", "--")):
-    axes[0].plot(*path.T, style, label=name)
-    axes[1].plot(path[:, 0], style)
-axes[0].plot(0, 0, "k*", markersize=10, label="solution")
-axes[0].set(xlabel=r"generator $\theta$", ylabel=r"discriminator $\psi$", aspect="equal")
-axes[1].set(xlabel="step", ylabel=r"generator $\theta$")
-axes[0].legend(bbox_to_anchor=(1.0, 1.0), fontsize=8)
+    left.plot(*path.T, style, label=name)
+    right.plot(path[:, 0], style)
+left.annotate("", duels["plain"][24], duels["plain"][16], arrowprops={"arrowstyle": "-|>"})
+left.plot(1, 0, "ko", label="start")
+left.plot(0, 0, "k*", markersize=10, label="solution")
+left.set(xlabel=r"generator $\theta$", ylabel=r"discriminator $\psi$", aspect="equal")
+right.set(xlabel="step", ylabel=r"generator $\theta$")
+left.legend(loc="lower left", fontsize=8)
 plt.show()
 
 # %% [markdown]
@@ -206,36 +209,62 @@ assert covered(ring) == 8 and shares(ring)[8] < 0.01, "the data: all, and nothin
 assert covered(ring[ring[:, 0] > 0.5]) == 3, "collapsed: three clusters lie on the right"
 
 # %% [markdown]
-# Now we write the GAN from scratch. To say anything about a method that goes in circles, we need several seeds and several treatments, so we train
-# thirty GANs at once. That is easier than it sounds: each weight matrix gets a leading axis for the copies, `[30, inputs, outputs]`,
-# and the operator `@` multiplies them copy by copy. No copy affects another.
+# Now we write a GAN from scratch, and begin with one. Both players are networks with two hidden layers of 32 units. A step takes 64 examples and 64
+# codes, computes both losses of equation 10.1, and moves both players at once, each down its own loss and by its own optimizer. The optimizer is Adam. Its $\beta_1$ is
+# the momentum: how much of the last step's direction is kept. The usual value is 0.9; we begin with 0.5.
 
 # %%
-TREATMENTS = ("plain", "smoothing", "hinge", "R1", "spectral")
-COPIES = 6  # seeds for each treatment
-treatment_of = np.repeat(TREATMENTS, COPIES)  # [30]: a name for each copy
-treated = {name: np.float32(treatment_of == name) for name in TREATMENTS}  # [30]: 1 or 0
+def new_players(seed):
+    """A generator and a discriminator for points in the plane."""
+    keras.utils.set_random_seed(seed)
+    own = {"hidden": (32, 32), "activation": "leaky_relu"}
+    return networks.mlp_decoder(2, (2,), **own), networks.mlp_encoder((2,), 1, **own)
 
 
-def new_player(sizes, random):
-    """Kernels [30, inputs, outputs] and biases, the same start for every treatment."""
-    weights = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:]):
-        limit = np.sqrt(6 / (inputs + outputs))
-        kernel = random.uniform(-limit, limit, size=(COPIES, inputs, outputs))
-        kernel = np.tile(kernel, (len(TREATMENTS), 1, 1))
-        bias = np.zeros((len(kernel), 1, outputs))
-        weights += [keras.Variable(part, dtype="float32") for part in (kernel, bias)]
-    return weights
+def plain_losses(generator, discriminator, x, z):
+    real, fake = discriminator(x), discriminator(generator(z))
+    pays = tf.nn.softplus(-real) + tf.nn.softplus(fake)
+    return tf.reduce_mean(tf.nn.softplus(-fake)), tf.reduce_mean(pays)
+
+# %%
+def take_step(losses_of, players, optimizers, x, z):
+    """Both players move at once, each down its own loss."""
+    weights = [player.trainable_variables for player in players]
+    with tf.GradientTape(persistent=True) as tape:
+        losses = losses_of(*players, x, z)
+    slopes = [tape.gradient(loss, own) for loss, own in zip(losses, weights)]
+    for optimizer, slope, own in zip(optimizers, slopes, weights):
+        optimizer.apply(slope, own)
+
+# %% tags=["drift"]
+def draw_ring(ax, samples, title="", label=""):
+    """Samples [n, 2] as dots, and the eight clusters as circles."""
+    ax.scatter(*centers.T, s=90, facecolors="none", edgecolors=plots.COLORS[3])
+    ax.scatter(*samples.T, s=2, color=plots.COLORS[0])
+    ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[], ylabel=label)
+    ax.set_title(title, fontsize=9)
 
 
-def play(weights, x):
-    """The network's output: x [copies, n, inputs] -> [copies, n, outputs]."""
-    for kernel, bias in zip(weights[:-2:2], weights[1:-2:2]):
-        x = tf.nn.leaky_relu(x @ kernel + bias)
-    return x @ weights[-2] + weights[-1]
+players, draws, shown = new_players(0), np.random.default_rng(1), {}
+optimizers = [keras.optimizers.Adam(5e-3, beta_1=0.5) for _ in players]
+one_step = tf.function(take_step)
+codes = draws.normal(size=(1000, 2)).astype("float32")
+for step in range(1, 4001):
+    x, z = ring[draws.integers(len(ring), size=64)], draws.normal(size=(64, 2))
+    one_step(plain_losses, players, optimizers, x, z.astype("float32"))
+    if step in (100, 500, 1000, 2000, 4000):
+        shown[step] = players[0](codes).numpy()
+
+figure, axes = plt.subplots(1, 5, figsize=(9, 2.2))
+for ax, (step, samples) in zip(axes, shown.items()):
+    draw_ring(ax, samples, f"step {step}: {covered(samples)} of 8")
+plt.show()
 
 # %% [markdown]
+# Each panel shows a thousand samples of this one GAN as dots, always from the same codes, the clusters as circles, and how many of the eight are covered. At first the samples
+# lie far from the ring; then they find it, cluster by cluster. The generator is continuous, so it must draw something between two clusters.
+#
+# Does a cure help? One run of a method that goes in circles proves nothing, so we need several seeds for each treatment.
 # Two more cures need a formula. With the **hinge loss** the discriminator gains nothing more once it is sure by a margin of one. Its loss is
 # $\max(0, 1 - \mathrm{Dis}(x)) + \max(0, 1 + \mathrm{Dis}(G(z)))$, and the generator's is $-\mathrm{Dis}(G(z))$.
 #
@@ -244,100 +273,110 @@ def play(weights, x):
 # examples only. The largest singular value comes from power iteration: multiply a vector by $W$ and $W^\top$ in turn, and it turns
 # into the direction that $W$ stretches most. Four turns from a fresh vector are enough here: they recover at least three quarters of the norm, so each layer may stretch by up to a third more than one.
 #
-# After that come the losses: equation 10.1 with each cure switched on for its own copies. `reduce_mean` runs over the batch, so that every copy
-# has its own two losses. The sum of the losses over copies has the same gradients, because the copies share no weights.
+# After that come the losses: those of `plain_losses`, with one treatment each. Label smoothing needs one term only, because
+# $\mathrm{softplus}(a) - \mathrm{softplus}(-a) = a$.
 
 # %%
 def spectral_norm(kernel, steps=4):
-    """Largest singular values, nearly: kernel [copies, inputs, outputs] -> [copies, 1, 1]."""
-    v = tf.ones_like(kernel[:, :1])  # [copies, 1, outputs]
+    """The largest singular value, nearly, of a kernel [inputs, outputs]: [1, 1]."""
+    v = tf.ones_like(kernel[:1])  # [1, outputs]
     for _ in range(steps):
-        u = tf.math.l2_normalize(v @ tf.transpose(kernel, [0, 2, 1]), axis=-1)
-        v = tf.math.l2_normalize(u @ kernel, axis=-1)
+        u = tf.math.l2_normalize(v @ tf.transpose(kernel))
+        v = tf.math.l2_normalize(u @ kernel)
     u, v = tf.stop_gradient(u), tf.stop_gradient(v)  # as in the paper: only W is differentiated
-    return u @ kernel @ tf.transpose(v, [0, 2, 1])
-
-
-def judge(weights, x):
-    """The discriminator's logits [copies, n]; "spectral" divides its kernels by their norms."""
-    flag = treated["spectral"][:, None, None]
-    weights = [tf.convert_to_tensor(w) for w in weights]
-    for i in range(0, len(weights), 2):  # the kernels; biases lie between
-        weights[i] = weights[i] / (flag * spectral_norm(weights[i]) + 1 - flag)
-    return play(weights, x)[..., 0]
+    return u @ kernel @ tf.transpose(v)
 
 
 examples = random.normal(size=(30, 32, 32)).astype("float32")
 largest = np.linalg.norm(examples, ord=2, axis=(1, 2))
-soon, late = [spectral_norm(examples, n).numpy().ravel() / largest for n in (4, 100)]
+norms = [[spectral_norm(kernel, n).numpy().item() for kernel in examples] for n in (4, 100)]
+soon, late = norms / largest
 assert np.allclose(late, 1, atol=0.02), "power iteration finds the largest singular value"
 assert np.all((soon > 0.75) & (soon < 1.001)), "most of it in four turns, never more"
 
 # %%
-def both_losses(generator, discriminator, x, z, r1=0.1, smoothing=0.1):
-    """(generator's, discriminator's) losses, [copies] each; x and z [copies, n, 2]."""
+def judge(discriminator, x, spectral):
+    """The logits [n, 1]; with spectral normalization from kernels divided by their norms."""
+    weights = discriminator.trainable_variables
+    if spectral:
+        weights = [w / spectral_norm(w) if len(w.shape) == 2 else w for w in weights]
+    return discriminator.stateless_call(weights, [], x)[0]
+
+
+def treated_losses(treatment, generator, discriminator, x, z, r1=0.1, smoothing=0.1):
+    """(generator's, discriminator's) loss with one treatment."""
+    spectral = treatment == "spectral"
     with tf.GradientTape() as tape:
         tape.watch(x)
-        real = judge(discriminator, x)
-    slope = tape.gradient(real, x)  # of each logit, at its own example
-    fake = judge(discriminator, play(generator, z))
-    alpha, hinge = smoothing * treated["smoothing"][:, None], treated["hinge"][:, None]
-    logistic = (1 - alpha) * tf.nn.softplus(-real) + alpha * tf.nn.softplus(real)
-    logistic = logistic + tf.nn.softplus(fake)
-    pays = hinge * (tf.nn.relu(1 - real) + tf.nn.relu(1 + fake)) + (1 - hinge) * logistic
-    wants = hinge * -fake + (1 - hinge) * tf.nn.softplus(-fake)
-    steepness = tf.reduce_mean(tf.reduce_sum(slope**2, axis=-1), axis=1)
-    penalty = r1 * treated["R1"] / 2 * steepness
-    return tf.reduce_mean(wants, axis=1), tf.reduce_mean(pays, axis=1) + penalty
+        real = judge(discriminator, x, spectral)
+    fake = judge(discriminator, generator(z), spectral)
+    wants, pays = tf.nn.softplus(-fake), tf.nn.softplus(-real) + tf.nn.softplus(fake)
+    if treatment == "smoothing":
+        pays += smoothing * real
+    if treatment == "hinge":
+        wants, pays = -fake, tf.nn.relu(1 - real) + tf.nn.relu(1 + fake)
+    if treatment == "R1":
+        slope = tape.gradient(real, x)  # of each logit, at its own example
+        pays += r1 / 2 * tf.reduce_sum(slope**2, axis=1, keepdims=True)
+    return tf.reduce_mean(wants), tf.reduce_mean(pays)
 
 # %% [markdown]
-# One step takes 64 examples, draws 64 codes, computes two gradients, and moves both players at once. The optimizer is Adam. Its
-# $\beta_1$ is the momentum: how much of the last step's direction is kept. The usual value is 0.9. The function returns samples of
-# all copies after every hundred steps.
-
-# %%
-def train_ring(momentum, rounds=40, steps=100, learning_rate=5e-3, batch=64):
-    """Thirty GANs on the ring. Returns samples after each round: [rounds, copies, 1000, 2]."""
-    start = np.random.default_rng(1)
-    players = [new_player((2, 32, 32, outputs), start) for outputs in (2, 1)]
-    optimizers = [keras.optimizers.Adam(learning_rate, beta_1=momentum) for _ in players]
-    for optimizer, player in zip(optimizers, players):
-        optimizer.build(player)
-    variables = [[w.value for w in player] for player in players]
-    shape = (len(treatment_of), batch)
-
-    @tf.function(jit_compile=True)
-    def one_round(number):
-        for step in tf.range(steps):
-            seed = tf.stack([number, step])
-            which = tf.random.stateless_uniform(shape, seed, 0, len(ring), tf.int32)
-            z = tf.random.stateless_normal((*shape, 2), seed + 10_000)
-            with tf.GradientTape(persistent=True) as tape:
-                losses = both_losses(*players, tf.gather(ring, which), z)
-            slopes = [tape.gradient(loss, own) for loss, own in zip(losses, variables)]
-            for optimizer, slope, player in zip(optimizers, slopes, players):
-                optimizer.apply(slope, player)
-        return play(players[0], tf.random.stateless_normal((1, 1000, 2), (0, 0)))
-
-    return np.stack([one_round(tf.constant(number)).numpy() for number in range(rounds)])
-
-# %% [markdown]
+# The loop is the same as before. It is compiled in rounds of a hundred steps, once for each setting, and all copies of a setting use
+# the compiled function: before each copy the players get new weights and the optimizers forget. A copy starts from the same weights under every setting.
+#
 # **Predict.** Which of these will cover all eight clusters: the plain GAN, or one of the four cures? And what will the usual momentum
 # of 0.9 do to two players that already tend to overshoot?
 
+# %%
+def forget(optimizer):
+    """An optimizer as it was before its first step."""
+    rate = float(optimizer.learning_rate)
+    for variable in optimizer.variables:
+        variable.assign(tf.zeros_like(variable))
+    optimizer.learning_rate = rate
+
+
+def compiled_round(treatment, players, optimizers, steps=100):
+    """A function that trains for a hundred steps and then draws a thousand samples."""
+
+    @tf.function(jit_compile=True)
+    def one_round(copy, number):
+        for step in tf.range(steps):
+            seed = tf.stack([100 * copy + number, step])
+            which = tf.random.stateless_uniform([64], seed, 0, len(ring), tf.int32)
+            z = tf.random.stateless_normal([64, 2], seed + 10_000)
+            losses_of, x = partial(treated_losses, treatment), tf.gather(ring, which)
+            take_step(losses_of, players, optimizers, x, z)
+        return players[0](tf.random.stateless_normal([1000, 2], (0, 0)))
+
+    return one_round
+
+# %%
+def train_rings(treatment, momentum, learning_rate, copies=4, rounds=40):
+    """Samples after every hundred steps: [copies, rounds, 1000, 2]."""
+    players, drawn = new_players(0), []
+    optimizers = [keras.optimizers.Adam(learning_rate, beta_1=momentum) for _ in players]
+    for optimizer, player in zip(optimizers, players):
+        optimizer.build(player.trainable_variables)
+    one_round = compiled_round(treatment, players, optimizers)
+    for copy in range(copies):
+        for player, optimizer, fresh in zip(players, optimizers, new_players(copy)):
+            player.set_weights(fresh.get_weights())
+            forget(optimizer)
+        numbers = tf.range(rounds)
+        drawn.append([one_round(tf.constant(copy), number).numpy() for number in numbers])
+    return np.array(drawn)
+
 # %% tags=["drift"]
-runs = {momentum: train_ring(momentum) for momentum in (0.5, 0.9)}
-smaller_steps = train_ring(0.9, learning_rate=1e-3)  # a fifth of the step
-figure, axes = plt.subplots(3, 5, figsize=(9, 5.4), sharex=True, sharey=True)
-for row, (momentum, name) in zip(axes, ((0.9, "plain"), (0.5, "plain"), (0.5, "R1"))):
-    first = runs[momentum][:, treatment_of == name][:, 0]  # [rounds, 1000, 2]
+SETTINGS = [(name, 0.5, 5e-3) for name in ("plain", "smoothing", "hinge", "R1", "spectral")]
+SETTINGS += [("plain", 0.9, 5e-3), ("R1", 0.9, 5e-3), ("plain", 0.9, 1e-3)]
+runs = {setting: train_rings(*setting) for setting in SETTINGS}
+
+figure, axes = plt.subplots(3, 5, figsize=(9, 5.6))
+for row, setting in zip(axes, (SETTINGS[5], SETTINGS[0], SETTINGS[3])):
     for ax, number in zip(row, (5, 10, 20, 30, 40)):
-        ax.scatter(*centers.T, s=90, facecolors="none", edgecolors=plots.COLORS[3])
-        ax.scatter(*first[number - 1].T, s=2, color=plots.COLORS[0])
-        ax.set(xlim=(-3, 3), ylim=(-3, 3), aspect="equal", xticks=[], yticks=[])
-        if row is axes[0]:
-            ax.set_title(f"step {100 * number}")
-    row[0].set_ylabel(f"{name},\nmomentum {momentum}")
+        draw_ring(ax, runs[setting][0, number - 1], f"step {100 * number}")
+    row[0].set_ylabel("{}, momentum {}".format(*setting))
 plt.show()
 
 # %% [markdown]
@@ -353,27 +392,26 @@ plt.show()
 # %% tags=["drift"]
 def counted(samples):
     """Clusters covered, share of good samples and movement, [copies] each, over ten rounds."""
-    parts = np.array([list(map(shares, each)) for each in samples[-11:]])  # [11, copies, 9]
-    modes = (parts[1:, :, :8] >= 1 / 32).sum(axis=-1).mean(axis=0)
-    movement = 0.5 * np.abs(np.diff(parts, axis=0)).sum(axis=-1).mean(axis=0)
-    return modes, 1 - parts[1:, :, 8].mean(axis=0), movement
+    parts = np.array([list(map(shares, each)) for each in samples[:, -11:]])  # [copies, 11, 9]
+    modes = (parts[:, 1:, :8] >= 1 / 32).sum(axis=-1).mean(axis=1)
+    movement = 0.5 * np.abs(np.diff(parts, axis=1)).sum(axis=-1).mean(axis=1)
+    return modes, 1 - parts[:, 1:, 8].mean(axis=1), movement
 
 
+print("treatment  momentum   step   clusters covered    good  movement")
 modes, movements = {}, {}
-print("momentum  treatment   clusters covered     good    movement")
-for momentum, name in [(momentum, name) for momentum in runs for name in TREATMENTS]:
-    found, good, moved = counted(runs[momentum][:, treatment_of == name])
-    modes[momentum, name], movements[momentum, name] = found.mean(), moved.mean()
+for name, momentum, size in SETTINGS:
+    found, good, moved = counted(runs[name, momentum, size])
+    modes[name, momentum, size], movements[name, momentum, size] = found.mean(), moved.mean()
     shown = f"{found.mean():6.1f} +- {found.std(ddof=1):3.1f} of 8"
-    print(f"{momentum:8.1f}  {name:10s} {shown} {good.mean():8.2f} {moved.mean():9.2f}")
-small = counted(smaller_steps[:, treatment_of == "plain"])[0]
-shown = f"{small.mean():.1f} +- {small.std(ddof=1):.1f} of 8"
-print(f"momentum 0.9, a fifth of the step, plain: {shown}")
-assert modes[0.5, "R1"] > modes[0.5, "plain"] + 0.3, "at low momentum R1 brings clusters back"
-assert modes[0.5, "plain"] > modes[0.9, "plain"] + 1, "momentum makes players overshoot"
-assert small.mean() > modes[0.9, "plain"] + 1, "and so does the size of the step"
-assert modes[0.5, "R1"] > modes[0.5, "spectral"] + 1, "a slope of one hardly sees clusters"
-assert movements[0.5, "R1"] > movements[0.5, "plain"], "with R1 the samples do not stand still"
+    values = f"{good.mean():7.2f} {moved.mean():9.2f}"
+    print(f"{name:10s} {momentum:8.1f} {size:6.3f} {shown} {values}")
+gentle, fast = {key[0]: modes[key] for key in SETTINGS[:5]}, modes["plain", 0.9, 5e-3]
+assert gentle["R1"] > gentle["plain"] + 0.3, "at low momentum R1 brings clusters back"
+assert gentle["plain"] > fast + 1, "momentum makes players overshoot"
+assert modes["plain", 0.9, 1e-3] > fast + 1, "and so does the size of the step"
+assert gentle["R1"] > gentle["spectral"] + 1, "a slope of one hardly sees clusters"
+assert movements[SETTINGS[3]] > movements[SETTINGS[0]], "with R1 the samples do not stand still"
 
 # %% [markdown]
 # Read the table with the spread beside each mean (the standard deviation over six copies).
@@ -391,27 +429,8 @@ assert movements[0.5, "R1"] > movements[0.5, "plain"], "with R1 the samples do n
 #
 # From now on we use `models.GAN(generator, discriminator)`, with the options `adversarial_loss="hinge"`, `r1`, and `label_smoothing`.
 # For spectral normalization, put Keras's own layer `keras.layers.SpectralNormalization` around the discriminator's layers. The model trains with `fit`; the two
-# optimizers are arguments of `compile`. Does it compute our losses? It draws its own random codes, so to compare we take a
-# generator that ignores its code.
-
-# %%
-def draw_only(picture, decoder):
-    """Let the decoder put out one picture (before its last function), whatever its code."""
-    last = decoder.layers[-2]  # the last dense layer: its bias is all that is left
-    last.set_weights([0 * last.kernel, np.float32(picture)])
-
-
-fixed, critic = networks.mlp_decoder(2, (2,), (16,)), networks.mlp_encoder((2,), 1, (16,))
-draw_only([0.3, -0.2], fixed)
-small = models.GAN(fixed, critic, output="linear", label_smoothing=0.1)
-small.compile(run_eagerly=True)
-found = small.evaluate(ring[:64], batch_size=64, verbose=0, return_dict=True)
-real, fake = critic(ring[:64]).numpy(), critic(np.float32([[0.3, -0.2]])).numpy()[0, 0]
-pays = np.mean(0.9 * softplus(-real) + 0.1 * softplus(real)) + softplus(fake)
-assert np.isclose(found["discriminator_loss"], pays, rtol=1e-4), "equation 10.1, labels of 0.9"
-assert np.isclose(found["generator_loss"], softplus(-fake), rtol=1e-4), "to be called real"
-
-# %% [markdown]
+# optimizers are arguments of `compile`.
+#
 # ## 4. Does it draw faces?
 #
 # To keep training short, the images are halved: each two-by-two block becomes its mean. Generator and discriminator are dense
@@ -419,6 +438,9 @@ assert np.isclose(found["generator_loss"], softplus(-fake), rtol=1e-4), "to be c
 #
 # Every model of the chapter has the same decoder and starts, for a given seed, from the same weights. As in chapter 06, `restart`
 # gives a compiled model new weights and empties its optimizers, so that no model is compiled twice.
+#
+# How do you follow a training run whose losses say nothing? You look at samples. A callback draws the same eight codes after every epoch, and
+# afterward we put some of these rows one below the other. We train with and without R1.
 
 # %%
 def halve(x):
@@ -433,7 +455,7 @@ data = datasets.load(DATASET)
 x_train, x_valid = halve(data.x_train[:TRAIN_SIZE]), halve(data.x_valid[:EVALUATION_SIZE])
 shape = x_train.shape[1:]
 
-
+# %%
 def new_networks(seed):
     """Encoder, decoder and discriminator; the decoder is the GAN's generator."""
     keras.utils.set_random_seed(seed)
@@ -454,14 +476,7 @@ def restart(model, seed):
         model.likelihood_part.log_scale.assign(0.0)
     second = getattr(model, "discriminator_optimizer", None)
     for optimizer in filter(None, (model.optimizer, second)):
-        rate = float(optimizer.learning_rate)
-        for variable in optimizer.variables:
-            variable.assign(tf.zeros_like(variable))
-        optimizer.learning_rate = rate
-
-# %% [markdown]
-# How do you follow a training run whose losses say nothing? You look at samples. A callback draws the same eight codes after every epoch, and
-# afterward we put some of these rows one below the other. We train with and without R1.
+        forget(optimizer)
 
 # %%
 def adversarial_optimizers():
@@ -476,7 +491,7 @@ def watch(model, rows):
 
     return keras.callbacks.LambdaCallback(on_epoch_end=draw)
 
-
+# %%
 gans, watched, gan_records = {}, {"no R1": [], "R1": []}, {}
 for name, r1 in (("no R1", 0.0), ("R1", 0.1)):
     _, decoder, discriminator = new_networks(0)
@@ -496,7 +511,8 @@ for ax, player in zip(axes[1], ("discriminator", "generator")):
     plots.history(gan_records, f"{player}_loss", ax=ax, ylabel=f"{player} loss (nats)")
 guess = {"color": plots.COLORS[9], "linestyle": ":", "label": "cannot tell: 2 log 2"}
 axes[1, 0].axhline(2 * np.log(2), **guess)
-axes[1, 0].legend()
+axes[1, 0].legend(["no R1", "R1", "cannot tell: 2 log 2"])
+axes[1, 1].legend(["no R1", "R1"])
 plt.show()
 
 # %% [markdown]
@@ -550,7 +566,12 @@ assert np.median(errors / guesses) < 0.6, "a reader that cannot read has no feat
 #   (Kynkäänniemi et al., 2019). "Among" means in a ball around one of the others, where each ball reaches to its center's third neighbor.
 # - **Sharpness**: the mean size of the Laplacian, four times the difference between a pixel and the mean of its four neighbors.
 #
-# Here are the first three in a few lines.
+# The next cell has the first three in a few lines.
+#
+# After it we use `evaluation.frechet_distance`, `evaluation.precision_recall` and `evaluation.sharpness`. Since we know the faces' factors,
+# we can add a score that no paper on photographs has: **coverage of the known factors**. Let the reader read orientation and
+# lighting of each sample, round them to the values that exist, and compare the shares of all 91 combinations with those of the training
+# images. The *coverage error* is half the sum of absolute differences: 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
 
 # %%
 def distances(a, b):
@@ -579,12 +600,6 @@ assert np.allclose(ours, library, atol=0.01), "precision, and recall the other w
 distance = evaluation.frechet_distance(real, drawn)
 assert np.isclose(frechet(real, drawn), distance, rtol=0.01, atol=1e-3), "equation 10.5"
 
-# %% [markdown]
-# From now on we use `evaluation.frechet_distance`, `evaluation.precision_recall` and `evaluation.sharpness`. Since we know the faces' factors,
-# we can add a score that no paper on photographs has: **coverage of the known factors**. Let the reader read orientation and
-# lighting of each sample, round them to the values that exist, and compare the shares of all 91 combinations with those of the training
-# images. The *coverage error* is half the sum of absolute differences: 0 if all shares agree and 1 if nothing overlaps. On data with classes it compares the shares of the classes.
-
 # %%
 def cells(images):
     """Which combination of known factors, or which class, each shows: whole numbers [n]."""
@@ -598,7 +613,7 @@ def cells(images):
         number = number * levels + level
     return number
 
-
+# %%
 Scores = namedtuple("Scores", "frechet precision recall sharpness coverage_error")
 
 
@@ -709,7 +724,16 @@ plt.show()
 # weight on its KL, a loss on features and a discriminator (Rombach et al., 2022), that is, a VAE-GAN. With a discrete code it is called a VQ-GAN (Esser et al., 2021).
 #
 # The next cell has the three losses by hand. In the library the model is `models.VAEGAN(encoder, decoder, discriminator, gamma=..., kl_weight=...)`. It draws
-# its own noise, so to compare its losses with ours we again take a decoder that ignores its code.
+# its own noise, so to compare its losses with ours we take a decoder that ignores its code.
+#
+# ### Does any gradient leak?
+#
+# A gradient *leaks* if a loss moves a network that should not follow it. A leak raises no error and is hard to see in samples. But most leaks can be found with nothing more than the model's own options. Each option
+# of equation 10.7 has its owners: $\gamma$ belongs to the decoder, $\lambda$ to the encoder, the labels and R1 to the discriminator, and the hinge loss to the two
+# that play against each other. Train two copies of a model for one step with the same random numbers, and change one option in one of them. Only the owners of that option may end with different weights.
+#
+# One leak has no option of its own: the discriminator may follow $L_f$ as well, and make its features small. For it one compares a step with the gradient of
+# $L_{\mathrm{Dis}}$ alone, as the library's own tests do.
 
 # %%
 def vae_gan_losses(model, x, noise, z_new, gamma, kl_weight):
@@ -731,6 +755,12 @@ def vae_gan_losses(model, x, noise, z_new, gamma, kl_weight):
     }
 
 # %%
+def draw_only(picture, decoder):
+    """Let the decoder put out one picture (before its last function), whatever its code."""
+    last = decoder.layers[-2]  # the last dense layer: its bias is all that is left
+    last.set_weights([0 * last.kernel, np.float32(picture)])
+
+
 def new_vaegan(optimizers=None, **options):
     vaegan = models.VAEGAN(*new_networks(0), **options)
     eager = optimizers is not None
@@ -750,16 +780,6 @@ by_hand = vae_gan_losses(model, x, noise, z_new, gamma=0.7, kl_weight=0.3)
 found = model.evaluate(x, batch_size=32, verbose=0, return_dict=True)
 for name, value in by_hand.items():
     assert np.isclose(found[name], value, rtol=1e-3), f"{name}: that of equation 10.7"
-
-# %% [markdown]
-# ### Does any gradient leak?
-#
-# A gradient *leaks* if a loss moves a network that should not follow it. A leak raises no error and is hard to see in samples. But most leaks can be found with nothing more than the model's own options. Each option
-# of equation 10.7 has its owners: $\gamma$ belongs to the decoder, $\lambda$ to the encoder, the labels and R1 to the discriminator, and the hinge loss to the two
-# that play against each other. Train two copies of a model for one step with the same random numbers, and change one option in one of them. Only the owners of that option may end with different weights.
-#
-# One leak has no option of its own: the discriminator may follow $L_f$ as well, and make its features small. So at the end we compare its step with
-# the gradient of $L_{\mathrm{Dis}}$ alone. There the decoder again ignores its code, so that all its pictures are known.
 
 # %%
 players = ("encoder", "decoder", "discriminator")
@@ -786,18 +806,6 @@ for (option, value), expected in owners.items():
     moved = [key for key in players if not np.allclose(new[key], base[key], rtol=0, atol=1e-7)]
     assert moved == expected, f"{option} must reach {expected} only. It reached: {moved}"
     print(f"{option:16s} moves the {' and the '.join(moved)}, and nobody else")
-
-# %%
-model = new_vaegan(r1=0.0, optimizers=descent())
-draw_only(random.normal(size=x[0].size), model.decoder)
-critic, picture = model.discriminator, sigmoid(model.decoder(z_new).numpy())
-with tf.GradientTape() as tape:
-    loss = tf.reduce_mean(tf.nn.softplus(-critic(x)) + tf.nn.softplus(critic(picture)))
-slopes = tape.gradient(loss, critic.trainable_variables)
-aims = [w - 0.01 * slope.numpy() for w, slope in zip(critic.get_weights(), slopes)]
-model.fit(x, batch_size=32, epochs=1, shuffle=False, verbose=0)
-for w, aim in zip(critic.get_weights(), aims):
-    assert np.allclose(w, aim, rtol=0, atol=1e-6), "it follows its own loss alone"
 
 # %% [markdown]
 # ### How much should each loss weigh?
@@ -964,21 +972,15 @@ if DATASET == "faces":
 # one go with one epoch, a reload from the file, and another epoch. All weights must agree.
 
 # %%
-few, settings = x_train[:256], {"gamma": 1.0, "kl_weight": 0.1, "r1": 0.1}
 more = {"batch_size": 64, "epochs": 2, "shuffle": False, "verbose": 0}
-straight = new_vaegan(optimizers=adversarial_optimizers(), **settings)
+straight = new_vaegan(optimizers=adversarial_optimizers(), kl_weight=0.1, r1=0.1)
 with tempfile.TemporaryDirectory() as folder:
     keep = keras.callbacks.ModelCheckpoint(folder + "/after_{epoch}.keras")
-    straight.fit(few, callbacks=[keep], **more)
+    straight.fit(x_train[:256], callbacks=[keep], **more)
     resumed = keras.models.load_model(folder + "/after_1.keras")
-resumed.fit(few, initial_epoch=1, **more)
-for name in players:
-    pairs = zip(getattr(straight, name).get_weights(), getattr(resumed, name).get_weights())
-    same = all(np.allclose(a, b, rtol=0, atol=1e-6) for a, b in pairs)
-    assert same, f"the {name} must go on as if nothing had happened"
-losses = resumed.evaluate(x_valid, verbose=0, return_dict=True)
-assert set(losses) == set(resumed.terms), "evaluate reports every term"
-print("evaluate reports", ", ".join(sorted(losses)))
+resumed.fit(x_train[:256], initial_epoch=1, **more)
+for a, b in zip(straight.get_weights(), resumed.get_weights()):
+    assert np.allclose(a, b, rtol=0, atol=1e-6), "it must go on as if nothing had happened"
 
 # %% [markdown]
 # ## 9. With more time
@@ -1006,10 +1008,10 @@ if DATASET == "faces":
 #
 # ## Summary
 #
-# - You trained thirty GANs from scratch, and recognized oscillation (exactly, with two weights) and mode collapse (by counting clusters).
+# - You trained a GAN from scratch, then many, and recognized oscillation (exactly, with two weights) and mode collapse (by counting clusters).
 # - You chose a cure by measurement. Less momentum, or a smaller step, came first, and R1 second; label smoothing and the hinge loss made little difference, and
 #   spectral normalization did harm on clusters too small for its slope.
-# - You wrote the three losses of the VAE-GAN, and tested which loss moves which network: every option reaches its owners and nobody else, and the discriminator takes the step of its own loss.
+# - You wrote the three losses of the VAE-GAN, and tested which loss moves which network: every option reaches its owners and nobody else.
 # - You measured sharpness, fidelity and diversity of samples, saw each score fail on images with known faults, and know what each cannot see.
 # - You compared VAE, GAN and VAE-GAN with the same decoder over seeds, and found a trade-off and no winner.
 #
