@@ -1063,3 +1063,5 @@ plt.show()
 # - Zhao, Song and Ermon (2017), "Learning hierarchical features from generative models": why a chain need not learn a
 #   hierarchy of features.
 # - Maaløe, Fraccaro, Liévin and Winther (2019), "BIVA": a very deep hierarchy with bottom-up and top-down paths.
+# - Razavi, van den Oord and Vinyals (2019), "Generating diverse high-fidelity images with VQ-VAE-2": two resolutions of
+#   *discrete* codes, the top one for the shape and the bottom one for the detail (chapter 17 builds one level).
