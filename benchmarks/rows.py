@@ -4,6 +4,7 @@ A row has pieces, for example its seeds. `measure(run, **piece)` trains one piec
 the protocol. claims.py says what the numbers are held against, yardsticks.py runs the rows and writes the table.
 """
 
+import importlib.util
 from typing import NamedTuple
 
 from vae_course import evaluation, layers, models, networks, priors
@@ -35,6 +36,15 @@ def decayed(epochs, x, batch_size):
 def quickly(run):
     """For `compile`: a trial is over before XLA has compiled anything."""
     return {"jit_compile": False} if run.trial else {}
+
+
+def if_installed(package, pieces):
+    """The pieces that need a package which only .venv-bench has, or none; `left_out` says so."""
+    return pieces if importlib.util.find_spec(package) else []
+
+
+def left_out(row, package):
+    print(f"{row}: {package} is not installed here, so its lines are left out. It is in .venv-bench (make bench).")
 
 
 def drawn_once(x):
