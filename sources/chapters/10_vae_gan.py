@@ -382,8 +382,8 @@ plt.show()
 # %% [markdown]
 # In the copies shown, R1 spreads the samples over all the clusters, and a momentum of 0.9 makes the players overshoot for a long time. Each row is the first copy of one
 # of the trainings, at five times; circles are the clusters, dots are samples. With a momentum
-# of 0.9 the samples swarm far from the ring for a thousand steps and more, and find it late. With 0.5 the plain GAN lies on the
-# ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they lie on the clusters like beads on a string.
+# of 0.9 the samples swarm for a thousand steps, and then this copy lies on an arc that gets shorter and shorter: a mode collapse before your eyes. With 0.5 the plain GAN lies on the
+# ring soon, but its samples run past some clusters and pile up elsewhere. With R1 they lie around the clusters like loose beads on a string.
 # The string itself does not go away: the generator is continuous, so it must draw something between two clusters.
 #
 # One copy proves nothing, so we count over all copies and the last ten rounds. *Movement* says how much the
