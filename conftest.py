@@ -18,7 +18,7 @@ def pytest_sessionstart(session):
 
 
 SLOWEST = ("models", "isolation", "yardsticks", "in_use", "site", "browser", "adversarial", "augmentation")
-SLOWEST += ("benchmarks", "stale", "annotations", "slides", "growth")
+SLOWEST += ("benchmarks", "sheets", "stale", "annotations", "slides", "growth")
 
 
 def pytest_collection_modifyitems(items):
