@@ -260,10 +260,11 @@ plots.image_rows(rows)
 plt.show()
 
 # %% [markdown]
-# For this pair, the one that differs most, you see it as contrast: the spherical walk has more of it in the middle, since its
-# codes are longer there. The cross-fade is a double exposure, both pictures at once. You may have hoped that the latent
+# In the pair that differs most (upper three rows) you see it as contrast: the spherical walk has more of it in the middle, since
+# its codes are longer there. The cross-fade is a double exposure, both pictures at once. You may have hoped that the latent
 # walks would instead deform one picture smoothly into the other. But on the faces, look at the middle of the walks: there
 # are ghosts of both pictures, and traces of a third thing that is in neither. The spherical walk's ghosts are sharper, not fewer.
+# In a typical pair (lower three rows), whose pictures are more alike, the ghosts are fainter, and line and arc can hardly be told apart.
 
 # %% tags=["drift"]
 off_data = {name: [distance_to_data(x).mean() for x in walk] for name, walk in walks.items()}
