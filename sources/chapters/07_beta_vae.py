@@ -20,7 +20,7 @@
 # From linear algebra: orthogonal matrices. From information theory: mutual information, which section 3 defines again
 # in one line.
 #
-# **Level:** advanced · **Time:** 80 minutes reading, 2 minutes computing
+# **Level:** advanced · **Time:** 80 minutes reading, 3 minutes computing
 
 # %%
 # vae_course is imported first: it sets TensorFlow's options.

@@ -19,7 +19,7 @@
 # **Before you start.** Chapter 03 (the VAE), chapter 04 (why its images are blurry, and what $\sigma$ weighs), chapter 06 (collapse
 # by a wrong price). From calculus: the gradient.
 #
-# **Level:** advanced · **Time:** 80 minutes reading, 2 minutes computing
+# **Level:** advanced · **Time:** 80 minutes reading, 3 minutes computing
 
 # %%
 import tempfile
