@@ -81,7 +81,7 @@ WRONG = [
     ("05", "complete-answer", NOISE, NOISE.replace("len(x)", "1"), "vary together"),
     ("05", "complete-answer", "+ b +", "+", "mean picture"),
     ("05", "challenge-answer", None, "return -x.std(axis=(1, 2, 3))", "upside down has an AUC of 0.5"),
-    ("05", "challenge-answer", None, "return vae.predict(x, verbose=0)['elbo']", "."),
+    ("05", "challenge-answer", None, "return vae.predict(x, verbose=0)['elbo']", "upside down has an AUC of 0.0"),
     ("06", "collapse-beta", "max(0.0, np.max(turns))", "np.max(turns)", "no beta is negative"),
     ("06", "surgery", None, OWN_SCALE, "row's largest"),
     ("06", "groups", "per_group = [per_latent[groups == number].sum() for number in np.unique(groups)]",
@@ -89,6 +89,8 @@ WRONG = [
     ("06", "repair", None, ("pass", OWN_COUNT), "fit number 2 with one callback"),
     ("07", "tc-answer", "np.log(share)", "0 * np.log(share)", "no weights at all"),
     ("07", "tc-answer", "axis=1", "axis=0", "first axis was summed"),
+    ("07", "tc-answer", "np.fill_diagonal(share, 1 / train_size)",
+     "share = np.where(np.eye(batch), share, 1 / train_size)", "weights exchanged"),
     ("07", "tc-answer", "(train_size - 1) / (train_size * (batch - 1))", "1 / train_size", "is due, yours"),
     ("07", "tc-answer", "np.log(share)", "share", "is due, yours"),
 ]  # fmt: skip
