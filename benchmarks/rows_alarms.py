@@ -137,8 +137,8 @@ def once(name, values):
     return values[:1] if name in ("PCA", "kNN", *PYOD) else values
 
 
-def beside(results, row):
-    """The names of PyOD's detectors, if these results hold any."""
+def names_of_pyod(results, row):
+    """The names of PyOD's detectors, if these results hold theirs."""
     if any(piece.get("beside") == "PyOD" for piece, _ in results):
         return PYOD
     left_out(row, "pyod")
@@ -162,7 +162,7 @@ def y8(results):
 
     ahead = values(VAE, 0) > values("kNN", 0)
     always = [table.removeprefix("adbench_") for table, wins in zip(found, ahead.all(axis=0)) if wins]
-    count, names = len(found), [*SCORES, "PCA", "kNN", "Isolation Forest", *beside(results, "Y8")]
+    count, names = len(found), [*SCORES, "PCA", "kNN", "Isolation Forest", *names_of_pyod(results, "Y8")]
     listed = ", ".join(table.removeprefix("adbench_") for table in six)
     on_six = ", ".join(f"{value:.3f}" for value in values("PCA", 0, six).mean(axis=0))
     claims = [
@@ -227,7 +227,7 @@ def y13(results):
     """False alarms that came stand beside what was found: a threshold from 1 500 rows promises 1 % only on average,
     and KDDTest+ has normal rows of another kind."""
     found, claims = {name: lines for _, numbers in results for name, lines in numbers.items()}, []
-    names = VAE, "PCA", "kNN", "Isolation Forest", *beside(results, "Y13")
+    names = VAE, "PCA", "kNN", "Isolation Forest", *names_of_pyod(results, "Y13")
     for place, where in enumerate(("same file", "KDDTest+")):
         for name in names:
             area, recall, false = (once(name, list(values)) for values in np.array(found[name])[:, place].T)
