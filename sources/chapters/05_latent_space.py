@@ -323,15 +323,17 @@ def mismatch(z):
 # %% tags=["drift"]
 pair = by_difference[50]
 plane = np.linalg.qr(np.stack([a[pair], b[pair]], axis=1))[0]  # two axes of the map: [d, 2]
+plane *= np.sign([a[pair] @ plane[:, 0], b[pair] @ plane[:, 1]])  # toward the codes
 across = np.linspace(-5, 5, 81)
 grid = np.stack(np.meshgrid(across, across), axis=-1) @ plane.T
 chart = np.stack([mismatch(row) for row in grid])
 along = {name: np.median([mismatch(z) for z in path], axis=1) for name, path in codes.items()}
 print({name: [f"{value:.0f}" for value in values] for name, values in along.items()})
-for values in along.values():
-    assert values[3] < 0 < values[0], "a walk starts on an island and crosses water"
 
 # %% tags=["drift"]
+for values in along.values():
+    assert values[3] < min(0, values[0]), "halfway, a walk crosses deeper water"
+    assert values[0] > 0 or DATASET != "faces", "and it starts on an island"
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
 levels = left.contourf(across, across, chart, np.arange(-1600, 101, 100), extend="min")
 figure.colorbar(levels, ax=left, label=r"$\log q(z) - \log p(z)$ (nats)")
@@ -352,7 +354,8 @@ plt.show()
 # the water. On the map (left) the coasts are white: inside them the codes of the data are denser than the prior. Both walks of
 # the typical pair leave one island and cross open water to the other. So do the rest (right): from about 20 nats above the prior at the ends,
 # the straight walk falls to more than 300 below it in the middle, and the arc even deeper. The arc keeps to the prior's shell, but nearly all
-# of that shell is water, too. The decoder was never trained there, and it mixes what it knows from the shores. (This corrects the argument
+# of that shell is water, too. (With `DATASET = "digits"` or `"mnist"` even the ends lie below zero: the codes of *new* images
+# miss the islands of the training images.) The decoder was never trained there, and it mixes what it knows from the shores. (This corrects the argument
 # at the start of this section: a decoder is trained where $q_\phi(z)$ has mass, and that is a small part of where $p(z)$ has
 # mass.) The islands are small because of $\sigma = 0.1$, which made sharp details worth so many nats. A larger $\sigma$ or
 # $\beta$ makes larger islands and blurred pictures (chapter 07).
@@ -402,8 +405,8 @@ halfway["hops, pixels mixed"] = straight(x_train[start], x_train[end], 0.5)
 between = {name: distance_to_data(pictures).mean() for name, pictures in halfway.items()}
 print("halfway:", {name: f"{value:.3f}" for name, value in between.items()})
 print(f"{len(start) / len(paths):.0f} hops a walk")
-assert near["posteriors"] < near["mixture"], "no codes are better than those of real images"
 if DATASET == "faces":
+    assert near["posteriors"] < near["mixture"], "no codes are better than those of images"
     assert near["mixture"] < 0.7 * near["prior"], "the decoder was fine; the prior was not"
     assert between["hops"] < 0.6 * between["lines"], "it is the same with walks"
 
