@@ -27,8 +27,9 @@
 
 # %%
 # vae_course is imported first: it sets TensorFlow's options.
-from vae_course import bounds, callbacks, datasets, evaluation, likelihoods, models, parts, plots
+from vae_course import bounds, callbacks, datasets, evaluation, likelihoods, models, plots
 from vae_course.networks import mlp_decoder, mlp_encoder
+from vae_course.parts import MIN_SCALE
 
 import keras
 import matplotlib.pyplot as plt
@@ -910,7 +911,7 @@ def best_linear_vae(sigma):
     lengths = np.sqrt(np.maximum(variances[:LATENT_SIZE] - sigma**2, 0))
     columns = lengths * directions[:, :LATENT_SIZE]
     total = sigma**2 + (columns**2).sum(axis=0)  # variance of the model along each column
-    raw = tfp.math.softplus_inverse(sigma / np.sqrt(total) - parts.MIN_SCALE).numpy()
+    raw = tfp.math.softplus_inverse(sigma / np.sqrt(total) - MIN_SCALE).numpy()
     vae = models.VAE(*new_networks(hidden=()), likelihood=likelihoods.Gaussian(sigma))
     kernel = np.hstack([columns / total, 0 * columns])
     vae.encoder.set_weights([kernel, np.concatenate([-center @ columns / total, raw])])
