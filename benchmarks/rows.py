@@ -214,9 +214,11 @@ def rows():
     import rows_alarms
     import rows_images
     import rows_mnist
+    import rows_pythae
     import rows_sequences
 
-    more = [row for module in (rows_mnist, rows_alarms, rows_sequences, rows_images) for row in module.rows()]
+    modules = rows_pythae, rows_mnist, rows_alarms, rows_sequences, rows_images
+    more = [row for module in modules for row in module.rows()]
     return sorted(first_rows() + more, key=lambda row: (int("".join(filter(str.isdigit, row.name)) or 0), row.name))
 
 

@@ -149,6 +149,20 @@ def test_verdicts(programs, values, reach, limit, expected):
     assert yardsticks.verdict(claims.Claim("what", "", values, reach, limit)) == expected
 
 
+def test_pythae_is_compared_where_it_is_installed(programs, capsys):
+    pythae, yardsticks = importlib.import_module("rows_pythae"), programs[3]
+    pieces = [{"model": model, "by": by, "seed": 0} for model in pythae.NAMES for by in (pythae.OURS, pythae.THEIRS)]
+    found = {pythae.OURS: {"nll": 101.5, "minutes": 1.0}, pythae.THEIRS: {"nll": 100.0, "minutes": 1.0, "off": 0.0}}
+    results = [(piece, found[piece["by"]]) for piece in pieces]
+    lines = {claim.what: claim for claim in pythae.y1b(results)}
+    lost = lines["VAE: ours is lower by, nats, seed by seed"]
+    assert lost.values == [-1.5] and yardsticks.verdict(lost) == "NOT reached"
+    assert capsys.readouterr().out == ""
+    alone = pythae.y1b([(piece, numbers) for piece, numbers in results if piece["by"] == pythae.OURS])
+    assert len(alone) == 2 * len(pythae.NAMES) and all("pythae:" not in claim.what for claim in alone)
+    assert "Y1b: pythae is not installed here" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("nll", [120.0, 50.0])
 def test_a_bad_result_and_one_that_is_too_good_fail_the_run(programs, nll, tmp_path, monkeypatch, capsys):
     rows, claims, _, yardsticks = programs
