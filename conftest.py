@@ -23,8 +23,8 @@ def pytest_sessionstart(session):
         os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
 
 
-SLOWEST = ("models", "isolation", "yardsticks", "in_use", "site", "browser", "adversarial", "augmentation")
-SLOWEST += ("benchmarks", "sheets", "stale", "annotations", "slides", "growth")
+SLOWEST = ("models", "isolation", "yardsticks", "slides", "browser", "grading", "in_use", "site", "setup", "benchmarks")
+SLOWEST += ("exchange", "walk", "adversarial", "augmentation", "sheets", "stale", "annotations", "growth")
 
 
 def pytest_collection_modifyitems(items):
