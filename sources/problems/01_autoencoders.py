@@ -52,21 +52,31 @@ def squared_error(x, x_hat):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "mse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-black, gray = np.zeros((3, 4, 4, 1)), np.full((3, 4, 4, 1), 0.5)
-assert squared_error(black, gray) is not None, (
-    "the function returns nothing: is there a `return`?"
+dark, gray = np.full((3, 4, 4, 1), 0.25), np.full((3, 4, 4, 1), 0.75)
+found = squared_error(dark, gray)
+assert found is not None, "the function returns nothing: is there a `return`?"
+assert np.all(dark == 0.25) and np.all(gray == 0.75), (
+    "the images you are given must not change"
 )
-assert np.all(black == 0) and np.all(gray == 0.5), "the images you are given must not change"
-assert np.shape(squared_error(black, gray)) == (3,), (
+assert np.shape(found) == (3,), (
     "three images give three numbers: average over all axes but the first"
 )
-assert np.allclose(squared_error(black, gray), 0.25), (
-    "every pixel is wrong by 0.5, and 0.5 squared is 0.25; a mean, not a sum"
+assert np.allclose(found, 0.25), (
+    "every pixel is wrong by 0.5, and 0.5 squared is 0.25; a mean, not a sum:"
+    f" yours gives {found[0]:.2f}"
 )
-half = np.concatenate([gray[:, :2], -gray[:, 2:]], axis=1)  # errors of +0.5 and of -0.5
-assert np.allclose(squared_error(half, black), 0.25), "square every pixel first, then average"
+factors = np.arange(1.0, 4.0).reshape(3, 1, 1, 1)  # the errors of image 2 are twice as large
+errors = factors * np.repeat([0.2, 0.2, 0.2, -0.6], 4).reshape(4, 4, 1)
+found = squared_error(dark + errors, dark)
+assert np.allclose(found, found[0] * np.array([1, 4, 9])), (
+    "twice the errors have four times the squared error: average each image by itself"
+)
+assert np.allclose(found, [0.12, 0.48, 1.08]), (
+    "errors of 0.2 in three of four pixels and -0.6 in the fourth: square every pixel first,"
+    f" then average, which gives 0.12, not {found[0]:.2f}"
+)
 try:
-    rows = squared_error(flat(black), flat(gray))
+    rows = squared_error(flat(dark), flat(gray))
 except np.exceptions.AxisError:
     rows = None
 assert np.shape(rows) == (3,), (
@@ -76,8 +86,9 @@ assert np.shape(rows) == (3,), (
 random = np.random.default_rng(3)
 a, b = random.normal(size=(5, 6, 2, 3)), random.normal(size=(5, 6, 2, 3))
 assert np.allclose(squared_error(a, b), [np.mean((a[i] - b[i]) ** 2) for i in range(5)]), (
-    "the mean of each image by itself"
+    "the mean of each image by itself, not rounded"
 )
+assert np.shape(squared_error(a[:1], b[:1])) == (1,), "one image still gives an array [1]"
 assert np.allclose(squared_error(flat(a), flat(b)), squared_error(a, b)), (
     "rows of pixels give the same numbers"
 )
@@ -98,14 +109,26 @@ def psnr(squared_error, peak=1.0):
 
 # %% nbgrader={"grade": true, "grade_id": "psnr-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 assert not np.isclose(psnr(0.01), -20), "a better image has a higher PSNR: is it upside down?"
-assert np.isclose(psnr(0.01), 20), "an error of a hundredth of the peak squared is 20 decibels"
+assert np.isclose(psnr(0.01), 20), (
+    f"an error of a hundredth of the peak squared is 20 decibels, not {psnr(0.01):.1f}"
+)
 assert np.isclose(psnr(0.005) - psnr(0.01), 10 * np.log10(2)), (
-    "half the squared error is about 3 decibels more"
+    "half the squared error is about 3 decibels more: 10 log10(2), not rounded"
 )
 assert np.isclose(psnr(0.01 * 255**2, peak=255), psnr(0.01)), (
-    "bytes or floats: the same image has the same PSNR"
+    "bytes or floats: the same image has the same PSNR: where does the peak enter, and how?"
 )
-assert np.allclose(psnr(np.array([0.01, 0.1])), [20, 10]), "arrays must work too, elementwise"
+errors = np.array([0.04, 0.4])
+try:
+    both = psnr(errors, peak=2.0)
+except TypeError:
+    both = None
+assert np.shape(both) == (2,), (
+    "two errors in an array give two numbers: no average here, and functions of np, since those"
+    " of math take one number only"
+)
+assert np.allclose(both, [20, 10]), f"arrays must work too, elementwise: 20 and 10, not {both}"
+assert errors.tolist() == [0.04, 0.4], "the errors you are given must not change"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(psnr(0.02), 16.98970004336019), "10 log10(1 / 0.02)"
 assert np.allclose(psnr(np.array([1.0, 4.0]), peak=2.0), [6.020599913279624, 0.0]), (
@@ -131,17 +154,23 @@ def principal_axes(rows, d):
 
 # %% nbgrader={"grade": true, "grade_id": "axes-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
 mean, axes = principal_axes(flat(x_train).copy(), 4)
-assert mean.shape == (pixels,), "one mean for each pixel: average over the images"
+assert mean.shape == (pixels,), (
+    f"one mean for each pixel, [pixels]: average over the images; yours: {mean.shape}"
+)
 assert axes.shape == (4, pixels), "d axes, each one as long as an image"
 rows = flat(x_train).copy()
 assert principal_axes(rows, 7)[1].shape == (7, pixels), "d decides how many axes there are"
 assert np.array_equal(rows, flat(x_train)), "the rows you are given must not change: no `-=`"
+assert np.allclose(mean, rows.mean(axis=0), atol=1e-4), (
+    "the first result is the mean of each pixel over the images"
+)
 assert np.allclose(axes @ axes.T, np.eye(4), atol=1e-4), (
     "the axes have length 1 and are perpendicular to each other"
 )
 theirs = PCA(4, svd_solver="full").fit(flat(x_train)).components_
 assert np.allclose(np.abs(np.sum(axes * theirs, axis=1)), 1, atol=1e-3), (
-    "not the principal axes: did you subtract the mean?"
+    "not the principal axes: did you subtract the mean row and nothing else, and do you take"
+    " the rows of vt from the first one on?"
 )
 ### BEGIN HIDDEN TESTS
 shifted = principal_axes(flat(x_train) + 5, 7)
@@ -182,14 +211,16 @@ turned = encode(one.copy(), no_mean, turned_axes), decode(one.copy(), no_mean, t
 shapes = [np.shape(part) for part in turned]
 assert shapes == [(1, 2), (1, 2)], "one row in, one row out: codes and images are rows"
 place = "is the matrix transposed where it should be?"
-assert np.allclose(turned[0], [[0.0, -1.0]]), f"encode: it is -1 times the second axis: {place}"
+assert np.allclose(turned[0], [[0.0, -1.0]]), (
+    f"encode: it is -1 times the second axis, so z is (0, -1), not {turned[0][0]}: {place}"
+)
 assert np.allclose(turned[1], [[0.0, 1.0]]), (
-    f"decode: it is one step along the first axis: {place}"
+    f"decode: it is one step along the first axis, (0, 1), not {turned[1][0]}: {place}"
 )
 small_mean, small_axes = np.array([1.0, 2.0, 3.0]), np.array([[0.0, 0.6, 0.8]])
 image = np.array([[1.0, 2.0, 3.0]])
 assert np.allclose(encode(image, small_mean, small_axes), [[0.0]]), (
-    "the mean image has the code 0"
+    "encode: the mean image has the code 0: where is the mean subtracted?"
 )
 assert np.array_equal(image, [small_mean]), "the rows you are given must not change: no `-=`"
 walked = decode(np.array([[5.0]]), small_mean, small_axes)
@@ -233,19 +264,27 @@ def from_levels(levels, bits, low, high):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "levels-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-z = np.array([[-1.0], [0.1], [3.0]])
-assert to_levels(z, 2, -1.0, 3.0).dtype == np.uint8, (
-    "whole numbers, one byte each in memory: .astype(np.uint8)"
+z = np.array([[-1.0], [0.1], [0.4], [2.3], [3.0]])
+levels = to_levels(z, 2, -1.0, 3.0)
+assert levels.dtype == np.uint8, "whole numbers, one byte each in memory: .astype(np.uint8)"
+assert z.ravel().tolist() == [-1.0, 0.1, 0.4, 2.3, 3.0], (
+    "the codes you are given must not change"
 )
-assert z.tolist() == [[-1.0], [0.1], [3.0]], "the codes you are given must not change"
-assert to_levels(z, 2, -1.0, 3.0).tolist() == [[0], [1], [3]], (
-    "2 bits: low is 0, high is 3, and 0.1 is nearest to level 1"
+assert levels[[0, -1], 0].tolist() == [0, 3], (
+    f"2 bits: low is 0 and high is 3, not {levels[0, 0]} and {levels[-1, 0]}"
 )
-assert to_levels(np.array([[-50.0], [50.0]]), 8, -1.0, 3.0).tolist() == [[0], [255]], (
-    "codes outside the range go to its ends"
+assert levels[1:4, 0].tolist() == [1, 1, 2], (
+    "2 bits, levels at -1, 0.33, 1.67 and 3: 0.1, 0.4 and 2.3 are nearest to the levels 1, 1"
+    f" and 2, not {levels[1:4, 0].tolist()}"
 )
-assert np.allclose(from_levels(np.array([[0], [255]]), 8, -1.0, 3.0), [[-1.0], [3.0]]), (
-    "the ends come back exactly"
+wide = to_levels(np.array([[-50.0], [2.0], [50.0]]), 3, -1.0, 3.0).ravel().tolist()
+assert wide == [0, 5, 7], (
+    "codes outside low ... high go to its ends, and low and high are as given: with 3 bits -50,"
+    f" 2 and 50 become 0, 5 and 7, not {wide}"
+)
+ends = from_levels(np.array([[0], [255]]), 8, -1.0, 3.0)
+assert np.allclose(ends, [[-1.0], [3.0]]), (
+    f"the ends come back exactly: 8 bits, 0 and 255 are -1 and 3, not {np.ravel(ends)}"
 )
 outside = np.array([[-50.0], [50.0]])
 to_levels(outside, 8, -1.0, 3.0)
@@ -254,8 +293,10 @@ lows, highs = np.array([0.0, -1.0]), np.array([1.0, 3.0])
 assert to_levels(np.array([[0.9, 1.2]]), 2, lows, highs).tolist() == [[3, 2]], (
     "each code axis has its own low and high"
 )
-assert np.allclose(from_levels(np.array([[3, 0]]), 2, lows, highs), [[1.0, -1.0]]), (
-    "and its own way back"
+back = from_levels(np.array([[3, 0]]), 2, lows, highs)
+assert np.allclose(back, [[1.0, -1.0]]), (
+    "2 bits: level 3 is the first axis's high, 1, and level 0 the second's low, -1,"
+    f" not {back[0]}"
 )
 ### BEGIN HIDDEN TESTS
 random = np.random.default_rng(5)
@@ -287,8 +328,9 @@ def compression_ratio(images, pixels, d, bits, decoder_bytes):
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "ratio-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-assert np.isclose(compression_ratio(1, 64, 4, 8, 0), 16), (
-    "64 bytes against 4, if the decoder costs nothing"
+ratio = compression_ratio(1, 64, 4, 8, 0)
+assert np.isclose(ratio, 16), (
+    f"64 bytes against 4, if the decoder costs nothing: 16 times smaller, not {ratio:.3g}"
 )
 assert np.isclose(compression_ratio(1, 64, 4, 32, 0), 4), (
     "numbers of 32 bits take four bytes each"
@@ -296,11 +338,15 @@ assert np.isclose(compression_ratio(1, 64, 4, 32, 0), 4), (
 assert compression_ratio(10, 64, 4, 8, 60_000) < 1, (
     "for ten images the decoder costs more than it saves"
 )
-assert np.isclose(compression_ratio(1000, 64, 4, 8, 60_000), 1), (
-    "64 000 bytes against 4000 for all codes and 60 000 for one decoder"
+ratio = compression_ratio(1000, 64, 4, 8, 60_000)
+assert np.isclose(ratio, 1), (
+    f"64 000 bytes against 4000 for all codes and 60 000 for one decoder: 1, not {ratio:.3g}"
 )
-half_bytes = compression_ratio(2, 64, 4, 4, 0)
-assert np.isclose(half_bytes, 32), "4 bits are half a byte: count fractions, do not round"
+ratio = compression_ratio(1, 64, 3, 12, 0)
+assert np.isclose(ratio, 64 / 4.5), (
+    f"3 numbers of 12 bits are 4.5 bytes, so 64 / 4.5, not {ratio:.4g}: count fractions, do not"
+    " round"
+)
 ### BEGIN HIDDEN TESTS
 assert np.isclose(compression_ratio(1000, 784, 8, 4, 100_000), 784_000 / 104_000), (
     "codes for every image, the decoder once"
@@ -393,6 +439,11 @@ def report(x_train, y_train, x_valid, y_valid, x_test, y_test, sizes):
     return best_size, accuracy
 
 # %% nbgrader={"grade": true, "grade_id": "repair-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+tied = coin_tosses(0)
+for part in tied[::2]:
+    part[:, 1:] *= 1e-9  # only the first component matters, so all sizes are equally good
+size = report(*tied, [4, 2, 6])[0]
+assert size == 4, f"of the equally good sizes 4, 2, 6 take the first, not {size}"
 results = [report(*coin_tosses(seed), SIZES) for seed in range(30)]
 assert all(size in SIZES for size, accuracy in results), "the first result is one of `sizes`"
 mean_accuracy = np.mean([accuracy for size, accuracy in results])
@@ -432,10 +483,11 @@ for seed in range(100, 106):
         tests[components] = neighbors.score(axes.transform(parts[4]), parts[5])
     best = SIZES[int(np.argmax(scores))]
     assert size == best, (
-        "the best validation accuracy, the first of equals; PCA and neighbors from x_train only"
+        "the best validation accuracy, the first of equals; PCA and 5 neighbors, both from"
+        " x_train only"
     )
     assert np.isclose(accuracy, tests[size]), (
-        "the accuracy must be that of the chosen size, not of the last one tried"
+        "the accuracy must be that of the chosen size, with PCA and neighbors from x_train only"
     )
 ### END HIDDEN TESTS
 
@@ -473,6 +525,7 @@ for seed in range(50, 56):
 # size and the same training images. Everything else is yours: width, depth, activation, learning rate, number of steps,
 # noise on the input, small shifts of the training images, convolutions. Use the validation part to choose, as often
 # as you like. Then look at the test part once, and report both errors. Write down what you tried and what did *not* help.
+# Call your model `attempt`, an instance of `models.Autoencoder`: the cell below yours reports its errors.
 #
 # Is the validation error of your best attempt still an honest estimate, after so many choices?
 
@@ -504,5 +557,4 @@ plots.image_rows({"image": x_valid[:10], "attempt": attempt.reconstruct(x_valid[
 plt.show()
 
 # %% [markdown]
-# The figure shows ten validation images above, and what comes back through four numbers below. (The cell above expects your
-# model under the name `attempt`.)
+# The figure shows ten validation images above, and what comes back through four numbers below.

@@ -53,19 +53,28 @@ before = x.copy()
 masked = masking(x, 0.25, np.random.default_rng(2))
 assert masked.shape == x.shape, "the corrupted array has the shape of x"
 assert np.array_equal(x, before), "x itself must not change: return a new array"
-assert abs(np.mean(masked == 0) - 0.25) < 0.02, (
-    "a share of about `rate` of all numbers must be 0"
-)
-assert np.array_equal(masked[masked != 0], x[masked != 0]), (
-    "kept numbers must stay exactly as they are"
-)
+assert np.any(masked == 0), "no number became 0"
 assert not np.array_equal(masked[..., 0] == 0, masked[..., 1] == 0), (
     "every number needs its own draw, channels too"
 )
 assert not np.array_equal(masked[0] == 0, masked[1] == 0), "every example needs its own pattern"
-again = masking(x, 0.25, np.random.default_rng(2))
+assert abs(np.mean(masked == 0) - 0.25) < 0.02, (
+    f"a share of about `rate` of all numbers must be 0: 0.25, not {np.mean(masked == 0):.2f}"
+)
+assert np.array_equal(masked[masked != 0], x[masked != 0]), (
+    "kept numbers must stay exactly as they are"
+)
+again, other = (masking(x, 0.25, np.random.default_rng(seed)) for seed in (2, 3))
 assert np.array_equal(again, masked), (
     "the draws must come from rng: the same seed, the same result"
+)
+assert not np.array_equal(other, masked), (
+    "the draws must come from rng: another seed, another result"
+)
+coins = [masking(np.ones(20), 0.5, np.random.default_rng(seed)) for seed in range(12)]
+assert len({np.sum(coin) for coin in coins}) > 1, (
+    "every number is drawn by itself, so how many become 0 changes from seed to seed: of 20"
+    " numbers at rate 0.5 not always 10"
 )
 ### BEGIN HIDDEN TESTS
 for rate in (0.0, 0.1, 0.7, 1.0):
@@ -88,22 +97,40 @@ def salt_and_pepper(x, rate, rng, low=0.0, high=1.0):
     return np.where(u < rate / 2, low, np.where(u < rate, high, x))
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "salt-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-x = np.random.default_rng(1).uniform(0.2, 0.8, size=(100, 16, 16, 1))
+x = np.random.default_rng(1).uniform(0.2, 0.8, size=(100, 16, 16, 3))
 before = x.copy()
 spoiled = salt_and_pepper(x, 0.3, np.random.default_rng(2))
 assert np.array_equal(x, before), "x itself must not change: return a new array"
 assert spoiled.shape == x.shape, "the corrupted array has the shape of x"
-assert abs(np.mean(spoiled == 0) - 0.15) < 0.02, "a share of about rate/2 must be pepper (low)"
-assert abs(np.mean(spoiled == 1) - 0.15) < 0.02, "a share of about rate/2 must be salt (high)"
 kept = (spoiled != 0) & (spoiled != 1)
+assert not kept.all(), "no number became low or high, here 0 or 1"
+assert not np.array_equal(kept[..., 0], kept[..., 1]), (
+    "every number needs its own draw, channels too"
+)
+assert not np.array_equal(kept[0], kept[1]), "every example needs its own pattern"
+shares = np.mean(spoiled == 0), np.mean(spoiled == 1)
+assert abs(shares[0] - 0.15) < 0.02, (
+    f"a share of about rate/2 must be pepper (low): 0.15, not {shares[0]:.3f}"
+)
+assert abs(shares[1] - 0.15) < 0.02, (
+    f"a share of about rate/2 must be salt (high): 0.15, not {shares[1]:.3f}"
+)
 assert np.array_equal(spoiled[kept], x[kept]), "all other numbers must stay exactly as they are"
 ends = salt_and_pepper(x, 1.0, np.random.default_rng(3), low=-2.0, high=5.0)
 assert set(np.unique(ends)) == {-2.0, 5.0}, (
     "at rate 1 every number becomes low or high: -2 or 5"
 )
-again = salt_and_pepper(x, 0.3, np.random.default_rng(2))
+again, other = (salt_and_pepper(x, 0.3, np.random.default_rng(seed)) for seed in (2, 3))
 assert np.array_equal(again, spoiled), (
     "the draws must come from rng: the same seed, the same result"
+)
+assert not np.array_equal(other, spoiled), (
+    "the draws must come from rng: another seed, another result"
+)
+coins = [salt_and_pepper(np.zeros(20), 1.0, np.random.default_rng(seed)) for seed in range(12)]
+assert len({np.sum(coin) for coin in coins}) > 1, (
+    "every number is drawn by itself, so how many become high changes from seed to seed: of 20"
+    " numbers at rate 1 not always 10"
 )
 ### BEGIN HIDDEN TESTS
 for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
@@ -113,6 +140,8 @@ for rate, low, high in ((0.0, -3.0, 3.0), (0.5, -2.0, 5.0), (1.0, 0.0, 1.0)):
     assert abs(np.mean(result == high) - rate / 2) < 0.02, f"rate {rate}: wrong share of high"
     kept = (result != low) & (result != high)
     assert np.array_equal(result[kept], signal[kept]), f"rate {rate}: kept numbers changed"
+far = salt_and_pepper(np.full((50, 40), 7.0), 0.5, np.random.default_rng(5))
+assert set(np.unique(far)) == {0.0, 1.0, 7.0}, "numbers outside low ... high are kept too"
 ### END HIDDEN TESTS
 # %% [markdown]
 # ## Exercise 2. PSNR by hand (3 points, 8 minutes)
@@ -128,23 +157,28 @@ def psnr(x_hat, x, max_val=1.0):
     return 10 * np.log10(max_val**2 / error)
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "psnr-check", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
-noisy = faces + 0.2 * np.random.default_rng(1).normal(size=faces.shape).astype("float32")
-reference, before = tf.image.psnr(noisy, faces, max_val=1.0).numpy(), noisy.copy()
-yours = psnr(noisy, faces)
+clean = faces.copy()
+noisy = clean + 0.2 * np.random.default_rng(1).normal(size=clean.shape).astype("float32")
+reference, before = tf.image.psnr(noisy, clean, max_val=1.0).numpy(), noisy.copy()
+yours = psnr(noisy, clean)
 assert np.shape(yours) == (200,), (
     f"one number for each of 200 images, not shape {np.shape(yours)}"
 )
-assert np.array_equal(noisy, before), "the images you are given must not change"
+unchanged = np.array_equal(noisy, before) and np.array_equal(clean, faces)
+assert unchanged, "the images you are given must not change"
 far = psnr(np.full((1, 2, 2, 1), 10.0), np.zeros((1, 2, 2, 1)))
 assert not np.allclose(far, 0), "an error of ten times the range is not 0 dB: do not clip here"
 assert not np.allclose(far, 20), "a better image has a higher PSNR: is the ratio upside down?"
-assert np.allclose(psnr(faces + 0.1, faces), 20, atol=1e-3), "an error of 0.1 all over is 20 dB"
+even = psnr(faces + 0.1, faces)
+assert np.allclose(even, 20, atol=1e-3), f"an error of 0.1 all over is 20 dB, not {even[0]:.1f}"
 assert np.allclose(yours, reference, atol=1e-3), (
-    f"yours {yours[:3]}, TensorFlow's {reference[:3]}"
+    "the errors differ from pixel to pixel: first square each, then average, then take the"
+    f" logarithm; yours {yours[:3]}, TensorFlow's {reference[:3]}"
 )
+assert np.shape(far) == (1,), "a batch of one image gives an array of one number"
 in_bytes = psnr(255 * noisy, 255 * faces, max_val=255.0)
 assert np.allclose(in_bytes, yours, atol=1e-3), (
-    "images in [0, 255] have the same PSNR: use max_val"
+    "images in [0, 255] have the same PSNR: use max_val as in (2.4)"
 )
 try:
     signals = psnr(noisy[..., 0], faces[..., 0])
@@ -175,12 +209,14 @@ def root_mean_squared_error(decibels, max_val=1.0):
     return max_val * 10 ** (-decibels / 20)
     ### END SOLUTION
 # %% nbgrader={"grade": true, "grade_id": "inverse-check", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
-assert np.isclose(root_mean_squared_error(20.0), 0.1), "20 dB is an error of 0.1 in every pixel"
+found = root_mean_squared_error(20.0)
+assert np.isclose(found, 0.1), f"20 dB is an error of 0.1 in every pixel, not {found:.3g}"
 assert 0.045 < root_mean_squared_error(26.0) < 0.055, (
     "6 dB more is about half the root of the mean squared error"
 )
-assert np.isclose(root_mean_squared_error(20.0, max_val=255.0), 25.5), (
-    "20 dB is a tenth of the range, which is max_val"
+found = root_mean_squared_error(20.0, max_val=255.0)
+assert np.isclose(found, 25.5), (
+    f"20 dB is a tenth of the range, which is max_val: 25.5 of 255, not {found:.3g}"
 )
 ### BEGIN HIDDEN TESTS
 assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), (
@@ -188,6 +224,9 @@ assert np.isclose(root_mean_squared_error(0.0, max_val=255.0), 255.0), (
 )
 assert np.isclose(root_mean_squared_error(40.0, max_val=255.0), 2.55), (
     "max_val scales the error"
+)
+assert np.isclose(root_mean_squared_error(33.0), 0.022387, rtol=1e-4), (
+    "33 dB: 0.022387, not rounded"
 )
 ### END HIDDEN TESTS
 # %% [markdown]
@@ -229,7 +268,9 @@ assert abs(found - truth) < 0.1, (
 points = np.linspace(-5, 5, 11)
 for s, sigma in ((1.0, 1.0), (0.5, 2.0), (3.0, 0.1)):
     best = points * s**2 / (s**2 + sigma**2)
-    assert np.allclose(gaussian_denoiser(points, s, sigma), best), f"s {s}, sigma {sigma}"
+    assert np.allclose(gaussian_denoiser(points, s, sigma), best), (
+        f"s {s}, sigma {sigma}: not the posterior mean"
+    )
 ### END HIDDEN TESTS
 # %% [markdown]
 # **3b.** Now let the data be exactly the N training examples $x_1, \dots, x_N$ and nothing else. The posterior mean
@@ -256,8 +297,17 @@ rows = digits.x_train[:400].reshape(400, -1).astype("float64")
 assert empirical_denoiser(line, pair, 1.0).shape == (3, 1), (
     "one clean guess for each noisy example"
 )
+equal = empirical_denoiser(line, np.full((4, 1), 5.0), 1.0)
+assert np.allclose(equal, 5), (
+    "four training examples, all at 5: the answer is 5, since the weights of each noisy example"
+    f" add up to 1; yours {equal.ravel()}"
+)
 guess = empirical_denoiser(line, pair, 0.7)
-assert np.allclose(guess, np.tanh(line / 0.7**2)), "for the points -1 and 1: tanh(x / sigma^2)"
+assert guess[0, 0] < 0 < guess[2, 0], "the nearer example has the larger weight: check the sign"
+assert np.allclose(guess, np.tanh(line / 0.7**2)), (
+    "for the points -1 and 1 and sigma 0.7 it is tanh(x / sigma^2), 0.55 at 0.3, not"
+    f" {guess[2, 0]:.2f}: is the exponent that of the formula?"
+)
 corners = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]])
 guess = empirical_denoiser(np.array([[1.0, 0.0]]), corners, 1.0)
 weighted = 2 * np.array([[1, np.exp(-2)]]) / (2 + np.exp(-2))
@@ -286,6 +336,10 @@ for i, point in enumerate(test):
     expected[i] = (w[:, None] * train).sum(axis=0) / w.sum()
 assert np.allclose(empirical_denoiser(test, train, sigma), expected), (
     "the weighted mean is wrong"
+)
+tiny = empirical_denoiser(line / 1000, pair / 1000, 0.0007)
+assert np.allclose(1000 * tiny, np.tanh(line / 0.7**2)), (
+    "all distances and sigma a thousand times smaller: so is the answer, for any small sigma"
 )
 far = empirical_denoiser(test + 1000, train, 0.1)
 assert np.isfinite(far).all(), "far from all examples the weights must still be finite"
@@ -358,6 +412,7 @@ def binary_pair(x, rate, rng):
 # %% nbgrader={"grade": true, "grade_id": "pair-check", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
 gray = np.full((200, 10, 10, 1), 0.8)
 x_tilde, target = binary_pair(gray, 0.25, np.random.default_rng(1))
+assert np.all(gray == 0.8), "x itself must not change: return new arrays"
 assert not np.array_equal(x_tilde, target), (
     "input and target are the same: the target must not be masked"
 )
@@ -366,18 +421,31 @@ assert np.all(target[x_tilde > 0] > 0), (
 )
 assert target.dtype == "float32" and x_tilde.dtype == "float32", "both arrays are float32"
 assert set(np.unique(target)) <= {0, 1}, "the target is binary"
+assert not np.array_equal(target[0], target[1]), (
+    "two gray images came out the same: draw at random, every image by itself"
+)
 assert abs(target.mean() - 0.8) < 0.03, (
     f"gray 0.8 must be white in 80 % of the draws, not in {target.mean():.0%}"
 )
 assert set(np.unique(x_tilde)) <= {0, 1}, (
     f"a masked binary image is binary, but a pixel has {x_tilde.max():.2f}"
 )
+white = (target[0] > 0) & (target[1] > 0)
+assert not np.array_equal(x_tilde[0][white], x_tilde[1][white]), (
+    "two images were masked in the same pixels: every image needs its own mask"
+)
 survive = x_tilde.sum() / target.sum()
 assert abs(survive - 0.75) < 0.03, (
-    f"three quarters of the white pixels survive, not {survive:.0%}"
+    f"three quarters of the white pixels survive, not {survive:.0%}: the mask has draws of its"
+    " own, one for each pixel, and `rate` is the share that becomes 0"
 )
-again = binary_pair(gray, 0.25, np.random.default_rng(1))
-assert np.array_equal(again, (x_tilde, target)), "the draws must come from rng"
+again, other = (binary_pair(gray, 0.25, np.random.default_rng(seed)) for seed in (1, 2))
+assert np.array_equal(again, (x_tilde, target)), (
+    "the draws must come from rng: the same seed, the same result"
+)
+assert not np.array_equal(other, again), (
+    "the draws must come from rng: another seed, another result"
+)
 ### BEGIN HIDDEN TESTS
 ramp = np.tile(np.linspace(0, 1, 11), (4000, 1))
 x_tilde, target = binary_pair(ramp, 0.6, np.random.default_rng(2))
