@@ -27,6 +27,53 @@ u = rng.uniform(size=x.shape)
 target = (u < x).astype("float32")
 return target * (u >= rate), target"""
 PER_ROW_02 = "log_w.max(axis=1, keepdims=True)"
+CONSTANT_04 = "pixels * np.log(sigma * np.sqrt(2 * np.pi))"
+IN_PLACE_04 = """
+log_w -= log_w.max(axis=0)
+return np.exp(log_w) / np.exp(log_w).sum(axis=0)"""
+SOLVED_04 = """
+moves = [(poor, near), (good, near), (poor, far)]
+rows = [[negative_log_likelihood(x, output), kl(mean, log_var), 1] for output, mean in moves]
+losses = [loss_fn(x, output, mean, log_var) for output, mean in moves]
+a, b, _ = np.linalg.solve(rows, losses)
+return b / a"""
+BY_HAND_04 = """
+n, differences = len(first), [b - a for a, b in zip(first, second)]
+mean = sum(differences) / n
+return mean, (sum((value - mean) ** 2 for value in differences) / (n - 1) / n) ** 0.5"""
+PRICE_08 = "0.5 * (np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])"
+SAMPLED_08 = """
+z_1 = m + s * np.random.default_rng(1).normal(size=200_000)
+return np.mean(np.log(b / t) + (t**2 + ((c - a) * z_1 + e) ** 2) / (2 * b**2) - 0.5)"""
+RATIO_08, KL_1_08 = "q_2.log_prob(z_2) - p_2_given(z_1).log_prob(z_2)", "tfd.kl_divergence(q_1_given(z_2), p_1)"
+KL_08 = "kl = normal_kl(mean, scale, prior_mean, prior_scale)"
+NOISE_IN_PLACE_08 = """
+prior_mean, prior_scale = expect(state)
+mean, scale = (prior_mean, prior_scale) if features is None else look(features, state)
+noise *= scale
+kl = normal_kl(mean, scale, prior_mean, prior_scale).sum(axis=1)
+return mean + noise, kl, state + merge(mean + noise, state)"""
+LOG_Q_IN_PLACE_08 = """
+parents = np.c_[np.zeros(len(z)), a * z[:, :-1]]
+scales = np.r_[1.0, np.full(z.shape[1] - 1, np.sqrt(1 - a**2))]
+log_q -= normal(parents, scales).log_prob(z).numpy().sum(axis=1)
+return normal(z[:, -1], sigma).log_prob(x).numpy() - log_q"""
+QUADRATURE_08 = """
+nodes, weights = np.polynomial.hermite_e.hermegauss(4)
+distance = c * (m + s * nodes) + e - a * (m + s * nodes)
+return np.average(np.log(b / t) + (t**2 + distance**2) / (2 * b**2) - 0.5, weights=weights)"""
+TWO_PATHS_08 = """
+above = expect(state)
+if features is None:
+    z, kl = above[0] + above[1] * noise, np.zeros(len(noise))
+else:
+    mean, scale = look(features, state)
+    z, kl = mean + scale * noise, np.sum(normal_kl(mean, scale, *above), axis=-1)
+return z, kl, merge(z, state) + state"""
+JOINT_08 = """
+steps = np.abs(np.subtract.outer(np.arange(z.shape[1]), np.arange(z.shape[1])))
+prior = tfd.MultivariateNormalTriL(np.zeros(z.shape[1]), np.linalg.cholesky(float(a) ** steps))
+return normal(z[:, -1], sigma).log_prob(x).numpy() + prior.log_prob(z).numpy() - log_q"""
 DIRECTION = "(np.sin((1 - t) * omega) * start + np.sin(t * omega) * end) / np.sin(omega)"
 PATH = f"""
 start, end = a / norm_a, b / norm_b
@@ -92,6 +139,42 @@ WRONG = [
     ("02", "pair-answer", None, ONE_DRAW_02, "draws of its own"),
     ("02", "pair-answer", "keep = rng.uniform(size=x.shape)", "keep = rng.uniform(size=x.shape[1:])", "its own mask"),
     ("02", "report-answer", "= valid", "= test", "must not depend on the test images"),
+    ("04", "gaussian-answer", f"- {CONSTANT_04}", "- np.log(sigma * np.sqrt(2 * np.pi))", "so 10 times"),
+    ("04", "gaussian-answer", "(2 * sigma**2)", "sigma**2", "half of it; yours: 4"),
+    ("04", "gaussian-answer", "(2 * sigma**2)", "2 * sigma**2", "below the line"),
+    ("04", "gaussian-answer", "log(sigma *", "log(", r"no error, one pixel, sigma 0\.5"),
+    ("04", "scale-answer", "np.sqrt(np.mean((x - x_hat) ** 2))", "np.mean(np.abs(x - x_hat))", "yours: 0.25"),
+    ("04", "scale-answer", "np.sqrt(np.mean((x - x_hat) ** 2))", "np.std(x - x_hat)", "yours: 0$"),
+    ("04", "scale-answer", None, "x -= x_hat\nreturn np.sqrt(np.mean(x**2))", "must not change"),
+    ("04", "bound-answer", "log_w.max(axis=0)", "log_w[0]", "do you subtract the largest"),
+    ("04", "bound-answer", "log_w.max(axis=0)", "log_w.max()", "each image's own"),
+    ("04", "bound-answer", None, "return np.log(np.mean(np.exp(log_w), axis=0))", "even if tiny, .*yours: -inf"),
+    ("04", "bound-answer", "return largest +", "return", "added again"),
+    ("04", "paired-answer", "ddof=1", "ddof=0", r"yours: 0\.816"),
+    ("04", "paired-answer", "difference.mean(),", "np.median(difference),", "have the mean -1"),
+    ("04", "paired-answer", "second - first", "abs(second - first)", "with its sign; yours: 1"),
+    ("04", "beta-answer", "b / a", "a / b", "yours gives 0.333"),
+    ("04", "beta-answer", "loss_fn(x, poor, far, log_var)", "loss_fn(x, good, far, log_var)", "one thing only"),
+    ("04", "weight-answer", "latent_size / pixels", "(latent_size / pixels) ** 0.5", "counts 2.74 times as much"),
+    ("04", "repair-answer", "log_w.max(axis=0)", "log_w.min(axis=0)", "takes all; yours: .*nan"),
+    ("04", "repair-answer", None, IN_PLACE_04, "without `-=`"),
+    ("08", "price-answer", PRICE_08, PRICE_08[6:], "yours: 1.02"),
+    ("08", "price-answer", "np.linalg.slogdet(precision)[1]", "np.log(np.linalg.det(precision))", "overflows"),
+    ("08", "second-answer", "mean**2 + variance", "mean**2", "its variance counts"),
+    ("08", "second-answer", "b / t", "t / b", "q first"),
+    ("08", "second-answer", "* s**2", "* s", "the scale of z_1"),
+    ("08", "second-answer", None, SAMPLED_08, "samples would only come near"),
+    ("08", "naive-answer", RATIO_08, "tfd.kl_divergence(q_2, p_2_given(z_1))", "no closed form"),
+    ("08", "naive-answer", RATIO_08, f"-({RATIO_08})", "wrong sign"),
+    ("08", "naive-answer", "p_2_given(z_1)", "p_2_given(z_2)", "of that very sample"),
+    ("08", "naive-answer", KL_1_08, "q_1_given(z_2).log_prob(z_1) - p_1.log_prob(z_1)", "never negative"),
+    ("08", "step-answer", "state + merge(z, state)", "merge(z, state)", "a residual step"),
+    ("08", "step-answer", ".sum(axis=1)", ".mean(axis=1)", "yours is their mean"),
+    ("08", "step-answer", KL_08, "kl = normal_kl(prior_mean, prior_scale, mean, scale)", "in this order"),
+    ("08", "step-answer", None, NOISE_IN_PLACE_08, "the noise that were passed in"),
+    ("08", "repair-answer", "np.sqrt(1 - a**2)", "1 - a**2", "yours spread over"),
+    ("08", "repair-answer", "log_p - log_q", "log_p", "and the prior is N"),
+    ("08", "repair-answer", None, LOG_Q_IN_PLACE_08, "must not change"),
     ("03", "rate-answer", None, "return 0.5 * (mean**2 + scale - 1 - np.log(scale))", "square it"),
     ("03", "rate-answer", "- np.log(scale)", "- np.log(scale**2)", "counts twice"),
     ("03", "rate-answer", "- np.log(scale)", "+ np.log(scale)", "wrong sign"),
@@ -225,6 +308,16 @@ RIGHT = [
     ("02", "empirical-answer", None, BY_ROW_02),
     ("02", "empirical-answer", None, PRODUCTS_02),
     ("02", "pair-answer", None, BINOMIAL_02),
+    ("04", "gaussian-answer", None,
+     "return -(squared_error / sigma**2 + pixels * (np.log(2 * np.pi) + 2 * np.log(sigma))) / 2"),
+    ("04", "bound-answer", None, "return np.logaddexp.reduce(log_w, axis=0) - np.log(len(log_w))"),
+    ("04", "paired-answer", None, BY_HAND_04),
+    ("04", "beta-answer", None, SOLVED_04),
+    ("04", "repair-answer", None, "return np.exp(log_w - importance_bound(log_w) - np.log(len(log_w)))"),
+    ("08", "price-answer", None, "return -0.5 * np.log(np.linalg.eigvalsh(precision) / np.diag(precision)).sum()"),
+    ("08", "second-answer", None, QUADRATURE_08),
+    ("08", "step-answer", None, TWO_PATHS_08),
+    ("08", "repair-answer", None, JOINT_08),
     ("03", "rate-answer", None, "return np.square(mean) / 2 + np.square(scale) / 2 - np.log(scale**2) / 2 - 0.5"),
     ("03", "draw-answer", SCORE, "(mean + scale * noise) ** 2 * noise / scale"),
     ("03", "repair-answer", None, CROSS_ENTROPY),

@@ -44,23 +44,32 @@ before = squared_error.copy()
 answer = gaussian_log_likelihood(squared_error, 1.0, 16)
 assert np.shape(answer) == (5,), "one number for each image"
 assert np.array_equal(squared_error, before), "the squared errors you are given must not change"
-assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 1), -0.9189385), (
-    "no error, one pixel, sigma 1: -log sqrt(2 pi)"
+value = gaussian_log_likelihood(np.zeros(3), 1.0, 1)
+assert np.allclose(value, -0.9189385), (
+    f"no error, one pixel, sigma 1: -log sqrt(2 pi) = -0.9189385; yours: {value[0]:.7f}"
 )
-assert np.allclose(gaussian_log_likelihood(np.zeros(1), 1.0, 10), -9.189385), (
-    "the constant counts once for each pixel, so 10 times"
+value = gaussian_log_likelihood(np.zeros(3), 1.0, 10)
+assert np.allclose(value, -9.189385), (
+    f"the constant counts once for each pixel, so 10 times: -9.189385; yours: {value[0]:.6f}"
 )
-right, wrong = gaussian_log_likelihood(np.array([0.0, 1.0]), 1.0, 1)
-assert np.isclose(right - wrong, 0.5), (
-    "at sigma 1 a squared error of 1 costs half a nat: where is the 2?"
+right, wrong = gaussian_log_likelihood(np.array([0.0, 4.0]), 1.0, 10)
+assert np.isclose(right - wrong, 2), (
+    "at sigma 1 a squared error of 4, summed already, costs 2 nats: half of it; "
+    f"yours: {right - wrong:.3g}"
+)
+right, wrong = gaussian_log_likelihood(np.array([0.0, 4.0]), 0.5, 1)
+assert np.isclose(right, -0.2257914), (
+    f"no error, one pixel, sigma 0.5: -log(0.5 sqrt(2 pi)) = -0.2258; yours: {right:.4f}"
+)
+assert np.isclose(right - wrong, 8), (
+    f"at sigma 0.5 a squared error of 4 costs 8 nats; yours: {right - wrong:.3g}: "
+    "is all of 2 sigma^2 below the line?"
 )
 by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(1)), 3).log_prob(x)
 assert np.allclose(answer, by_tfd), "it should agree with TensorFlow Probability at sigma = 1"
 answer = gaussian_log_likelihood(squared_error, 0.5, 16)
 by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(0.5)), 3).log_prob(x)
-assert np.allclose(answer, by_tfd), (
-    "at sigma 0.5: sigma is squared in the first term and stands in the constant too"
-)
+assert np.allclose(answer, by_tfd), "it should agree at sigma = 0.5 too"
 ### BEGIN HIDDEN TESTS
 for sigma in (0.1, 2.5):
     by_tfd = tfd.Independent(tfd.Normal(x_hat, np.float64(sigma)), 3).log_prob(x)
@@ -87,15 +96,21 @@ def best_scale(x, x_hat):
 def total_log_likelihood(sigma):
     return tfd.Normal(x_hat, np.float64(sigma)).log_prob(x).numpy().sum()
 
+before = x.copy(), x_hat.copy()
 sigma = best_scale(x, x_hat)
 assert np.ndim(sigma) == 0, "one number for the whole set"
+assert np.array_equal(before, (x, x_hat)), "the images you are given must not change"
 white, black = np.ones((3, 2, 2, 1)), np.zeros((3, 2, 2, 1))
-assert np.isclose(best_scale(white, black), 1), "all errors are 1, so the scale is 1"
+found = best_scale(white, black)
+assert np.isclose(found, 1), f"all errors are 1, so the scale is 1; yours: {found:.3g}"
 half = best_scale(0.5 * white, black)
 assert not np.isclose(half, 0.25), "this is sigma squared: the scale is its root"
-assert np.isclose(half, 0.5), "all errors are 0.5, so the scale is 0.5"
-mixed = best_scale(np.concatenate([white, black]), np.zeros((6, 2, 2, 1)))
-assert np.isclose(mixed, np.sqrt(0.5)), "average all squared errors first, then take one root"
+assert np.isclose(half, 0.5), f"all errors are 0.5, so the scale is 0.5; yours: {half:.3g}"
+mixed = best_scale(np.concatenate([white, black, black, black]), np.zeros((12, 2, 2, 1)))
+assert np.isclose(mixed, 0.5), (
+    "one image in four with errors of 1, the others with none: average all squared errors "
+    f"first, then take one root, 0.5; yours: {mixed:.3g}"
+)
 assert total_log_likelihood(sigma) >= total_log_likelihood(1.02 * sigma), (
     "a slightly larger scale is better: yours is too small"
 )
@@ -105,7 +120,7 @@ assert total_log_likelihood(sigma) >= total_log_likelihood(0.98 * sigma), (
 ### BEGIN HIDDEN TESTS
 a, b = 3 + random.normal(size=(2, 7, 3, 2, 3)) * 0.2
 assert np.isclose(best_scale(a, b) ** 2, ((a - b) ** 2).mean()), (
-    "the root of the mean squared residual"
+    "the root of the mean squared residual, not rounded"
 )
 assert np.isclose(best_scale(a, a + 0.5), 0.5), (
     "a constant error is an error too: do not subtract its mean"
@@ -138,16 +153,23 @@ assert np.all(answer > log_w.mean(axis=0)), (
 assert np.all(answer < log_w.max(axis=0)), (
     "the mean of unequal weights lies below the largest: did you take a mean, dividing by k?"
 )
-assert np.allclose(importance_bound(np.log([[1.0], [3.0]])), np.log(2)), (
-    "weights 1 and 3 have the mean 2"
+(found,) = importance_bound(np.log([[1.0], [3.0]]))
+assert np.isclose(found, np.log(2)), (
+    f"weights 1 and 3 have the mean 2, and log 2 = 0.6931; yours: {found:.4f}: is what you "
+    "subtracted added again, and is the mean over the samples?"
 )
-assert np.allclose(importance_bound(np.full((10, 3), -2000.0)), -2000), (
-    "equal weights: their mean is that weight, even if tiny"
+found = importance_bound(np.full((10, 3), -2000.0))
+assert np.allclose(found, -2000), (
+    "equal weights: their mean is that weight, even if tiny, so the bound is -2000; "
+    f"yours: {found[0]:.6g}"
 )
 far_apart = importance_bound(np.tile([0.0, -2000.0], (5, 1)))
 assert np.allclose(far_apart, [0, -2000]), "subtract each image's own largest, not one for all"
-lonely = importance_bound(np.array([[0.0], [-5000.0], [-5000.0]]))
-assert np.allclose(lonely, -np.log(3)), "one sample far above the rest: subtract the largest"
+(lonely,) = importance_bound(np.array([[-5000.0], [0.0], [-5000.0]]))
+assert np.isclose(lonely, -np.log(3)), (
+    f"one sample far above the rest: -log 3 = -1.0986; yours: {lonely:.4f}: do you subtract "
+    "the largest?"
+)
 ### BEGIN HIDDEN TESTS
 assert np.allclose(answer, bounds.iwae(tf.constant(log_w))), (
     "it should agree with vae_course.bounds.iwae"
@@ -175,23 +197,33 @@ def paired_difference(first, second):
 easy_or_hard = 10 * random.normal(size=400)  # images differ much from one another
 first = easy_or_hard - 90
 second = easy_or_hard - 89.5 + 0.5 * random.normal(size=400)
-before = second.copy()
+before = first.copy(), second.copy()
 gain, error = paired_difference(first, second)
-assert np.array_equal(second, before), "the results you are given must not change"
+assert np.array_equal(before, (first, second)), "the results you are given must not change"
+assert np.ndim(gain) == np.ndim(error) == 0, "two numbers, each over all images"
 assert abs(gain - 0.5) < 0.1, (
-    "the second model was made about half a nat better: second minus first"
+    f"the second model was made about half a nat better; yours: {gain:.3g}: second minus "
+    "first, and the mean stands before its error"
 )
 assert 0.02 < error < 0.03, (
-    "the differences spread by 0.5, so their mean is known to about 0.5 / sqrt(400) = 0.025"
+    "the differences spread by 0.5, so their mean is known to about 0.5 / sqrt(400) = 0.025; "
+    f"yours: {error:.3g}"
+)
+gain, error = paired_difference(np.array([1.0, 2.0, 4.0]), np.array([1.0, 2.0, 1.0]))
+assert np.isclose(gain, -1), (
+    f"differences of 0, 0 and -3 have the mean -1, with its sign; yours: {gain:.3g}"
+)
+assert np.isclose(error, 1), (
+    "their unbiased standard deviation is sqrt(3), over sqrt(n) that is 1; "
+    f"yours: {error:.3g}"
 )
 ### BEGIN HIDDEN TESTS
 values = paired_difference(np.array([1.0, 2.0, 4.0]), np.array([2.0, 2.0, 4.5]))
 assert np.allclose(values, (0.5, 0.5 / np.sqrt(3))), (
     "the mean difference, and the deviation with n - 1 over sqrt(n)"
 )
-assert np.allclose(paired_difference(second, first)[0], -gain), (
-    "the other way round changes the sign"
-)
+gains = [paired_difference(*pair)[0] for pair in ((first, second), (second, first))]
+assert np.isclose(sum(gains), 0), "the other way round changes the sign"
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -280,6 +312,13 @@ assert np.isclose(honest_weight(10, 10), 1), (
 assert honest_weight(784, 8) < honest_weight(784, 16), (
     "a mean over more latents makes the KL smaller, so it needs more weight"
 )
+x, output, _, near, far, log_var = points(30, 4)
+moved = [all_means(x, output, mean, log_var, honest_weight(30, 4)) for mean in (near, far)]
+nat = 30 * (moved[1] - moved[0]) / (kl(far, log_var) - kl(near, log_var))
+assert np.isclose(nat, 1), (
+    "at 30 pixels and 4 latents a nat of KL should count as much as a nat of cross-entropy; "
+    f"with yours it counts {nat:.3g} times as much"
+)
 ### BEGIN HIDDEN TESTS
 x, output, _, near, far, log_var = points(40, 5)
 moved = [all_means(x, output, mean, log_var, honest_weight(40, 5)) * 40 for mean in (near, far)]
@@ -353,11 +392,14 @@ assert np.allclose(sample_weights(np.zeros((4, 2))), 0.25), (
 )
 far_apart = sample_weights(np.tile([0.0, -2000.0], (2, 1)))
 assert np.allclose(far_apart, 0.5), "subtract each image's own largest, not one for all"
-lonely = sample_weights(np.array([[0.0], [-5000.0], [-5000.0]]))
-assert np.allclose(lonely, [[1.0], [0.0], [0.0]]), "one sample far above the rest takes all"
+lonely = sample_weights(np.array([[-5000.0], [0.0], [-5000.0]])).ravel()
+assert np.allclose(lonely, [0.0, 1.0, 0.0]), (
+    f"one sample far above the rest takes all; yours: {lonely}: do you subtract the largest?"
+)
 unequal = sample_weights(np.log([[1.0], [3.0]]))
 assert np.allclose(unequal, [[0.25], [0.75]]), (
-    "w of 1 and 3: the better sample leads in proportion to w, it does not take all"
+    "w of 1 and 3: the better sample leads in proportion to w, it does not take all; "
+    f"yours: {np.ravel(unequal).round(3)}"
 )
 ### BEGIN HIDDEN TESTS
 for shift in (-900.0, 0.0, 800.0):
@@ -423,6 +465,10 @@ gain, error = difference.mean(), difference.std(ddof=1) / np.sqrt(len(difference
 print(f"yours {result.mean:.2f} nats; gain over the plain VAE {gain:+.2f},", end=" ")
 print(f"standard error {error:.2f}")
 assert vae.count_params() <= 100_000, "the budget is 100 000 weights"
+steps = int(vae.optimizer.iterations)
+assert steps <= 20 * -(-len(x_train) // 32), (
+    f"the budget is 20 epochs in batches of 32, yours took {steps} steps: does it train before?"
+)
 assert isinstance(vae, models.VAE), "the model should be a models.VAE, or a subclass of it"
 bernoulli = isinstance(vae.likelihood_part, likelihoods.Bernoulli)
 assert bernoulli, "a density would not be comparable: keep Bernoulli noise"

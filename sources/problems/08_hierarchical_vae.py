@@ -59,16 +59,15 @@ def by_tfd(precision):
 
 
 assert np.ndim(price_of_independence(np.eye(3))) == 0, "one number for the whole distribution"
-assert np.isclose(price_of_independence(np.diag([1.0, 4.0, 9.0])), 0), (
-    "independent latents: nothing is lost"
-)
+answer = price_of_independence(np.diag([1.0, 4.0, 9.0]))
+assert np.isclose(answer, 0), f"independent latents: nothing is lost; yours: {answer:.3g}"
 answer = price_of_independence(np.eye(2) + np.ones((2, 2)) / 0.25)
 assert np.isclose(answer, 0.5108256), (
-    "the example of section 1 loses 0.51 nats (natural logarithms)"
+    f"the example of section 1 loses 0.5108256 nats (natural logarithms); yours: {answer:.7f}"
 )
 lambda_3 = np.eye(3) + np.ones((3, 3)) / 0.25
 assert np.isclose(price_of_independence(lambda_3), by_tfd(lambda_3)), (
-    "three latents: do you use the precision itself?"
+    "three latents: do you use the precision itself, and all of it?"
 )
 assert np.isclose(price_of_independence(7 * lambda_3), by_tfd(lambda_3)), (
     "another unit for the latents changes nothing"
@@ -117,16 +116,19 @@ def second_by_sampling(m, s, c, e, t, a, b):
 
 
 same = {"c": 0.7, "e": 0.0, "t": 0.4, "a": 0.7, "b": 0.4}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **same), 0), (
-    "q follows p whatever z_1 is: nothing to pay"
+answer = kl_of_second_group(m=2.0, s=0.5, **same)
+assert np.isclose(answer, 0), (
+    f"q follows p whatever z_1 is: nothing to pay; yours: {answer:.3g}"
 )
 shifted = same | {"e": 0.4}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **shifted), 0.5), (
-    "one b off the prior's mean costs half a nat"
+answer = kl_of_second_group(m=2.0, s=0.5, **shifted)
+assert np.isclose(answer, 0.5), (
+    f"one b off the prior's mean, at every z_1, costs half a nat; yours: {answer:.3g}"
 )
 wide = same | {"t": 0.8}
-assert np.isclose(kl_of_second_group(m=2.0, s=0.5, **wide), 1.5 - np.log(2)), (
-    "twice as wide: KL(q || p), q first"
+answer = kl_of_second_group(m=2.0, s=0.5, **wide)
+assert np.isclose(answer, 1.5 - np.log(2)), (
+    f"twice as wide: KL(q || p), q first, is 1.5 - log 2 = 0.8069; yours: {answer:.4f}"
 )
 steep = same | {"c": 1.1}
 answer = kl_of_second_group(m=0.0, s=1.0, **steep)
@@ -134,11 +136,12 @@ assert not np.isclose(answer, 0), (
     "at the mean of z_1 the two agree, but z_1 varies: its variance counts"
 )
 assert np.isclose(answer, 0.5), (
-    "E[y^2] = E[y]^2 + Var(y), and exactly: samples would only come near"
+    "E[y^2] = E[y]^2 + Var(y), and exactly: samples would only come near 0.5; "
+    f"yours: {answer:.7f}"
 )
 answer = kl_of_second_group(m=1.5, s=0.3, **steep)
 assert np.isclose(answer, second_by_sampling(m=1.5, s=0.3, **steep), rtol=0.02), (
-    "average over N(m, s^2)"
+    "average over N(m, s^2): s is the scale of z_1"
 )
 both = steep | {"e": 0.6}
 answer = kl_of_second_group(m=1.5, s=0.3, **both)
@@ -210,26 +213,31 @@ def naive_case(mean, scale, slope, width, a, b, n=100_000):
     mean=1.0, scale=0.5, slope=0.6, width=0.8, a=0.9, b=0.5
 )
 assert kl_1.shape == kl_2.shape == (100_000,), "each part has one number for each sample"
-assert np.all(kl_1 > -1e-9), "an exact KL between two normals is never negative"
-assert np.isclose(kl_1.mean(), top, atol=0.02), (
-    "KL_1 compares q(z_1|z_2), given the sample of z_2, with p(z_1)"
+assert np.all(kl_1 > -1e-9), (
+    "an exact KL between two normals is never negative: is your first part KL_1, without z_1?"
 )
-assert np.isclose((kl_1 + kl_2).mean(), at_samples.mean(), atol=0.02), (
-    "together they average log q(z|x) - log p(z)"
+assert np.isclose(kl_1.mean(), top, atol=0.02), (
+    "KL_1 compares q(z_1|z_2), given the sample of z_2, with p(z_1), q first"
 )
 assert np.allclose(kl_1, each[0]), "KL_1 is exact for each sample of z_2 on its own"
+assert np.any(kl_2 < 0), (
+    "at single samples the ratio may be negative: KL_2 is log q - log p at z_2, no closed form"
+)
+assert not np.allclose(kl_2, -each[1]), "KL_2 has the wrong sign: q stands above p"
 assert np.allclose(kl_2, each[1]), (
     "KL_2 is the ratio of q and p at each sample of z_2, given the z_1 of that very sample"
 )
-assert np.any(kl_2 < 0), (
-    "at single samples the ratio may be negative: KL_2 is log q - log p at z_2, no closed form"
+assert np.isclose((kl_1 + kl_2).mean(), at_samples.mean(), atol=0.02), (
+    "together they average log q(z|x) - log p(z)"
 )
 ### BEGIN HIDDEN TESTS
 for _ in range(3):
     mean, slope, a = random.normal(size=3)
     scale, width, b = random.uniform(0.5, 1.5, size=3)
     (kl_1, kl_2), at_samples, top, each = naive_case(mean, scale, slope, width, a, b)
-    assert np.isclose(kl_1.mean(), top, atol=0.05), "the top's part is known exactly"
+    noise = 8 * kl_1.std() / np.sqrt(len(kl_1)) + 1e-6
+    assert abs(kl_1.mean() - top) < noise, "the top's part is known exactly"
+    assert np.allclose(kl_1, each[0]) and np.allclose(kl_2, each[1]), "at each sample"
     noise = 8 * (kl_1 + kl_2 - at_samples).std() / np.sqrt(len(kl_1)) + 1e-6
     assert abs((kl_1 + kl_2 - at_samples).mean()) < noise, "the parts add up to the whole"
 ### END HIDDEN TESTS
@@ -291,6 +299,7 @@ state, features, noise = (
     random.normal(size=(6, 2)),
 )
 kept, nets = state.copy(), linear_networks(0)
+others = features.copy(), noise.copy()
 z, kl, after = step(state, features, noise, *nets)
 right_z, right_kl, right_after = expected_step(state, features, noise, *nets)
 assert np.shape(z) == (6, 2) and np.shape(after) == (6, 3), (
@@ -300,11 +309,15 @@ assert np.shape(kl) == (6,), "one KL for each example: sum over the latents"
 assert np.array_equal(state, kept), (
     "the state that was passed in must not change: add without +="
 )
+assert np.array_equal(features, others[0]) and np.array_equal(noise, others[1]), (
+    "the features and the noise that were passed in must not change"
+)
 assert np.allclose(z, right_z), (
     "with an image, z comes from look(features, state): mean + scale * noise"
 )
+assert not np.allclose(2 * kl, right_kl), "sum over the latents: yours is their mean"
 assert np.allclose(kl, right_kl), (
-    "the KL is from the posterior to expect(state), at the state above"
+    "the KL is exact, from the posterior to expect(state), in this order, at the state above"
 )
 assert not np.allclose(after, nets[2](z, state)), (
     "a residual step adds merge(z, state) to the state"
@@ -329,6 +342,7 @@ for seed in (1, 2):
     for given in (features, None):
         both = step(state, given, noise, *nets), expected_step(state, given, noise, *nets)
         for mine, right in zip(*both, strict=True):
+            assert np.shape(mine) == np.shape(right), "any number of examples and latents"
             assert np.allclose(mine, right), "it should agree at other sizes too"
 ### END HIDDEN TESTS
 
@@ -431,7 +445,8 @@ def spread_and_bias(x, a, sigma, groups):
 shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=1)
 assert shape == (200,), "one weight for each sample"
 assert spread < 1e-6 and abs(bias) < 1e-6, (
-    "with one group there is nothing above: its prior is N(0, 1)"
+    "one group: log w = log p(x|z) + log p(z) - log q(z|x), and the prior is N(0, 1); "
+    f"yours spread over {spread:.3g} nats, and their mean is off by {bias:.3g}"
 )
 shape, spread, bias = spread_and_bias(x=1.2, a=0.0, sigma=0.5, groups=3)
 assert spread < 1e-6 and abs(bias) < 1e-6, (
@@ -439,7 +454,8 @@ assert spread < 1e-6 and abs(bias) < 1e-6, (
 )
 shape, spread, bias = spread_and_bias(x=1.2, a=0.9, sigma=0.5, groups=2)
 assert spread < 1e-6, (
-    "the weights must not vary: given the group above, z_l has the scale sqrt(1 - a^2)"
+    "the weights must not vary: given the group above, z_l has the mean a z_(l-1) and the "
+    f"scale sqrt(1 - a^2); yours spread over {spread:.3g} nats"
 )
 assert abs(bias) < 1e-6, "they are constant but not the evidence: is a term missing?"
 shape, spread, bias = spread_and_bias(x=-0.4, a=0.9, sigma=0.5, groups=4)
@@ -451,8 +467,13 @@ steps = np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
 joint = (
     tfd.MultivariateNormalTriL(np.zeros(3), np.linalg.cholesky(0.9**steps)).log_prob(z).numpy()
 )
-found = chain_log_weights(1.2, z, np.arange(5.0), a=0.9, sigma=0.5)
-wanted = joint + normal(z[:, -1], 0.5).log_prob(1.2).numpy() - np.arange(5.0)
+log_q = np.arange(5.0)
+wanted = joint + normal(z[:, -1], 0.5).log_prob(1.2).numpy() - log_q
+before = z.copy(), log_q.copy()
+found = chain_log_weights(1.2, z, log_q, a=0.9, sigma=0.5)
+assert np.array_equal(z, before[0]) and np.array_equal(log_q, before[1]), (
+    "z and log_q that were passed in must not change"
+)
 assert np.allclose(found, wanted), (
     "each weight is log p(x|z) + log p(z) - log q(z|x) of its own sample, for any z and log_q"
 )
@@ -518,6 +539,7 @@ def treatment():
 
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
 schedule, free_bits = treatment()
+assert callable(schedule), "the schedule is a function: it is given the epoch and returns beta"
 betas = np.array([schedule(epoch) for epoch in range(20)])
 assert np.all(np.isfinite(betas)) and betas.min() >= 0 and free_bits >= 0, (
     "beta and free bits are at least 0"
