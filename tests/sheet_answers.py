@@ -74,6 +74,35 @@ JOINT_08 = """
 steps = np.abs(np.subtract.outer(np.arange(z.shape[1]), np.arange(z.shape[1])))
 prior = tfd.MultivariateNormalTriL(np.zeros(z.shape[1]), np.linalg.cholesky(float(a) ** steps))
 return normal(z[:, -1], sigma).log_prob(x).numpy() + prior.log_prob(z).numpy() - log_q"""
+TERM_09 = "np.log(np.abs(a) * x * (1 - x))"
+STEP_09 = "log_det = log_det + np.log(1 + (u_k @ w_k) * (1 - a**2))"
+OTHER_NORMAL_09 = "tfd.Normal(np.float64(b), abs(a)).log_prob(z)"
+IN_PLACE_09 = """
+for w_k, u_k, b_k in zip(w, u, b):
+    a = np.tanh(z @ w_k + b_k)
+    log_det += np.log(1 + (u_k @ w_k) * (1 - a**2))
+    z += a[:, None] * u_k
+return z, log_det"""
+ALL_AT_ONCE_09 = """
+a = np.tanh(z @ w.T + b)
+return z + a @ u, np.log(1 + (u * w).sum(axis=1) * (1 - a**2)).sum(axis=1)"""
+HALF_09 = """
+half = y.shape[1] // 2
+shift, log_scale = network(y[:, :half])
+z = np.concatenate([y[:, :half], (y[:, half:] - shift) * np.exp(-log_scale)], axis=1)
+return z, -log_scale.sum(axis=1)"""
+SPLIT_09 = "return tf.split(outputs, 2, axis=-1)"
+PLACES_09 = "degrees = np.argsort(degrees) + 1\n"
+PAY_10 = "np.sum(p * softplus(-logits) + p_g * softplus(logits))"
+RATIO_10 = "np.log(p) - np.log(p_g)"
+OVERFLOW_10 = """
+if saturating:
+    return -np.exp(logit) / (1 + np.exp(logit))
+return -1 / (1 + np.exp(logit))"""
+DIGITS_10 = """
+weights = 10 ** np.arange(levels.shape[1])[::-1]
+a, b = levels @ weights, other_levels @ weights
+return 0.5 * sum(abs(np.mean(a == k) - np.mean(b == k)) for k in set(a) | set(b))"""
 DIRECTION = "(np.sin((1 - t) * omega) * start + np.sin(t * omega) * end) / np.sin(omega)"
 PATH = f"""
 start, end = a / norm_a, b / norm_b
@@ -175,6 +204,40 @@ WRONG = [
     ("08", "repair-answer", "np.sqrt(1 - a**2)", "1 - a**2", "yours spread over"),
     ("08", "repair-answer", "log_p - log_q", "log_p", "and the prior is N"),
     ("08", "repair-answer", None, LOG_Q_IN_PLACE_08, "must not change"),
+    ("09", "density-answer", f"- {TERM_09}", f"+ {TERM_09}", "sign of the log-determinant"),
+    ("09", "density-answer", "np.abs(a)", "a", "a volume is positive"),
+    ("09", "density-answer", "- b) / a", ") / a - b", "in the right order"),
+    ("09", "density-answer", "tfd.Normal(np.float64(0), 1).log_prob(z)", OTHER_NORMAL_09, "a and b count once"),
+    ("09", "density-answer", "np.sum(", "np.mean(", "four times the value of one"),
+    ("09", "planar-answer", STEP_09, STEP_09.replace("a**2", "a"), "is it 1 - tanh"),
+    ("09", "planar-answer", STEP_09, STEP_09.replace("+ np", "- np"), r"log 1\.5 = 0\.405"),
+    ("09", "planar-answer", STEP_09, STEP_09.replace("log_det + ", ""), "the logarithms add up"),
+    ("09", "planar-answer", "return z, log_det", "return z", "return two things"),
+    ("09", "planar-answer", None, IN_PLACE_09, "changes the array z"),
+    ("09", "planar-answer", None, ALL_AT_ONCE_09, "where the one before ended"),
+    ("09", "inverse-answer", "return z, -log_scale", "return z, log_scale", "with a minus sign"),
+    ("09", "inverse-answer", None, HALF_09, "the 4 latents that stay"),
+    ("09", "masks-answer", "<= hidden", "< hidden", "right behind it"),
+    ("09", "masks-answer", "first = degrees", f"{PLACES_09}    first = degrees", r"degrees \[3, 1, 2\]"),
+    ("09", "repair-answer", SPLIT_09,
+     "return tf.zeros_like(outputs[..., units:]), outputs[..., units:]", "must be shifted"),
+    ("09", "repair-answer", SPLIT_09,
+     "return outputs[..., units:], tf.zeros_like(outputs[..., units:])", "the log-scale, too"),
+    ("10", "best-answer", RATIO_10, "p / (p + p_g)", "look like probabilities"),
+    ("10", "best-answer", RATIO_10, "0.5 * (np.log(p) - np.log(p_g))", "not the best"),
+    ("10", "best-answer", PAY_10, "2 * np.log(2)", r"Received: 1\.386"),
+    ("10", "best-answer", PAY_10, f"{PAY_10} / 2", "both expectations as sums"),
+    ("10", "slope-answer", "return -1 / (1 + np.exp(-logit))", "return 1 / (1 + np.exp(-logit))", "at a logit of 7"),
+    ("10", "slope-answer", None, OVERFLOW_10, "must be a number"),
+    ("10", "slope-answer", "-1 / (1 + np.exp(-logit))", "np.mean(-1 / (1 + np.exp(-logit)))", "for each logit"),
+    ("10", "r1-answer", "0.5 * ", "", "yours 25"),
+    ("10", "r1-answer", "tf.reduce_mean(squares)", "tf.reduce_mean(tf.sqrt(squares)) ** 2", "then take the mean"),
+    ("10", "r1-answer", "list(range(1, len(x.shape)))", "1", "all axes but the first"),
+    ("10", "r1-answer", "tape.gradient(total, x)", "tf.stop_gradient(tape.gradient(total, x))", "no gradient reaches"),
+    ("10", "coverage-answer", " / len(part)", " / len(levels)", "shares and not counts"),
+    ("10", "coverage-answer", None, DIGITS_10, "more than ten levels"),
+    ("10", "repair-answer", 'own = terms["discriminator"]', 'own = -terms["discriminator"]', "opposite sign"),
+    ("10", "repair-answer", '+ terms["feature"]', '+ gamma * terms["feature"]', "gamma does not reach it"),
     ("03", "rate-answer", None, "return 0.5 * (mean**2 + scale - 1 - np.log(scale))", "square it"),
     ("03", "rate-answer", "- np.log(scale)", "- np.log(scale**2)", "counts twice"),
     ("03", "rate-answer", "- np.log(scale)", "+ np.log(scale)", "wrong sign"),
@@ -248,6 +311,35 @@ return w @ x_train"""
 BINOMIAL_02 = """
 target = rng.binomial(1, x).astype("float32")
 return masking(target, rate, rng), target"""
+SINGLE_09 = """
+z = ((np.log(x / (1 - x)) - b) / a).astype("float32")
+log_p = tfd.Normal(0.0, 1.0).log_prob(z).numpy()
+return log_p.sum(axis=1) - np.log(np.abs(a) * x * (1 - x)).sum(axis=1)"""
+OUTER_09 = """
+for k in range(len(b)):
+    v = z @ w[k] + b[k]
+    jacobian = np.eye(z.shape[1]) + np.outer(u[k], w[k]) / np.cosh(v)[:, None, None] ** 2
+    log_det = log_det + np.linalg.slogdet(jacobian)[1]
+    z = z + np.outer(np.tanh(v), u[k])
+return z, log_det"""
+COPY_09 = """
+z, (shift, log_scale) = y.copy(), network(y[:, :still])
+z[:, still:] -= shift
+z[:, still:] /= np.exp(log_scale)
+return z, np.log(np.prod(np.exp(-log_scale), axis=1))"""
+CLASSIFIER_10 = """
+d = p / (p + p_g)
+return list(np.log(d / (1 - d))), -(p * np.log(d)).sum() - (p_g * np.log(1 - d)).sum()"""
+HALF_SQUARES_10 = """
+with tf.GradientTape() as tape:
+    tape.watch(x)
+    logits = discriminator(x)
+return tf.nn.l2_loss(tape.gradient(logits, x)) / len(x)"""
+SHARED_10 = """
+shares = np.zeros([2, *counts])
+for share, part in zip(shares, (levels, other_levels)):
+    np.add.at(share, tuple(part.T), 1 / len(part))
+return 1 - np.minimum(*shares).sum()"""
 FIRST_COUNT = """
 self.model.beta = 0.0 if epoch == 0 else min(1.0, self.model.beta + 1 / self.warm_up)"""
 CROSS_ENTROPY = """
@@ -318,6 +410,15 @@ RIGHT = [
     ("08", "second-answer", None, QUADRATURE_08),
     ("08", "step-answer", None, TWO_PATHS_08),
     ("08", "repair-answer", None, JOINT_08),
+    ("09", "density-answer", None, SINGLE_09),
+    ("09", "planar-answer", None, OUTER_09),
+    ("09", "inverse-answer", None, COPY_09),
+    ("09", "masks-answer", None, "first = degrees[:, None] <= hidden_degrees\nreturn first, ~first.T"),
+    ("09", "repair-answer", SPLIT_09, "return outputs[..., units:], tf.tanh(outputs[..., :units])"),
+    ("10", "best-answer", None, CLASSIFIER_10),
+    ("10", "slope-answer", None, "return -(1 + np.tanh(logit / 2 if saturating else -logit / 2)) / 2"),
+    ("10", "r1-answer", None, HALF_SQUARES_10),
+    ("10", "coverage-answer", None, SHARED_10),
     ("03", "rate-answer", None, "return np.square(mean) / 2 + np.square(scale) / 2 - np.log(scale**2) / 2 - 0.5"),
     ("03", "draw-answer", SCORE, "(mean + scale * noise) ** 2 * noise / scale"),
     ("03", "repair-answer", None, CROSS_ENTROPY),

@@ -64,21 +64,23 @@ assert np.isclose(mass, 1, atol=1e-3), (
     f"a = 0.5, b = -0.7: it should integrate to 1, yours gives {mass:.3g}: a stands in two "
     "places, in the inverse map and in its determinant"
 )
+center = 1 / (1 + np.exp(0.7))  # where z = 0 lands, for b = -0.7
+value = log_density(np.full((1, 1), center), 0.5, -0.7)[0]
+assert np.isclose(value, -0.9189385 - np.log(0.5 * center * (1 - center))), (
+    "z = 0 lands at sigmoid(b): invert a z + b in the right order, and a and b count once"
+)
 mass = np.exp(log_density(grid, -2.0, 0.3)).mean()
 assert np.isclose(mass, 1, atol=1e-3), (
     f"a = -2: it should integrate to 1, yours gives {mass:.3g}: a volume is positive"
 )
-assert np.isclose(log_density(np.full((1, 1), 0.5), 1.0, 0.0)[0], 0.4673557), (
-    "at x = 1/2, a = 1: log N(0; 0, 1) + log 4"
-)
-center = 1 / (1 + np.exp(0.7))  # where z = 0 lands, for b = -0.7
-value = log_density(np.full((1, 1), center), 0.5, -0.7)[0]
-assert np.isclose(value, -0.9189385 - np.log(0.5 * center * (1 - center))), (
-    "z = 0 lands at sigmoid(b): invert a z + b in the right order"
+value = log_density(np.full((1, 1), 0.5), 1.0, 0.0)[0]
+assert np.isclose(value, 0.4673557), (
+    f"at x = 1/2, a = 1: log N(0; 0, 1) + log 4 = 0.4673557, not rounded. Received: {value}"
 )
 halves = log_density(np.full((1, 4), 0.5), 2.0, 0.0)[0]
 assert np.isclose(halves, 4 * (0.4673557 - np.log(2))), (
-    "four independent dimensions: four times the logarithm, and |a| counts in each"
+    "four independent dimensions, x = 1/2 in each, a = 2: four times the value of one, "
+    f"{4 * (0.4673557 - np.log(2)):.3f}, as |a| counts in each. Received: {halves:.3f}"
 )
 row = np.array([[0.2, 0.5, 0.9]])
 columns = [log_density(row[:, [j]], -2.0, 0.3)[0] for j in range(3)]
@@ -89,7 +91,7 @@ assert np.isclose(log_density(row, -2.0, 0.3)[0], sum(columns)), (
 for a, b in ((0.3, 1.0), (-1.7, -0.4)):
     x = random.uniform(0.05, 0.95, size=(20, 3))
     expected = tfd.LogitNormal(np.float64(b), abs(a)).log_prob(x).numpy().sum(axis=1)
-    assert np.allclose(log_density(x, a, b), expected), (
+    assert np.allclose(log_density(x, a, b), expected, atol=1e-4), (
         f"a = {a}, b = {b}: it should agree with tfd.LogitNormal"
     )
 ### END HIDDEN TESTS
@@ -122,14 +124,19 @@ def planar_steps(steps, size):
 
 
 z = random.normal(size=(30, 4))
-x, log_det = planar_chain(z, np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0))
+answer = planar_chain(z, np.zeros((0, 4)), np.zeros((0, 4)), np.zeros(0))
+assert isinstance(answer, (tuple, list)) and len(answer) == 2, (
+    "return two things: the points, and the log-determinants"
+)
+x, log_det = answer
 assert np.array_equal(x, z) and np.array_equal(log_det, np.zeros(30)), (
     "no steps: the identity, with a log-determinant of zero"
 )
 w, u = np.array([[1.0, 0.0]]), np.array([[0.5, 3.0]])
 x, log_det = planar_chain(np.zeros((1, 2)), w, u, np.array([0.0]))
 assert np.allclose(x, 0) and np.allclose(log_det, np.log(1.5)), (
-    "at w.z + b = 0 nothing moves, and the determinant is 1 + u.w"
+    "at w.z + b = 0 nothing moves, and the log-determinant is log(1 + u.w), here log 1.5 = "
+    f"0.405. Received: {x} and {log_det}"
 )
 one, kept = planar_steps(1, 4), z.copy()
 x, log_det = planar_chain(z, *one)
@@ -260,7 +267,9 @@ def masks(degrees, hidden_degrees):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "masks-check", "grade": true, "points": 3}
-first, second = masks([1, 2, 3], [1, 2, 1, 2])
+answer = masks([1, 2, 3], [1, 2, 1, 2])
+assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two masks"
+first, second = answer
 assert np.shape(first) == (3, 4) and np.shape(second) == (4, 3), (
     "inputs by units, and units by outputs"
 )
@@ -429,13 +438,15 @@ for weight, value in zip(prior.trainable_weights, before):
 wider = LearningPrior(5)
 for weight in wider.trainable_weights:
     weight.assign_add(random.normal(size=weight.shape))
-codes = np.tile(random.normal(size=5), (4, 1)).astype("float32")
+codes = np.zeros((4, 5), "float32")  # where the others are 0, the shift is all that is left
 codes[:, :2] = random.normal(size=(4, 2))
 moved = wider.distribution().bijector.forward(codes).numpy()
 assert np.allclose(moved[:, :2], codes[:, :2]), "of five latents the first two stay"
 assert np.ptp(moved[:, 2:], axis=0).min() > 1e-3, (
-    "the others must move by what the network says about the first two of this very code"
+    "the others must be shifted by what the network says about the first two of this very code"
 )
+alone = [wider.distribution().bijector.forward(code[None])[0] for code in codes]
+assert np.allclose(moved, alone, atol=1e-3), "a code must not feel the others of its batch"
 slopes = wider.distribution().bijector.forward_log_det_jacobian(codes, event_ndims=1).numpy()
 assert np.shape(slopes) == (4,) and np.ptp(slopes) > 1e-3, (
     "the log-scale, too, must depend on the latents that stay"

@@ -51,7 +51,7 @@ assert np.array_equal([p, p_g], kept), "your function changes the probabilities 
 assert isinstance(answer, (tuple, list)) and len(answer) == 2, (
     "return two things: the logits, and the loss"
 )
-logits, loss = answer
+logits, loss = np.asarray(answer[0]), answer[1]
 assert np.shape(logits) == (6,) and np.ndim(loss) == 0, "a logit for each value, and one loss"
 assert np.min(logits) < 0 or np.max(logits) > 1, (
     "these look like probabilities: which logit has that probability?"
@@ -67,8 +67,10 @@ slope = p_g / (1 + np.exp(-logits)) - p / (1 + np.exp(logits))
 assert np.allclose(slope, 0, atol=1e-6), (
     "at the best logits the loss has no slope; yours are only near them"
 )
-assert np.isclose(loss, loss_of(logits, p, p_g)), (
-    "the loss is equation 10.1, with both expectations as sums"
+expected = loss_of(logits, p, p_g)
+assert np.isclose(loss, expected), (
+    "the loss is equation 10.1 in nats, with both expectations as sums: at your logits "
+    f"{expected:.4f}. Received: {loss:.4f}"
 )
 assert np.isclose(best_discriminator(p, p)[1], 2 * np.log(2)), (
     "a perfect generator: nobody does better than 2 log 2"
@@ -101,8 +103,14 @@ kept = logit.copy()
 for saturating, loss_fn in ((True, lambda a: -softplus(a)), (False, lambda a: softplus(-a))):
     numeric = (loss_fn(logit + step) - loss_fn(logit - step)) / (2 * step)
     name = "saturating" if saturating else "non-saturating"
-    assert np.allclose(generator_slope(logit, saturating), numeric, atol=1e-8), (
-        f"the {name} slope disagrees with small differences"
+    found = np.asarray(generator_slope(logit, saturating))
+    assert found.shape == logit.shape, (
+        f"one {name} slope for each logit. Received: shape {found.shape}"
+    )
+    worst = np.argmax(np.abs(found - numeric))
+    assert np.allclose(found, numeric, atol=1e-8), (
+        f"the {name} slope at a logit of {logit[worst]:.3g}: small differences give "
+        f"{numeric[worst]:.6f}. Received: {found[worst]:.6f}"
     )
     assert np.array_equal(logit, kept), "your function changes the logits that it is given"
     with np.errstate(
@@ -167,8 +175,10 @@ assert np.isclose(r1_penalty(lambda x: x @ w + 100.0, points), 12.5), (
     "R1 charges for the slope of a logit and not for its height"
 )
 bowl = r1_penalty(lambda x: tf.reduce_sum(x**2, axis=1, keepdims=True), points)
-assert np.isclose(bowl, 2 * np.mean(np.sum(points.numpy() ** 2, axis=1)), rtol=1e-4), (
-    "the slope of |x|^2 is 2x: mean over examples"
+expected = 2 * np.mean(np.sum(points.numpy() ** 2, axis=1))
+assert np.isclose(bowl, expected, rtol=1e-4), (
+    "the slope of |x|^2 is 2x: square the length of each example first, then take the mean, "
+    f"here {expected:.4g}. Received: {float(bowl):.4g}"
 )
 summed = r1_penalty(
     lambda x: tf.reshape(tf.reduce_sum(x, axis=(1, 2, 3)), [-1, 1]), tf.zeros([2, 3, 5, 1])
@@ -269,6 +279,8 @@ expect(
 )
 message = "three factors, of which only the last tells the sets apart"
 expect(1, [[0, 1, 0], [1, 0, 0]], [[0, 1, 1], [1, 0, 1]], (2, 2, 2), message)
+message = "nothing in common; a factor may have more than ten levels"
+expect(1, [[0, 10], [10, 0]], [[1, 0], [0, 1]], (12, 12), message)
 ### BEGIN HIDDEN TESTS
 first, second = (
     random.integers(0, (3, 4), size=(50, 2)),
@@ -422,7 +434,12 @@ def follows(name, combine, why, seed=3, **options):
     assert set(found) == set(SIZES), (
         f"gradients for {sorted(SIZES)} are wanted. Received: {sorted(found)}"
     )
-    assert np.allclose(found[name], of_one_loss(combine, name, seed), rtol=1e-3, atol=1e-5), why
+    wanted, yours = of_one_loss(combine, name, seed), np.asarray(found[name])
+    lengths = np.linalg.norm(wanted), np.linalg.norm(yours)
+    assert np.allclose(yours, wanted, rtol=1e-3, atol=1e-5), (
+        f"{why}. Gradient of {name!r}: length {lengths[0]:.4g}. Received: {lengths[1]:.4g}"
+        + ", with the opposite sign" * np.allclose(yours, -wanted, rtol=1e-3, atol=1e-5)
+    )
 
 
 follows(
@@ -527,6 +544,7 @@ def fakes(real):
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1}
 yours = np.asarray(fakes(real.copy()), "float64")
 assert yours.shape == (256, 64), "256 rows of 64 numbers"
+assert np.all(np.isfinite(yours)), "your fakes hold nan or inf"
 distance, found = (
     evaluation.frechet_distance(real, yours),
     evaluation.precision_recall(real, yours),
