@@ -23,8 +23,8 @@ def pytest_sessionstart(session):
         os.sched_setaffinity(0, cores[int(worker[2:]) % len(cores) :: workers])
 
 
-SLOWEST = ("models", "isolation", "yardsticks", "slides", "browser", "grading", "in_use", "site", "setup", "benchmarks")
-SLOWEST += ("exchange", "walk", "adversarial", "augmentation", "sheets", "stale", "annotations", "growth")
+SLOWEST = ("models", "isolation", "yardsticks", "sheets", "slides", "browser", "grading", "in_use", "site", "setup")
+SLOWEST += ("benchmarks", "exchange", "walk", "adversarial", "augmentation", "stale", "annotations", "growth")
 
 
 def pytest_collection_modifyitems(items):
