@@ -347,6 +347,8 @@ assert np.isclose(ratio, 64 / 4.5), (
     f"3 numbers of 12 bits are 4.5 bytes, so 64 / 4.5, not {ratio:.4g}: count fractions, do not"
     " round"
 )
+half_bytes = compression_ratio(2, 64, 4, 4, 0)
+assert np.isclose(half_bytes, 32), "4 bits are half a byte: count fractions, do not round"
 ### BEGIN HIDDEN TESTS
 assert np.isclose(compression_ratio(1000, 784, 8, 4, 100_000), 784_000 / 104_000), (
     "codes for every image, the decoder once"

@@ -214,7 +214,7 @@ assert np.isclose(gain, -1), (
     f"differences of 0, 0 and -3 have the mean -1, with its sign; yours: {gain:.3g}"
 )
 assert np.isclose(error, 1), (
-    "their unbiased standard deviation is sqrt(3), over sqrt(n) that is 1; "
+    "their standard deviation, with n - 1, is sqrt(3), and divided by sqrt(n) it is 1; "
     f"yours: {error:.3g}"
 )
 ### BEGIN HIDDEN TESTS
@@ -467,7 +467,7 @@ print(f"standard error {error:.2f}")
 assert vae.count_params() <= 100_000, "the budget is 100 000 weights"
 steps = int(vae.optimizer.iterations)
 assert steps <= 20 * -(-len(x_train) // 32), (
-    f"the budget is 20 epochs in batches of 32, yours took {steps} steps: does it train before?"
+    f"the budget is 20 epochs in batches of 32, yours took {steps} steps: did it train before?"
 )
 assert isinstance(vae, models.VAE), "the model should be a models.VAE, or a subclass of it"
 bernoulli = isinstance(vae.likelihood_part, likelihoods.Bernoulli)

@@ -91,7 +91,7 @@ assert np.isclose(log_density(row, -2.0, 0.3)[0], sum(columns)), (
 for a, b in ((0.3, 1.0), (-1.7, -0.4)):
     x = random.uniform(0.05, 0.95, size=(20, 3))
     expected = tfd.LogitNormal(np.float64(b), abs(a)).log_prob(x).numpy().sum(axis=1)
-    assert np.allclose(log_density(x, a, b), expected, atol=1e-4), (
+    assert np.allclose(log_density(x, a, b), expected, atol=1e-5), (
         f"a = {a}, b = {b}: it should agree with tfd.LogitNormal"
     )
 ### END HIDDEN TESTS
