@@ -1,6 +1,6 @@
 """What each chapter costs: seconds, memory and compiled programs, for a teacher who plans a room.
 
-    .venv/bin/python benchmarks/chapters.py --markdown benchmarks/chapters.md      all, about 40 minutes on one core
+    .venv/bin/python benchmarks/chapters.py --markdown benchmarks/chapters.md      all, 25 to 40 minutes on one core
     .venv/bin/python benchmarks/chapters.py --only 03 07                           some; printed
 
 A copy of each chapter runs from top to bottom in a kernel of its own, in a folder that is thrown away, on one core.

@@ -123,7 +123,7 @@ def main():
         f"- {datetime.date.today()}\n- {machine()}",
         "- an epoch of `fit`, batch 128: wall seconds (processor seconds), medians of three",
         "- auto is right where an epoch takes fewer processor seconds; below 10 % is a tie",
-        "- first: processor seconds of the first `fit`, of one epoch, which compiles",
+        "- first: processor seconds of the first `fit`, of one epoch, which compiles; one run",
         "- pays after: epochs of this size until XLA has made up for its compiling; one that is trained for fewer is",
         "  done sooner with `jit_compile=False`",
         "- `log_likelihood`: 300 examples, k = 100, as it chooses itself",

@@ -1,6 +1,6 @@
 """Answers to the sheets: wrong ones with what their check says, and right ones written differently.
 
-test_sheets.py says how they are tried. The number behind a name is that of its sheet.
+test_sheets.py says how they are tried. A number behind a name is that of the one sheet that uses it.
 """
 
 SHARE_01 = "(np.clip(z, low, high) - low) / (high - low)"
