@@ -117,7 +117,7 @@ def machine():
             versions.append(f"{package} not installed")
     threads = os.environ.get("OMP_NUM_THREADS", "each tool's default")
     return (
-        f"{model}, {cores} cores, {memory:.0f} GiB, {platform.system()}; {accelerator()}\n"
+        f"{model}, {cores} core{'s' * (cores != 1)}, {memory:.0f} GiB, {platform.system()}; {accelerator()}\n"
         f"- Python {platform.python_version()}, {', '.join(versions)}; threads: {threads}"
     )
 
