@@ -47,7 +47,7 @@ def free_bits(kl: tf.Tensor | np.ndarray, least: float | keras.Variable) -> tf.T
     """max(least, mean over the batch of KL) for each latent or group: kl [batch, ...] -> what is paid, the same shape.
 
     Below the threshold a latent costs a constant, so that the KL does not pull at it. Built in chapter 06.
-    Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow", equation 15.
+    Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow", equation 15.
     """
     return tf.where(tf.reduce_mean(kl, axis=0) > least, kl, least)
 

@@ -311,11 +311,11 @@ print("three ways, one KL")
 # The KL is a formula, so its gradient is easy. The reconstruction term is an average over draws from $q$, and $q$ has
 # the parameters that we want to train. There are two ways to get its gradient, say with respect to the mean $\mu$.
 #
-# The **pathwise** gradient moves the randomness out of the way. Write the draw as $z = \mu + \sigma\epsilon$ with
-# $\epsilon \sim N(0, 1)$. Now the average is over $\epsilon$, whose distribution has no parameters, and the derivative
+# The **pathwise** gradient moves the randomness out of the way. Write the draw as $z = \mu + \sigma\varepsilon$ with
+# $\varepsilon \sim N(0, 1)$. Now the average is over $\varepsilon$, whose distribution has no parameters, and the derivative
 # passes through $z$ by the chain rule. This is the **reparameterization trick**:
 #
-# $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{\epsilon}\big[f'(\mu + \sigma\epsilon)\big]. \tag{3.7} $$
+# $$ \nabla_\mu\, \mathbb{E}_{q}[f(z)] = \mathbb{E}_{\varepsilon}\big[f'(\mu + \sigma\varepsilon)\big]. \tag{3.7} $$
 #
 # The **score-function** gradient (called REINFORCE in reinforcement learning) uses
 # $\nabla q = q \nabla \log q$, and never differentiates $f$:

@@ -95,7 +95,7 @@ plt.show()
 #
 # Chapter 03 gave the recipe: draw $z \sim p(z) = N(0, I)$, then decode. Many programs add a **temperature** $\tau$:
 #
-# $$ z = \tau \epsilon, \qquad \epsilon \sim N(0, I), \qquad \hat x = g_\theta(z). \tag{5.1} $$
+# $$ z = \tau \varepsilon, \qquad \varepsilon \sim N(0, I), \qquad \hat x = g_\theta(z). \tag{5.1} $$
 #
 # At $\tau = 1$ we draw from the model itself. At $\tau = 0$ every picture is $g_\theta(0)$. Any other value means drawing
 # from a distribution that was not trained, so it needs a reason. The usual reason is that a small $\tau$ makes
@@ -135,7 +135,7 @@ plt.show()
 
 # %% [markdown]
 # By eye, the picture at $\tau = 0$ is an average with soft features and hard streaks, the same for all eight draws of
-# $\epsilon$. (Each row decodes the same eight.) At 0.5 the pictures are calm and alike. At 1 they differ from one another, and
+# $\varepsilon$. (Each row decodes the same eight.) At 0.5 the pictures are calm and alike. At 1 they differ from one another, and
 # all are smeared. At 2 they are harsh, with strong contrasts and shapes that belong to no face. Now the numbers.
 
 # %% tags=["drift"]
@@ -664,7 +664,7 @@ plt.show()
 # few pixels, so doing nothing is a strong rival; the line is only a little better in pixels, though the readings moved in the
 # right direction. A turn is the hardest edit. A turning head moves *every* edge, so the turned heads lie along a strongly
 # curved path in latent space, and a straight vector leaves it. The curve stays nearer to the path, but its error is still more
-# than twice that of the best. Do not sell such an edit as a rotation.
+# than three times that of the best. Do not sell such an edit as a rotation.
 #
 # ## 5. Do generated pictures help a classifier?
 #
@@ -1059,7 +1059,7 @@ plt.show()
 # - Reporting an augmentation that helped, for one draw of labels and without the plain rival.
 # - Comparing an inpainting with nothing. The nearest training image is a rival.
 # - Taking one answer for *the* answer, or the spread of pseudo-Gibbs chains for a probability.
-# - An anomaly threshold from training images; an anomaly test with difficult odd pictures only.
+# - An anomaly threshold from training images; an anomaly test whose odd pictures are all more complicated than the data.
 #
 # ## Exercises
 #

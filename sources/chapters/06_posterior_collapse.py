@@ -138,7 +138,7 @@ paid = rates + distortions  # -ELBO
 # %% tags=["drift"]
 assert np.all(np.diff(rates) < 0), "a code that costs more is a smaller one"
 assert np.all(np.diff(distortions) > 0), "and more is missing"
-assert np.all(paid > entropy), "no model is below the line R + D = H"
+assert np.all(paid > entropy), "no model is below the line"
 assert paid.argmin() == betas.index(1.0), "beta = 1 has the best ELBO: it is trained for it"
 exchange = -np.diff(distortions) / np.diff(rates)  # nats of distortion for a nat of rate
 for low, high, slope in zip(betas[:-1], betas[1:], exchange, strict=True):
@@ -150,7 +150,7 @@ figure, ax = plt.subplots(figsize=(7, 4))
 ax.plot(rates, distortions, marker="o")
 for beta, *point in zip(betas, rates, distortions):
     ax.annotate(rf"$\beta$ = {beta:g}", point, xytext=(7, 4), textcoords="offset points")
-ax.plot([0, entropy], [entropy, 0], "C3--", label="forbidden below: $R + D = H$")
+ax.plot([0, entropy], [entropy, 0], "C3--", label=r"forbidden below: $R + \mathcal{D} = H$")
 ax.plot([0, paid.min()], [paid.min(), 0], "C3:", label="best ELBO")
 ax.set(**PLANE, xlim=(-0.5, 1.1 * rates.max()), ylim=(0, None))
 ax.legend()
@@ -1004,7 +1004,8 @@ for seed in SEEDS:
 # - A mean over pixels and a mean over latents: effective beta $D/d$.
 # - Reading a good ELBO as a sign of a good code, or a high KL as a sign of a good model.
 # - Counting active units and looking no further.
-# - Reporting a mutual information near $\log n$ as a measurement. It is a ceiling.
+# - Reporting a mutual information near $\log n$ as what a code tells about images in general. It measures only which of *these*
+#   images it was; for anything else it says "at least so much".
 # - Annealing a Python attribute, which the compiled step never reads again.
 # - Early stopping on `val_loss` while beta moves.
 # - Comparing cures with unequal numbers of gradient steps, or on one seed.

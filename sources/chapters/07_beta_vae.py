@@ -332,9 +332,10 @@ plt.show()
 
 # %% [markdown]
 # A cell is bright where a latent (row) tells much about a factor (column). On the sprites, $\beta = 10$ gives a few bright
-# cells: one latent for $x$, one for $y$, and a weaker one for scale. With $\beta = 1$ shape and scale are spread over
-# several rows; whether $x$ and $y$ have a row of their own depends on the seed, as we shall see. The column of rotation
-# is dark in both: what a rotation looks like depends on the shape, and no single latent of ours follows it.
+# cells: one latent for $x$, one for $y$, and a weaker one for scale. With $\beta = 1$ scale has a row as well, only darker;
+# shape is spread over several rows at both prices. Whether $x$ and $y$ have a row of their own depends on the seed, as we shall see. The column of rotation
+# is dark in both: what a rotation looks like depends on the shape, and no single latent of ours follows it. Faint cells in the lower rows on the right
+# belong to latents whose KL is nearly zero: the table reads posterior means without their noise, and so sees a tiny wandering that the noise of a drawn code, and with it the decoder, drowns out.
 #
 # ## 4. How do you score it?
 #

@@ -17,7 +17,7 @@
 # - give a model of photographs one latent on top of a normal distribution, and say what it is worth in nats;
 # - compare flat and hierarchical models at equal budgets, over seeds, by bound and by likelihood.
 #
-# **Before you start.** Chapter 04 (log-likelihood with $k$ samples) and chapter 06 (collapse, warm-up, free bits). From
+# **Before you start.** Chapter 04 (log-likelihood with $k$ samples) and chapter 06 (collapse, free bits, and warm-up, which it calls linear annealing: a $\beta$ that rises from 0 to 1). From
 # probability: a conditional normal distribution, and the density of a pair as $p(a)\,p(b|a)$.
 #
 # **Level:** advanced · **Time:** 70 minutes reading, 3 minutes computing
@@ -46,8 +46,8 @@ keras.utils.set_random_seed(0)
 
 # %% [markdown]
 # As in chapter 06 the images are thresholded at a half, so that every likelihood is a probability. Compiling a deep model
-# takes longer than training it once, so we compile each model once and then train it for all seeds. As in chapter 06,
-# `vae.start_from(fresh)` gives it the weights of a new model of the same build, and resets the optimizer.
+# takes longer than training it once, so we compile each model once and then train it for all seeds. What `restart` did in chapter 06, `vae.start_from(fresh)`
+# does now: it gives the model the weights of a new model of the same build, and resets the optimizer.
 #
 # Nearly every experiment below does the same thing: it trains one build of model from three fresh starts, and averages the terms
 # of its bound over validation images. With `k` it adds the importance-weighted estimate of $\log p_\theta(x)$. The terms
@@ -372,7 +372,7 @@ for name, title in titles.items():
 # %% [markdown]
 # The last group, next to the image, carries nearly everything, and the race is not close. Bars are means over three
 # seeds, and each dot is a seed. The upper of two groups has a small share, on the digits about a tenth, and the top of
-# three has one to three hundredths. Warm-up, the first cure of chapter 06, does not change that.
+# three has one to three hundredths. Warm-up, the linear annealing of chapter 06, does not change that.
 #
 # Does it matter which group carries the nats? To find out, ask what the top *decides*. Fix $z_1$, draw everything
 # below it many times, and compare the variance of these pictures with the variance when $z_1$ varies too. If the top decides everything, the
@@ -612,8 +612,8 @@ if DATASET == "digits":
 plt.show()
 
 # %% [markdown]
-# No, not if training is left alone ("untreated"): on the digits, three or four of eight groups do all the work, and
-# *which* ones do so differs from seed to seed; the others are dead at the end. With free bits all are used, since the first
+# No, not if training is left alone ("untreated"): on the digits, three or four of eight groups do all the work: the first and
+# the last in every seed, and one or two of groups 5 to 7, which differ from seed to seed. The others are dead at the end. With free bits all are used, since the first
 # quarter of a nat costs nothing. With a warm-up most are used, unevenly. (On MNIST, where there is more to say about an
 # image, most groups wake up untreated.)
 #
@@ -695,7 +695,7 @@ plt.show()
 
 # %% [markdown]
 # On the faces a new group 1 gives grainy pictures in different light, and a new group 4 changes next to nothing. The
-# same is true of groups 2 and 3, whose rows are left out. On the sprites there is no such order: the lower groups change
+# same is true of group 3, and nearly so of group 2, which changes a tenth as much as group 1 (their rows are left out). On the sprites there is no such order: the lower groups change
 # the outlines, too. Each row label names the group that is drawn anew, with its KL. In the last two
 # rows groups 2 to 4 are drawn anew together, in order, and then all four.
 #
@@ -738,7 +738,7 @@ assert min(grains["top"], grains["all"]) > 3 * worst, "grain comes with a top fr
 assert grains["flat all"] > 3 * grains["flat kept"], "and a flat model's samples are grainy too"
 
 # %% [markdown]
-# It does not. The flat model pays a still larger KL, and its samples are as grainy as those of the hierarchy, or more,
+# It does not. The flat model pays a still larger KL, and its samples are even grainier than those of the hierarchy,
 # while both draw reconstructions without grain. A KL that large goes with this $\sigma$: at 0.1 a pixel is worth so many
 # nats that codes become narrow and leave most of the prior empty. Keep the grain in mind when factors are read off such
 # pictures below.
@@ -1016,7 +1016,7 @@ plots.image_rows({name: images[:8] for name, images in rows.items()})
 plt.show()
 
 # %% [markdown]
-# Half of each. The KL is halved, but it is still more than twice $\log 4587 = 8.4$ nats, so that most of it is mismatch with the prior even now. The
+# The grain nearly, the KL by half. It is still more than twice $\log 4587 = 8.4$ nats, so that most of it is mismatch with the prior even now. The
 # grain of the samples falls to less than a tenth. Copies have some grain now, because sharp eyes and mouths also leave something over (the real
 # faces themselves 0.57 thousandths). Yet look at the last row: most of these samples are quiet, and few of them could pass for a face. They are smeared or doubled,
 # and one is torn. So patience takes away the snow and leaves the mismatch. (One model and one seed, with 10 latents where the flat model of section 5 has 16:

@@ -415,7 +415,7 @@ figure.colorbar(drawn, ax=axes, label="density")
 plt.show()
 
 # %% [markdown]
-# The flow's density, on the right, lies along both half circles, at nearly the height of the true one on the left. It is less even along the arcs, because three thousand points do not determine the true density.
+# The flow's density, on the right, lies along both half circles, at nearly the height of the true one on the left. Two things are wrong with it: it is less even along the arcs, and a bridge joins the two moons. The next figure shows why there must be one.
 #
 # This time nothing was dropped. Maximum likelihood averages over the *data*, and a moon without density would cost infinitely much. So the
 # two directions of the KL fail in opposite ways.
@@ -439,7 +439,7 @@ plt.show()
 # Follow the colors from $z_0$ to $z_8$. Every point has the color of the moon on which it will end, so the noise is sorted from the start: one color on each side of a
 # border. Each step only slides and stretches along one axis, columns and rows in turn, and after eight steps the two sides have become two moons.
 #
-# The colors never mix, and the cloud is never torn: a continuous map with a continuous inverse cannot cut the plane. Points near the border in $z_0$ end up on thin bridges between the moons. A flow can stretch
+# The colors never mix, and the cloud is never torn: a continuous map with a continuous inverse cannot cut the plane. Points near the border in $z_0$ end up on the bridge between the moons. A flow can stretch
 # a bridge until hardly any probability is on it, but it cannot remove it.
 #
 # ## 4. A step in which each latent sees all earlier ones: autoregressive flows
@@ -604,8 +604,8 @@ plt.show()
 # There is much left: about 50 nats a patch, more than one bit of every pixel, and all three seeds agree within a nat. Chapter 08 put one latent for the contrast on top
 # of the same normal and reached 98 nats on the same patches; the MAF is about 20 above that. (Papamakarios et al., 2017, use small patches of another collection, BSDS300, as one of their benchmarks.)
 #
-# The draws show where the nats come from. Under one normal all patches are equally restless: gray clouds of one contrast. In photographs, and in the draws of the flow, smooth patches stand beside
-# busy ones, and dark ones beside light ones. The flow has not learned *everything*: its edges are broken and its busy patches are noise. The score is an average over all directions in pixel space, and most of these directions are fine texture.
+# The draws show where the nats come from. Under one normal all patches are equally restless: clouds of one contrast. (Numbers outside 0 to 1 are drawn black or white; its flat patches come from that.) In photographs, and in the draws of the flow, smooth patches stand beside
+# busy ones. The flow has not learned *everything*: its edges are broken and its busy patches are noise. The score is an average over all directions in pixel space, and most of these directions are fine texture.
 # A likelihood, even an exact one, does not promise good pictures (chapter 04).
 #
 # What came next? For whole images, coupling steps with convolutions replace the masks, and **1x1 convolutions** that mix the channels replace the swap of halves (Glow: Kingma and Dhariwal, 2018). **Continuous flows** let the number of steps go to infinity: the map
@@ -885,7 +885,7 @@ if DATASET == "digits":
 
 # %% [markdown]
 # The amortization gap is by far the larger one. In the model shown (the last of the three seeds) the ELBO loses 0.46 nats on new digits, and *the same family* would win back about 0.36 of them
-# if every image had its own best mean and scale. The largest conceivable gain from a richer posterior, with this decoder and two latents, is the remainder, 0.1 nats. The printed gap on training images
+# if every image had its own best mean and scale. What a richer *family* alone can win, with this decoder and two latents, is the remainder, 0.1 nats. (The IAF's gap is smaller by a little more: its decoder is another one.) The printed gap on training images
 # points the same way: the encoder is closer to the best normal on images that it has seen.
 #
 # So the IAF could not win much. Its own gap on new images is still larger than what the best plain normals leave, because its context comes from an encoder, too. If the encoder points to the wrong place,

@@ -56,7 +56,7 @@ nodes |= {"classifier": (7.0, 1.7, "network")}
 nodes |= {"encoder": (7.0, 0, "network"), "q(y)": (9.4, 1.7, "variable", "$q(y|x)$")}
 nodes |= {"q(z)": (9.4, 0, "variable", "$q(z|x,y)$")}
 arrows = [("$y$", "decoder"), ("$z$", "decoder"), ("decoder", "$x$"), ("$x$", "classifier")]
-arrows += [("$x$", "encoder"), ("classifier", "q(y)"), ("encoder", "q(z)"), ("q(y)", "q(z)")]
+arrows += [("$x$", "encoder"), ("classifier", "q(y)"), ("encoder", "q(z)"), ("q(y)", "encoder")]
 plots.schematic(nodes, arrows, unit=0.72)
 plt.show()
 
@@ -137,12 +137,12 @@ if DATASET == "digits":
 
 # %% [markdown]
 # About a dozen points on the digits, and more than twenty with one label per class: the draw alone moves the score by more than most papers' improvements. The spread over draws is thus the first result of this chapter, and two rules follow from it. **Report
-# several draws.** And **compare two methods on the same draws**: an unlucky choice of labels hurts both, so much of the luck cancels in their *difference*.
+# several draws.** And **compare two methods on the same draws**: an unlucky choice of labels often hurts both, and then some of the luck cancels in their *difference*.
 #
 # ## 2. A rival without a model
 #
 # Before any network, use the simplest belief about unlabeled data: *neighbors have the same label*. Connect each example with its seven nearest ones, let every label flow along the edges until nothing changes, and
-# give each example the label of which most has arrived. This is **label spreading** (Zhou et al., 2004). It needs no training and no density, it has one setting, and scikit-learn provides it.
+# give each example the label of which most has arrived. This is **label spreading** (Zhou et al., 2004). It needs no training and no density, scikit-learn provides it, and it has two settings: the number of neighbors, and how far a given label may be overruled, which we leave at its default.
 #
 # **Predict.** For how many of the ten draws will the graph beat the regression at three labels per class?
 
@@ -177,7 +177,7 @@ axes[0].set_ylabel("balanced accuracy, %")
 plt.show()
 
 # %% [markdown]
-# For all ten of them, by eight points on average. Each line is one draw of the labels, green where the graph wins. The lines rise together, so we know the gain much more surely than the height of either end. With one label per class the gain is largest on average and least certain, and one draw loses: if that one label belongs to an atypical
+# For all ten of them, by eight points on average. Each line is one draw of the labels, green where the graph wins. At ten labels per class the gain varies less than either end; at three and at one it varies about as much as the scores themselves (section 9). With one label per class the gain is largest on average and least certain, and one draw loses: if that one label belongs to an atypical
 # picture, the graph spreads the mistake.
 #
 # The gain needs no learning and costs a tenth of a second. A model has to be better than *this graph*, not just better than the regression.
@@ -274,10 +274,10 @@ for n in range(20):
     for label in range(classes):
         brute[n] += q[n, label] * (bounds[label, n] - np.log(q[n, label]))
 assert np.allclose(by_hand, brute, atol=1e-3), "equation 14.2, term by term"
-evidence = tf.reduce_logsumexp(bounds, axis=0)
-assert np.all(by_hand <= evidence + 1e-3), "no classifier gives more than the sum over classes"
+highest = tf.reduce_logsumexp(bounds, axis=0)
+assert np.all(by_hand <= highest + 1e-3), "no classifier gives more than the sum over classes"
 best = unlabeled_bound(bounds, tf.transpose(bounds))
-assert np.allclose(best, evidence, atol=1e-3), "and q(y|x) proportional to exp L reaches it"
+assert np.allclose(best, highest, atol=1e-3), "and q(y|x) proportional to exp L reaches it"
 
 # %%
 q_z = vae.posterior(x)
@@ -433,9 +433,9 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %% [markdown]
-# At the small budgets, and most surely at three labels per class. Each dot is one of the three draws, and all methods saw the same ones. At three labels per class the same network gains in every draw. At ten it is nearly finished before M2 starts. At one the gain depends on the draw, since a wrong beginning is sharpened as well as a right one.
+# At the small budgets. Each dot is one of the three draws, and all methods saw the same ones. At one and at three labels per class the same network gains in every draw, at three by somewhat more on average; how much it gains varies as widely in both. At ten it is nearly finished before M2 starts.
 # So M2 has kept the promise of semi-supervised learning: thirty labels and 1,167 pictures
-# without labels make the same classifier better. Look at the orange dots, too: at every budget the graph of section 2 is ahead of M2 on these draws, without any training.
+# without labels make the same classifier better. Look at the dots of label spreading, too: at every budget the graph of section 2 is ahead of M2 on these draws, without any training.
 #
 # And the bound? It does notice, faintly: at three labels per class the warm models end about 0.9 nats higher, of some 24, for more than twenty points of accuracy. A model that explains slant or stroke width a little better gains as much. A bound measures how well the model explains $x$; the classes are a by-product.
 #
@@ -451,11 +451,11 @@ if here.x.ndim == 4:
     plt.show()
 
 # %% [markdown]
-# Each column is one class, and each row is one draw of the style $z$, the *same* for all classes. Thirty labels were enough to tie most columns to their names; the eight is hard to recognize, and the codes are coarse. Chapter 15 does much more with requests like "draw me a seven".
+# Each column is one class, and each row is one draw of the style $z$, the *same* for all classes. Thirty labels were enough to tie most columns to their names; the eight is hard to recognize, and the pictures are coarse. Chapter 15 does much more with requests like "draw me a seven".
 #
 # ### M1 and M2 stacked
 #
-# (Optional on a first reading.) The two ideas can be stacked: train a VAE, keep its codes, and train M2 on the codes, with a Gaussian likelihood: `new_m2(coded, ALPHA)`. This **M1+M2** made the paper famous. On MNIST with 100 labels it had 3.33 % test error, where M2 alone had 11.97 % and M1 alone 11.82 %, after thousands of epochs. Section 7 says how to run a small version of it.
+# (Optional on a first reading.) The two ideas can be stacked: train a VAE, keep its codes, and train M2 on the codes, with a Gaussian likelihood: `new_m2(coded, ALPHA)`. This **M1+M2** made the paper famous. On MNIST with 100 labels it had 3.33 % test error, where M2 alone had 11.97 % and M1, with a support vector machine that sees the unlabeled codes as well, 11.82 %, after thousands of epochs. Section 7 says how to run a small version of it.
 #
 # ## 7. Where it does not help
 #
@@ -495,7 +495,7 @@ assert graph_gains["even or odd"] > 2, "here the graph gains"
 # None of the three repeats what the ten digits gave, in these three draws: M2 comes out level on even or odd and a little behind its own network on the other two, by less than its draws differ. For even or odd, the graph gains eight points on the regression. (Regression and spreading are means of ten draws.)
 #
 # - **Vowels.** Neighboring vowels overlap: the same spectrum is one speaker's "ah" and another speaker's "aw". The cloud of unlabeled points has no gap where the border should run, and the graph loses more than ten points against the regression.
-# - **Breast cancer.** A straight line separates the two classes, from five labels each. There is little left to gain, and the graph loses two points on average. A single draw could have "shown" any ranking of the methods.
+# - **Breast cancer.** A straight line already gets nearly nine of ten right from five labels each. With all labels it gets 97 % (chapter 15, section 10), so something is left to gain, but the unlabeled rows do not give it: the graph loses two points on average. A single draw could have "shown" any ranking of the methods.
 # - **Even or odd.** Here the data do have clusters, ten of them, and the graph can use them. M2 does not follow: of three draws one loses, one stays, one gains. Its $y$ has two values, and one bit explains a picture best when it stands for something like a shape, not for parity. Only $\alpha$ keeps it on parity.
 #
 # The graph believes that *neighbors share labels*, and for even or odd that is true. M2 believes that *the classes are what the data fall into*, and that is false.
@@ -590,10 +590,10 @@ assert pure["vowels"] < 0.75 < pure["breast_cancer"] < pure["digits"] - 0.04, "t
 assert abs(pure["even or odd"] - pure["digits"]) < 0.03, "level with digits, where M2 gained"
 
 # %% [markdown]
-# The digits and even or odd, which are level: M2 gained on the first and hardly on the second. So read the test only for what it says:
+# The digits and even or odd, which are level: M2 gained on the first, and not on average on the second. So read the test only for what it says:
 # - Low purity, as for the vowels, means that neither the graph nor M2 has much to work with. Buy labels, or better features.
-# - High purity speaks for the **graph**. It does not say whether a straight line has already found the borders (as with breast cancer); the labels-only score does.
-# - For **M2** high purity is necessary but not sufficient. Also count: does the number of classes match the number of clusters that the data fall into? Where it does not, let $y$ have more values than classes, or stack M2 on features in which the classes are what varies.
+# - High purity speaks for the **graph**. It does not promise that the graph finds a better border than a straight line does (as with breast cancer): compare with labels only.
+# - For **M2** high purity is not sufficient (even or odd). Also count: does the number of classes match the number of clusters that the data fall into? Where it does not, let $y$ have more values than classes, or stack M2 on features in which the classes are what varies.
 #
 # ## 9. How to report
 #
@@ -626,7 +626,7 @@ if DATASET == "digits":
 # - spread labels over a graph of neighbors, which gained several points on the digits at every budget without any model, and found that a VAE's codes do not replace labels;
 # - derived M2's bound, a sum over classes plus an entropy, and checked it against brute force, against its exact maximum and against a VAE;
 # - watched it fail cold, since a bound that is the same for every naming of the classes does not look for labels, and cured it by a larger $\alpha$ and a classifier trained first: with three labels per class, every draw gained;
-# - met vowels and breast cancer without a clear gain, and a question, even or odd, on which the graph gains and M2 hardly does;
+# - met vowels and breast cancer without a clear gain, and a question, even or odd, on which the graph gains and M2, on average, does not;
 # - measured purity before any model, and learned which of the two beliefs it tests.
 #
 # ## Common mistakes

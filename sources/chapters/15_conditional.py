@@ -17,7 +17,7 @@
 #
 # **Before you start.** Chapter 03 (the ELBO), chapter 04 (likelihoods with a scale), chapter 06 (the price of the KL).
 #
-# **Level:** intermediate · **Time:** 65 minutes reading, 3 minutes computing
+# **Level:** advanced · **Time:** 65 minutes reading, 3 minutes computing
 
 # %%
 import functools
@@ -112,7 +112,7 @@ elbo = left.bound(x, q.mean() + q.stddev() * noise, q)["elbo"]
 assert np.allclose(by_hand, elbo, atol=1e-3), "the library's bound is ours"
 
 # %% [markdown]
-# They do. Training for several seeds will come back in every section, so one small function does it: it compiles one model, hands it fresh weights for each seed, and yields it trained.
+# They do. Training for several seeds will come back in every section, so one small function does it: it compiles one model, hands it fresh weights (and their $\beta$) for each seed, and yields it trained.
 
 # %%
 def over_seeds(new, x, c=None, epochs=EPOCHS, model=None):
@@ -354,9 +354,9 @@ axes[0].set_yticks(range(SHAPES), drawings.SPRITE_SHAPES)
 plt.show()
 
 # %% [markdown]
-# No, and the coverage does not complain. Bars are true hues of new sprites, dots are draws. Under $N(0, I)$ about seven of ten draws for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the model answers too vaguely**: it has not listened enough. A plausible mechanism: $z$ brings the hue, the codes of the three shapes lie in different parts of the plane, and $N(0, I)$ draws from all of them. Only the decoder could undo that, by bending $z$ differently for each shape.
+# No, and whoever only fears a coverage *below* its level is not warned. Bars are true hues of new sprites, dots are draws (their colors name the shapes, not the hues). Under $N(0, I)$ about seven of ten draws for a heart lie outside the range of hearts, while the intervals hold far more than the 90 % they promise. **A coverage above its level says that the intervals are too wide**: here, because the model has not listened enough. A plausible mechanism: $z$ brings the hue, the codes of the three shapes lie in different parts of the plane, and $N(0, I)$ draws from all of them. Only the decoder could undo that, by bending $z$ differently for each shape.
 #
-# The listening prior mends it. It knows which hues a shape has before anything is drawn, and nearly all draws are possible colors. What it breaks is subtler: the intervals hold a little over 80 % where they promise 90. After 22 epochs the answers are **overconfident**. One number, the spread or the coverage, would have missed one of the two faults. Report both.
+# The listening prior mends it. It knows which hues a shape has before anything is drawn, and nearly all draws are possible colors. What it breaks is subtler: the intervals hold a little over 80 % in the mean of the three shapes where they promise 90. After 22 epochs the answers are **overconfident**. The coverage shows the direction of each fault, the share of possible colors its size. Report both.
 #
 # And a regression? It paints every heart in the mean color of hearts. No other single answer has a smaller squared error, and it has no spread at all. Where a shape has two possible colors far apart, the mean is a third one that no such shape has: mud.
 #
@@ -525,7 +525,7 @@ assert gains[0] > 2, "in training, the codes pay"
 assert gains[1] < 1, "on new photographs, nothing is gained by them"
 
 # %% [markdown]
-# The collapsed one. In training the codes pay several nats, and on new photographs these are gone and more: for each of the three seeds the model that was forced to ignore $z$ is ahead. The linear estimate says the same: four latents gain 15 nats in training and none elsewhere. What a photograph adds to its small version is not a few common directions but many local ones, and 10,000 overlapping patches of two pictures do not teach them to these networks: with 64 linear latents there is something to gain.
+# The collapsed one, after four epochs of each. In training the codes pay several nats, and on new photographs these are gone and more: for each of the three seeds the model that was forced to ignore $z$ is ahead. The linear estimate says the same: four latents gain 15 nats in training and none elsewhere. What a photograph adds to its small version is not a few common directions but many local ones, and 10,000 overlapping patches of two pictures do not teach them to these networks: with 64 linear latents there is something to gain.
 #
 # So here the honest answer to a small picture is *one* answer and a noise level, and a plain ridge is the best of the four models with at most four latents. **A collapse may be right for this model and these data**: compare with a forced one on new examples before you cure it. To draw details of photographs takes a larger, local model and far more data.
 #
@@ -635,7 +635,7 @@ plots.image_rows(lines, ax=ax)
 plt.show()
 
 # %% [markdown]
-# No: it edits better, by about a third of the error, although each reconstruction is worse. With $\beta = 1$ the code keeps much of the old light, and the decoder mixes it with the new one that it is told. **A good reconstruction says nothing about an edit.** The R2 of the light from $z$, which should be 0, stays high in both models. It says how much *can be found* in the code, by a patient reader; the edit shows how much the decoder *uses*. Score an edit against the truth, or with a judge as in section 2 where no truth can be drawn, and use R2 as a warning.
+# No: it edits better, by about a third of the error, although each reconstruction is worse. Both codes keep much of the old light; with $\beta = 1$ the decoder seems to mix more of it with the new one that it is told. **A good reconstruction says nothing about an edit.** The R2 of the light from $z$, which should be 0, stays high in both models. It says how much *can be found* in the code, by a patient reader; the edit shows how much the decoder *uses*. Score an edit against the truth, or with a judge as in section 2 where no truth can be drawn, and use R2 as a warning.
 #
 # ## 9. Style transfer
 #
@@ -698,11 +698,11 @@ plots.image_rows(lines, ax=ax)
 plt.show()
 
 # %% [markdown]
-# The style holds width and hair, as the pairs ask, and only a little of the pose; orientation and light are in $z$. But width is in $z$ *as well*. So the swap beats copying either picture and stays behind the model's own reconstruction: the content brings along some of its old style. Expression is lost in both, since at $16 \times 16$ pixels it hardly costs anything. Pairs say what is shared. Nothing in the bound says that $z$ must be free of it, apart from the price: measure the leak.
+# The style holds width and hair, as the pairs ask, and only a little of orientation and light, which are in $z$. But width is in $z$ *as well*, and half of hair. So the swap beats copying either picture and stays behind the model's own reconstruction: the content brings along some of its old style. Expression is lost in both, since at $16 \times 16$ pixels it hardly costs anything. Pairs say what is shared. Nothing in the bound says that $z$ must be free of it, apart from the price: measure the leak.
 #
 # ## 10. Data augmentation and synthetic data
 #
-# **Synthetic data** are draws that stand in for real examples, for instance where the real ones may not be shared. The test: *train on synthetic, test on real*. **Data augmentation** adds draws to real examples (chapter 05, section 5, did it with edits). Both are one function here; the classifier is logistic regression, and the rows are as many as the real ones.
+# **Synthetic data** are draws that stand in for real examples, for instance where the real ones may not be shared. The test: *train on synthetic, test on real*. **Data augmentation** adds draws to real examples (chapter 05, section 5, did it with draws around each picture's code). Both are one function here; the classifier is logistic regression, and the drawn rows are as many as the real ones, or three times as many where only ten labels of each class are real.
 #
 # **Predict.** Can a model's draws teach a classifier more than the examples from which the model has learned?
 
@@ -760,7 +760,7 @@ for name, scores in table.items():
 assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 
 # %% [markdown]
-# Not in these experiments. Trained on drawn rows alone, the classifier loses two to four points on the digits and on breast cancer, and more on the vowels. Added to the real rows, the draws change nothing or cost one to two points, and with ten labeled digits a class they lose on average over four draws of the labels. There is a reason to expect that: the model has seen these examples and nothing else. What draws can add is an *assumption* that the classifier lacks, such as
+# Not in these experiments. Trained on drawn rows alone, the classifier loses two to four points on the digits and on breast cancer, and more on the vowels. Added to the real rows, the draws change nothing or cost one to two points, and with ten labeled digits a class they lose in each of four draws of the labels. There is a reason to expect that: the model has seen these examples and nothing else. What draws can add is an *assumption* that the classifier lacks, such as
 # smoothness. A known symmetry adds more, if it is true of the data. Synthetic rows are worth having where real ones cannot be shared, and then the loss in the second column is the price to report. They are no guarantee of privacy: look for copies first (`evaluation.copies`, [chapter 10](10_vae_gan.ipynb)).
 #
 # ## 11. Medical image analysis
@@ -777,7 +777,7 @@ assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 # | task | $c$ | prior | score | what it does not see |
 # |---|---|---|---|---|
 # | draw a class | class | either | a judge on draws; log p(x given c) | copies of training examples |
-# | colorization, prediction | what is given | p(z given c) | coverage, *and* the spread itself | coverage alone misses an ignored $c$ |
+# | colorization, prediction | what is given | p(z given c) | coverage, *and* the spread itself | coverage alone does not say how much of $c$ is ignored |
 # | super-resolution | small picture | either | nats, coverage, agreement with the question | squared error prefers the blurred mean |
 # | controlled image editing | the factor | $N(0, I)$ | error of the *edit*, or a judge | a perfect reconstruction says nothing |
 # | style transfer | a picture with the same style | $N(0, I)$ | error of the *swap*; R2 in both codes | style that leaks through $z$ |
@@ -788,7 +788,7 @@ assert np.mean(few[:, 2] - few[:, 0]) < 1.5, "augmentation: no gain on average"
 # You have
 # - written the bound on $\log p(x|c)$ by hand and found it in the library, and drawn what you asked for;
 # - tested with a judge and with the codes whether a model listens, and classified with Bayes' rule;
-# - seen $N(0, I)$ keep $z$ free of the class and paint hearts in the wrong colors, and $p(z|c)$ do the opposite in both;
+# - seen $N(0, I)$ keep $z$ nearly free of the class and paint hearts in the wrong colors, and $p(z|c)$ do the opposite in both;
 # - compared answers with a known spread: coverage above its level means vague, below it overconfident;
 # - given several answers to a question of four pixels, worse in squared error and better by many nats;
 # - seen a forced collapse win on new photographs, and a nearest neighbor shine on a grid because of its siblings;

@@ -119,7 +119,7 @@ best = min(nats, key=nats.get)
 assert best in ("3 words", "4 words"), "in between: longer runs are too rare to count"
 
 # %% [markdown]
-# Three words are best, with four close behind; at five the counts run out. Most runs of five words in a new sentence were never seen in 6,000 sentences, and a model that counts knows nothing about a run that it has not seen. All of them stay more than four nats above the floor, because the word for the time, far behind the verb, must agree with it.
+# Three words are best, with four close behind; at five the counts run out. Some runs of five words in a new sentence were never seen in 6,000 sentences, and a model that counts knows nothing about a run that it has not seen. All of them stay more than four nats above the floor, because the object, the second adjective and the word for the time must agree with words that are too far back.
 #
 # ## 2. Recurrent neural networks and transformers
 #
@@ -204,7 +204,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Within half a nat of the floor: 13.4 nats for both, and a perplexity of 3.3 where the grammar's own is 3.2. (The bar of single words is cut off: it reaches 44.) Every sentence in the test set is new, so this is no memory but grammar. The rest, a few tenths of a nat, is the price of learning 137 words from 6,000 sentences. With more epochs the GRU comes within 0.14 nats of the floor and attention within 0.11 (row Y11 of [the benchmarks](../benchmarks/yardsticks.md), three seeds).
+# Within half a nat of the floor: 13.4 nats for both, and a perplexity of 3.3 where the grammar's own is 3.2. (The bar of single words is cut off: it reaches 44.) Every sentence in the test set is new, so this is no memory but grammar. Most of the rest, a few tenths of a nat, is the price of a short training: with more epochs and a learning rate that falls, on the same 6,000 sentences, the GRU comes within 0.14 nats of the floor and attention within 0.11 (row Y11 of [the benchmarks](../benchmarks/yardsticks.md), three seeds).
 #
 # A language model is a fine writer. What it cannot do is take an order: there is no place in it that holds *the tense of this sentence*, and nothing to turn if we want another.
 #
@@ -374,9 +374,9 @@ assert clear[0] > 0.45, "and much of the topic"
 assert np.mean(known["plain"], axis=0)[[0, 1]].max() < 0.5, "chance, or little more"
 
 # %% [markdown]
-# It keeps tense, mood and negation nearly always, the topic mostly. **Number** is the exception, little better than a coin in some seeds: singular and plural are different words to this model, *doctor* and *doctors* no more alike than *doctor* and *cook*, and the `s` that connects them is nothing that it can see. The other nats go to adverbs and objects. The collapsed model sits at chance. Annealing and word dropout lie between, on a different mix of factors from seed to seed: what wakes up depends on the start.
+# It keeps tense, mood and negation nearly always, the topic mostly. **Number** is the exception, on average little better than a coin: singular and plural are different words to this model, *doctor* and *doctors* no more alike than *doctor* and *cook*, and the `s` that connects them is nothing that it can see. (It can be learned: section 14 finds it after a longer training.) Other nats probably go to adverbs and objects, which the table does not ask for. The collapsed model sits at chance. Annealing lies between, and so does word dropout for tense and negation; its other factors are at chance.
 #
-# Mood is read well at rates at which it should not fit: a coin takes 0.69 nats. The table decodes *mean* codes. A sample from $q(z|x)$ would often land on the other side.
+# Mood is read from a code that costs less than a coin, 0.69 nats. To be right in four of five cases takes less than to be right always; and the table decodes *mean* codes. A sample from $q(z|x)$ would more often land on the other side.
 #
 # ## 7. Arithmetic, and how not to score it
 #
@@ -485,7 +485,7 @@ print(f"{np.mean([np.mean(o[m[:, 0] >= 0]) for o, m in zip(of_an_end, middle)]):
 print("of their factor values belong to one of the ends")
 
 # %% [markdown]
-# Nearly all of what lies between is grammatical, and nearly all of its factor values come from one of the two ends. The way leads through sentences, not through a soup of words. (A cut-and-paste of the two texts would seldom agree in number, tense and topic.)
+# Nearly all of what lies between is grammatical, and nearly nine in ten of its factor values come from one of the two ends, where chance would be two in three. Not all do: the example passes through topics of neither end. The way leads through sentences, not through a soup of words. (A cut-and-paste of the two texts would seldom agree in number, tense and topic.)
 #
 # ## 9. Dialogue generation
 #
@@ -560,7 +560,7 @@ carried = np.mean([talk["stance carried"] for talk in talks[1:]])
 assert carried > talks[0]["stance carried"] + 0.1, "the code holds something of the stance"
 
 # %% [markdown]
-# The stance, more or less cleanly. Without free nats the code is empty and the model is a language model of replies, at the floor: its draws are fine, but nobody can choose among them. With 2.5 free nats the code of *another* dialogue's reply brings its stance along, where chance is a third: nearly always in one of three seeds, in little more than half of the cases in another. So a reply can be ordered: agree, deny, doubt. The price is about half a nat of likelihood, and one draw in six, more or less, does not fit what was said.
+# The stance, more or less cleanly. Without free nats the code is empty and the model is a language model of replies, at the floor: its draws are fine, but nobody can choose among them. With 2.5 free nats the code of *another* dialogue's reply brings its stance along, where chance is a third: nearly always in one of three seeds, in little more than half of the cases in another. So in the best seed a reply can be ordered: agree, deny, doubt. The price is about half a nat of likelihood, and one draw in six, more or less, does not fit what was said.
 #
 # ## 10. Sentiment analysis with a few labels
 #
@@ -615,7 +615,7 @@ print(f"{by_sentence:.0%} of the sentences and {by_story:.0%} of the stories kee
 assert by_sentence > 0.3, "far above chance, 4 percent"
 
 # %% [markdown]
-# Most of them. Topic, mood and tense hold across the story because they are held in the code, and everything that is not planned (who, what, how) varies freely. A language model that writes sentence after sentence would need a memory of the story for that; here the plan is three points in space.
+# Most of them. Topic, mood and tense hold across the story because they are held in the code, and the rest (who, what) varies, though not freely: a mean code fixes more than was planned, and all six sentences have the same adverb. A language model that writes sentence after sentence would need a memory of the story for that; here the plan is three points in space.
 #
 # ## 12. Sequence modeling beyond words: time series
 #
@@ -670,7 +670,7 @@ axes[0].legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Too narrow for vibration and current, too wide for the temperature at 50 %. The third row says where the fault is: with codes that have seen the future the intervals are nearly right, so the noise is. What is wrong are the codes. Forecasts draw them from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that.
+# Too narrow for vibration and current, too wide for the temperature at 50 %. The third row says where the fault is. With codes that have seen the future the interval of the vibration is right, so there the codes are to blame; that of the temperature stays too wide, so there it is the noise; the current misses by little either way. Forecasts draw codes from $N(0, I)$, whatever the past was, and given *this* past some codes are likelier than others. A prior that hears the condition, `priors.Conditional` of chapter 15, is made for that.
 #
 # Against repeating the last value, the mean forecast halves the error of vibration and current; the temperature hardly moves in 32 milliseconds, and there is little to gain. Do not trust three plausible curves: count.
 #
@@ -744,8 +744,8 @@ if SHAKESPEARE:
 #
 # The numbers of this chapter give an answer in three parts.
 # - **For likelihood: never, here.** The collapsed model is a language model. No cure has bought likelihood with what it keeps in the code. It costs about a nat of likelihood where free bits keep eight, and hardly anything where annealing keeps one or less. If you only want to score or to continue text, train a language model.
-# - **For control: yes.** A language model cannot be told *the same in the future tense*, nor *this stance, please*, unless it was trained with such orders. The codes found the factors without a single label, and a handful of labels names them.
-# - **Where one input has many answers: yes, if the answers differ in kind.** That is the dialogue: the stance is what the past leaves open, and the code became a switch for it. The same holds for futures of a time series.
+# - **For control: yes.** A language model cannot be told *the same in the future tense*, nor *this stance, please*, unless it was trained with such orders. The codes found most of the factors without a single label. To name them took labels: the directions above came from the factors of all training sentences, and for the mood a handful of labels was not enough (section 10).
+# - **Where one input has many answers: yes, if the answers differ in kind.** That is the dialogue: the stance is what the past leaves open, and the code carried it in each of three seeds, in one of them as a clean switch.
 #
 # A warning belongs to it. These sentences are short and their factors independent. Long texts offer a reader far more context, so the pull toward collapse is stronger there.
 #
@@ -776,7 +776,7 @@ assert sentences.ENTROPY < likely < 13.6, "eight nats in the code, and near the 
 # - checked that no token reaches the logits that predict it, and that padding is counted nowhere;
 # - built a sequence VAE by hand, a language model that hears a code, and seen it collapse from every start;
 # - compared three cures at an equal budget: free bits kept tense, mood, negation and most of the topic, and paid about a nat of likelihood;
-# - scored arithmetic against true factors, and found that a collapsed model "flips" everything and edits nothing;
+# - scored arithmetic against true factors, and found that a collapsed model "flips" everything in one direction, nothing in the other, and edits nothing;
 # - completed texts with codes that fit their beginning, carried stances from one dialogue to another, read moods from a few labels, planned stories, and forecast time series with coverage.
 #
 # ## Common mistakes

@@ -71,7 +71,7 @@ plt.show()
 # - **Make the codes discrete.** A code from a finite list can be counted, and for counts there are excellent models (sections 2 and 3).
 # - **Go deep, and fix the posterior.** If $z$ is reached in many small steps of noise, the last one is $N(0, I)$ by construction (sections 4 and 5).
 #
-# All sections below use the digits, thresholded at one half, so that every likelihood is a probability and no bound can be above zero. One helper trains every model for three seeds and compiles once. The plain VAE is the yardstick.
+# Sections 2, 3, 6 and 9 use the digits, thresholded at one half, so that every likelihood of them is a probability and no bound can be above zero; sections 4 and 5 use points in the plane, whose density is known. One helper trains every model for three seeds and compiles once. The plain VAE is the yardstick.
 
 # %%
 data = datasets.load(DATASET)
@@ -288,7 +288,7 @@ if DATASET == "digits":
 #
 # The swapped weight is caught by neither number: after 60 epochs its reconstruction is no worse than that of the right version, and its bound rather better, by about a nat in the mean of three seeds. Such a bug is found by reading the code, or by a check like those of section 2.
 #
-# So **compare a VQ-VAE and a VAE by their bounds, with the prior's price in it**, never by their losses. And expect no medal in nats: a VQ-VAE is chosen because discrete codes suit the model that comes after it.
+# So **compare a VQ-VAE and a VAE by their bounds, with the prior's price in them**, never by their losses. And expect no medal in nats: a VQ-VAE is chosen because discrete codes suit the model that comes after it.
 
 # %% [markdown]
 # ## 4. Diffusion: a deep hierarchical VAE whose posterior is fixed
@@ -401,7 +401,7 @@ assert ideal_gaps[0] > 3 and 0.4 < ideal_gaps[1] < 1, "few steps cost nats"
 assert -0.05 < ideal_gaps[3] < 0.15 and ideal_gaps[2] < 0.3, "depth makes it tight"
 
 # %% [markdown]
-# No: with ten steps a perfect model loses more than four nats, with fifty still two thirds of a nat, with a thousand next to nothing. Once steps are short, the gap falls like $1/T$. One step back from $z_t$ is not a normal distribution, because several of the eight groups may have led there; only when steps are short does the normal fit. So in a **deep hierarchical** VAE of this kind depth is worth nats by itself. (Chapter 08 found the same for chains of normals.) It also follows that a bound must be quoted *with its number of steps*: pictures drawn with 10 steps and a bound computed with 1000 belong to different models.
+# No: with ten steps a perfect model loses more than four nats, with fifty still two thirds of a nat, with a thousand next to nothing. Once steps are short, the gap falls like $1/T$. The model's step back has the variance of $q(z_{t-1}|z_t, x)$, as if $x$ were known, but $z_t$ leaves it open; with eight groups the true step is not even a normal distribution. The shorter a step, the less both matter. So in a **deep hierarchical** VAE of this kind depth is worth nats by itself. It also follows that a bound must be quoted *with its number of steps*: pictures drawn with 10 steps and a bound computed with 1000 belong to different models.
 #
 # ### A network takes the place of the perfect guess
 #
@@ -574,7 +574,7 @@ assert min(at_250["ELBO"].min(), at_250["simple"].min()) > at_250["perfect"], "a
 # %% [markdown]
 # ## 6. Two stages: one table for every prior
 #
-# Train a VAE; then forget about its prior, and fit a better one to its codes. This **two-stage** recipe (Dai and Wipf, 2019) is behind most image generators of today, where the second stage is a diffusion model on codes: *latent diffusion* (Vahdat et al., 2021; Rombach et al., 2022). What the second stage is worth can be read off the bound, in three terms:
+# Train a VAE; then forget about its prior, and fit a better one to its codes. This **two-stage** recipe (Dai and Wipf, 2019) is behind most image generators of today, where the second stage is a diffusion model on codes: *latent diffusion* (Rombach et al., 2022; Vahdat et al., 2021, train both stages together). What the second stage is worth can be read off the bound, in three terms:
 #
 # $$ \log p(x) \ge \underbrace{\mathbb{E}_q[\log p(x|z)]}_{\text{reconstruction}} + \underbrace{H(q(z|x))}_{\text{entropy}} + \underbrace{\mathbb{E}_q[\log p(z)]}_{\text{second stage}}. \tag{17.8} $$
 #

@@ -60,7 +60,7 @@ assert mass_within(np.sqrt(50), 100) < 1e-4, (
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# A program draws $z = \tau \epsilon$ with $\epsilon \sim N(0, I)$. How far is this from the model's own prior? Give the KL from
+# A program draws $z = \tau \varepsilon$ with $\varepsilon \sim N(0, I)$. How far is this from the model's own prior? Give the KL from
 # the distribution that the program *draws from* to the prior, $\mathrm{KL}(N(0, \tau^2 I) \| N(0, I))$, in nats.
 
 # %% nbgrader={"grade_id": "temperature-answer", "solution": true}
@@ -210,7 +210,7 @@ for column in range(5):
 # %% [markdown]
 # ## Exercise 4. Hidden pixels, exactly (4 points, 12 minutes)
 #
-# In the linear model $z \sim N(0, I)$, $x = Wz + b + \sigma\epsilon$, what is known about $z$ from the visible pixels alone is
+# In the linear model $z \sim N(0, I)$, $x = Wz + b + \sigma\varepsilon$, what is known about $z$ from the visible pixels alone is
 # again normal. With $W_v$ the rows of $W$ that belong to visible pixels,
 #
 # $$ S = \big(I + W_v^\top W_v / \sigma^2\big)^{-1}, \qquad m = S\, W_v^\top (x_v - b_v) / \sigma^2. $$

@@ -175,8 +175,8 @@ for pixels, hidden in ((3, 5), (5, 2)):
 # %% [markdown]
 # ## Exercise 3. One step of AIS (4 points, 12 minutes)
 #
-# Here is the unnormalized log-density of the machine at temperature $\beta$, when the walk starts at coin flips ($a = 0$ in equation 11.7). Write one step of the walk: first the increment of the log-weights, from the old temperature to the new one *at the old place*;
-# then one Gibbs step $x \to h \to x$ in the machine of the *new* temperature, whose parameters are $\beta W$, $\beta b$ and $\beta c$. Draw $h$ before $x$, with `random.random(shape) < p`.
+# Here is the unnormalized log-density of the machine at inverse temperature $\beta$, when the walk starts at coin flips ($a = 0$ in equation 11.7). Write one step of the walk: first the increment of the log-weights, from the old $\beta$ to the new one *at the old place*;
+# then one Gibbs step $x \to h \to x$ in the machine of the *new* $\beta$, whose parameters are $\beta W$, $\beta b$ and $\beta c$. Draw $h$ before $x$, with `random.random(shape) < p`.
 
 # %%
 def log_p(x, beta, W, b, c):

@@ -224,9 +224,9 @@ assert np.isclose(fitting(np.full(7, -12.0), 2, random)[1], -12), "equal codes c
 # %% [markdown]
 # ## Exercise 5. Repair this: a word dropout that drops no words (3 points, 10 minutes)
 #
-# A published sentence VAE (the repository timbmg/Sentence-VAE; its issue 5 discusses it) offers "word dropout", meant to
-# weaken the reader. What it applies is ordinary dropout on the *embeddings*: single numbers of each word's vector become 0, and every word can
-# still be recognized; and it goes on doing so when the model is tested. Below is the idea in numpy. Run the cell.
+# A published sentence VAE (the repository timbmg/Sentence-VAE; its issue 5 discusses it) offered "word dropout", meant to
+# weaken the reader. What it applied, before it was repaired, was ordinary dropout on the *embeddings*: single numbers of each word's vector became 0, and every word could
+# still be recognized; and it went on doing so when the model was tested. Below is the idea in numpy. Run the cell.
 
 # %%
 def published_dropout(tokens, embeddings, rate, generator):

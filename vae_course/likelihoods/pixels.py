@@ -53,7 +53,7 @@ class DiscretizedLogistic(Likelihood):
 
     x lies on the grid 0, 1/(levels - 1), ..., 1; the outer bins reach to infinity. Output: locations, then raw scales,
     in units of x.
-    Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow".
+    Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow".
     """
 
     low, high, whole = 0.0, 1.0, "pixels"

@@ -78,7 +78,7 @@ class FreeBitsVAE(FreeBits, VAE):
     free_bits: nats that each latent may use at no cost. `vae.free_bits = 0.5` between two fits is obeyed.
     The history shows `paid_kl` beside the terms of the ELBO, which is reported without any discount. The loss depends a
     little on the batch size, since the mean is that of the batch; with free_bits = 0 this is the VAE.
-    Source: Kingma et al. (2016), "Improving variational inference with inverse autoregressive flow", equation 15.
+    Source: Kingma et al. (2016), "Improved variational inference with inverse autoregressive flow", equation 15.
     """
 
     terms = ("paid_kl", *VAE.terms)
