@@ -436,7 +436,7 @@ for k, ax in enumerate(axes.flat):
 plt.show()
 
 # %% [markdown]
-# Follow the colors from $z_0$ to $z_8$. Every point has the color of the moon on which it will end, so the noise is sorted from the start: one color on each side of a
+# Follow the colors from $z_0$ to $z_8$. (The axes are the two coordinates; each panel has its own scale.) Every point has the color of the moon on which it will end, so the noise is sorted from the start: one color on each side of a
 # border. Each step only slides and stretches along one axis, columns and rows in turn, and after eight steps the two sides have become two moons.
 #
 # The colors never mix, and the cloud is never torn: a continuous map with a continuous inverse cannot cut the plane. Points near the border in $z_0$ end up on the bridge between the moons. A flow can stretch

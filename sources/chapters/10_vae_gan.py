@@ -700,20 +700,20 @@ assert best > 1.5 * real.frechet, "the Fréchet distance sees every fault"
 orange, green, purple = (plots.COLORS[i] for i in (3, 2, 5))
 plots.schematic(
     {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"),
-     "z": (3.0, 0, "variable", "$z$"), "prior": (3.0, 1.3, "text", "prior $p(z)$"),
+     "z": (3.0, 0, "variable", "$z$"), "prior": (3.6, 1.4, "text", "prior $p(z)$"),
      "decoder": (4.5, 0, "network"), "x_hat": (6.1, 0, "text", r"$\hat x$, inventions"),
      "critic": (8.0, 0, "network", "discriminator"),
      "verdict": (9.9, 0.5, "text", "real or not"),
-     "features": (9.9, -0.5, "text", "features $f$")},
+     "features": (9.9, -0.5, "text", "features $f$"), "room": (5.7, -1.2, "text", "")},
     [("x", "encoder"), ("encoder", "z"), ("prior", "z"), ("z", "decoder"), ("decoder", "x_hat"),
      ("x_hat", "critic"), ("critic", "verdict"), ("critic", "features"),
-     ("features", "decoder", {"color": orange, "style": "--", "bend": -0.25,
+     ("features", "decoder", {"color": orange, "style": "--", "bend": -0.15}),
+     ("features", "encoder", {"color": orange, "style": "--", "bend": -0.25,
                               "label": r"$L_f$ moves decoder and encoder"}),
-     ("features", "encoder", {"color": orange, "style": "--", "bend": -0.22}),
      ("verdict", "decoder", {"color": green, "style": "--", "bend": 0.3,
                              "label": "$L_G$ moves the decoder"}),
      ("prior", "encoder", {"color": purple, "style": "--", "bend": 0.3,
-                           "label": "KL moves the encoder"})],
+                           "label": "KL moves\nthe encoder"})],
     unit=0.72,
 )  # fmt: skip
 plt.show()
