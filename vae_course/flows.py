@@ -131,7 +131,8 @@ class _MaskedDense(keras.layers.Dense):
     """A dense layer some of whose weights are held at zero, before its activation: mask [inputs, units]."""
 
     def __init__(self, units, mask, **kwargs):
-        super().__init__(units, **kwargs)
+        # The name that Keras makes of the class begins with "__", which an export refuses.
+        super().__init__(units, **{"name": "masked_dense", **kwargs})
         self.mask = np.asarray(mask, "float32")
 
     def call(self, x):
@@ -182,7 +183,7 @@ class Autoregressive(Flow):
             raise ValueError(f'direction must be "density" or "sampling". Received: {direction!r}')
         self.hidden, self.direction, self.flip = tuple(hidden), direction, flip
         self.masked = masked_layers(latent_size, self.hidden, outputs=2)  # shifts, then log-scales
-        self.from_context = keras.layers.Dense(self.masked[0].units) if context_size else None
+        self.from_context = keras.layers.Dense(self.masked[0].units, dtype="float32") if context_size else None
         if context_size:
             self.from_context.build((None, context_size))
         self.built = True
@@ -215,8 +216,8 @@ def _normal(stddev=0.01):  # so small that a new flow is nearly the identity
 
 def _dense(x, hidden, outputs):
     for units in hidden:
-        x = keras.layers.Dense(units, activation="relu")(x)
-    return keras.layers.Dense(outputs, kernel_initializer=_normal())(x)
+        x = keras.layers.Dense(units, activation="relu", dtype="float32")(x)  # so that densities stay exact
+    return keras.layers.Dense(outputs, kernel_initializer=_normal(), dtype="float32")(x)
 
 
 def _reversed(step, size):

@@ -41,6 +41,11 @@ class Posterior(parts.Part):
         """The number of latents that so many outputs describe: the inverse of `outputs`."""
         size = 1
         while self.outputs(size) < outputs:
+            if self.outputs(size + 1) <= self.outputs(size):
+                raise ValueError(
+                    f"outputs(latent_size) of a {type(self).__name__} must grow with latent_size. Received: "
+                    f"{self.outputs(size)} for {size} latents, {self.outputs(size + 1)} for {size + 1}"
+                )
             size += 1
         if self.outputs(size) != outputs:
             needed = ", ".join(str(self.outputs(size)) for size in range(1, 6))

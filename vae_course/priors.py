@@ -112,7 +112,8 @@ class VampPrior(Prior):
 
     pseudo_inputs: examples [K, *shape] to start from, for example a few of the training images; they are then learned.
         Or their shape as a tuple (K, *shape), for random ones in [0, 1].
-    bounded: whether examples lie in [0, 1] and the invented ones are to stay there; by default, whether the first do.
+    bounded: whether examples lie in [0, 1] and the invented ones are to stay there, by a sigmoid; by default, whether
+        the first do. False trains a little faster, and the invented ones need not look like examples.
     It has no density without a model, which hands over its q; and it hears no condition.
     Source: Tomczak & Welling (2018), "VAE with a VampPrior".
     """
@@ -124,6 +125,7 @@ class VampPrior(Prior):
         start = np.asarray(pseudo_inputs)
         if start.ndim == 1 and start.dtype.kind == "i":
             start = np.random.default_rng(0).uniform(0.2, 0.8, pseudo_inputs)
+        self.from_bytes = start.dtype == np.uint8
         start = start / np.float32(255) if start.dtype == np.uint8 else start.astype("float32")
         if start.ndim < 2 or len(start) < 1:
             raise ValueError(f"pseudo_inputs must be examples [K, *shape], at least 1. Received: {list(start.shape)}")

@@ -6,7 +6,7 @@ on held-out normal examples (`alarms.threshold`) still means something for the n
 
 from vae_course import bounds
 from vae_course.evaluation.arrays import numbers
-from vae_course.evaluation.likelihood import parts_of
+from vae_course.evaluation.likelihood import parts_of, with_conditions
 from vae_course.likelihoods import Categorical, Tokens
 from vae_course.models import checks
 from vae_course.models.joint import Joint
@@ -53,11 +53,8 @@ def anomaly_scores(
     form (mixtures, flows) is a mean over the draws. ValueError for other x, or scores that are not finite.
     Source: An & Cho (2015), "Variational autoencoder based anomaly detection using reconstruction probability".
     """
-    draws, seed = checks.whole_number(draws, "draws"), checks.whole_number(seed, "seed", 0)
-    data = checks.collected(x)
-    if len(getattr(getattr(model, "c", None), "shape", ())) == 2:  # a `given(c)` with a condition for each example
-        checks.same_length(data, model.c.numpy(), "c")
-        model, data = model.model, (data, model.c.numpy())
+    draws, seed = checks.whole_number(draws, "draws"), checks.random_seed(seed)
+    model, data = with_conditions(model, checks.collected(x))
     view, x = parts_of(model, data)
     absent, pieces = _absent(view, per_feature), []
     for start in range(0, len(x), 256):

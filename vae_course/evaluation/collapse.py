@@ -5,7 +5,7 @@ import math
 from typing import NamedTuple
 
 from vae_course import bounds
-from vae_course.evaluation.likelihood import parts_of
+from vae_course.evaluation.likelihood import parts_of, with_conditions
 from vae_course.likelihoods import Gaussian
 from vae_course.models import LatentModel, checks
 from vae_course.models.data import in_batches
@@ -80,14 +80,14 @@ def diagnose(model: Joint, x: npt.ArrayLike | tf.data.Dataset, seed: int = 0) ->
     the same seed gives the same numbers.
     Source: Hoffman & Johnson (2016), "ELBO surgery"; Burda, Grosse & Salakhutdinov (2016) for active units.
     """
-    data = checks.collected(x)
+    model, data = with_conditions(model, checks.collected(x))
     x = data[0] if isinstance(data, tuple) else data
     if len(x) < 2:
         raise ValueError(f"x must hold at least two examples, to tell them apart. Received: {len(x)}")
     view, x = parts_of(model, tf.nest.map_structure(lambda array: array[:MOST_EXAMPLES], data))
     n = len(x)
     prior, posterior = view.prior(), view.posterior(x)
-    z = posterior.sample(seed=tf.constant([checks.whole_number(seed, "seed", 0), 0]))
+    z = posterior.sample(seed=tf.constant([checks.random_seed(seed), 0]))
     log_own = posterior.log_prob(z).numpy()
     log_all = in_batches(lambda part: posterior.log_prob(np.repeat(part[:, None], n, axis=1)), z.numpy(), 50)  # [n, n]
     information = max(0.0, float(np.mean(log_own - np.logaddexp.reduce(log_all, axis=1))) + math.log(n))
@@ -143,6 +143,8 @@ def active_units(model: Joint, x: npt.ArrayLike | tf.data.Dataset, threshold: fl
 
     Source: Burda, Grosse & Salakhutdinov (2016), section 5.2.
     """
+    if not hasattr(model, "encode"):
+        raise ValueError(f"Active units are latents of a model that encodes. Received: {type(model).__name__}")
     variances = model.encode(x).var(axis=0)
     return ActiveUnits(int((variances > threshold).sum()), variances)
 
@@ -152,7 +154,7 @@ def kl_per_dimension(model: Joint, x: npt.ArrayLike | tf.data.Dataset) -> np.nda
 
     The entries add up to the KL of the bound. ValueError where it does not split: a full covariance, a mixture prior.
     """
-    data = checks.collected(x)
+    model, data = with_conditions(model, checks.collected(x))
     parts_of(model, data)  # checks them
 
     def each(part):

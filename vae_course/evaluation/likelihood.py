@@ -59,10 +59,10 @@ def log_likelihood(
     Source: Burda, Grosse & Salakhutdinov (2016), "Importance weighted autoencoders".
     """
     k, batch_size = checks.whole_number(k, "k"), checks.whole_number(batch_size, "batch_size")
-    seed = checks.whole_number(seed, "seed", 0)
+    seed = checks.random_seed(seed)
     if not hasattr(model, "log_weights"):
         raise ValueError(f"log p(x) is defined for VAEs and their kin only. Received: {type(model).__name__}")
-    data = checks.collected(x)
+    model, data = with_conditions(model, checks.collected(x))
     if hasattr(model, "posterior"):
         x = parts_of(model, data)[1]
     else:  # a VQVAE, whose q(z|x) is certain
@@ -80,7 +80,7 @@ def log_likelihood(
         batch = tf.nest.map_structure(tf.constant, rows(start))
         sums = []
         for first in range(0, k, chunk):
-            seeds = tf.constant([seed, start * k + first])
+            seeds = tf.constant([seed, (start * k + first) % 2**31])
             sums.append(log_sums[min(chunk, k - first)](batch, seeds).numpy())
         with np.errstate(invalid="ignore"):  # said below, in words
             totals.append(np.logaddexp.reduce(sums, axis=0))
@@ -93,6 +93,15 @@ def log_likelihood(
         )
     error = per_example.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
     return LogLikelihood(float(per_example.mean()), float(error), per_example)
+
+
+def with_conditions(model: Joint, data: np.ndarray | tuple) -> tuple[Joint, np.ndarray | tuple]:
+    """(model, (x, c)) for a `given(c)` with a row for each example, so that both are cut in the same pieces."""
+    c = getattr(model, "c", None)
+    if len(getattr(c, "shape", ())) != 2 or isinstance(data, tuple):
+        return model, data
+    checks.same_length(data, c.numpy(), "c")
+    return model.model, (data, c.numpy())
 
 
 def parts_of(model: Joint, data: np.ndarray | tuple[np.ndarray, ...]) -> tuple[Joint, np.ndarray]:

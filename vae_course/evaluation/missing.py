@@ -1,6 +1,6 @@
 """What might the missing entries be? Several answers, drawn from p(missing | observed)."""
 
-from vae_course.evaluation.likelihood import parts_of
+from vae_course.evaluation.likelihood import parts_of, with_conditions
 from vae_course.models import checks
 from vae_course.models.data import in_batches
 from vae_course.models.joint import Joint
@@ -23,8 +23,8 @@ def impute(
     Source: Mattei & Frellsen (2019), "MIWAE: deep generative modeling and imputation of incomplete data sets".
     """
     draws, k = checks.whole_number(draws, "draws"), checks.whole_number(k, "k")
-    seed = checks.whole_number(seed, "seed", 0)
-    data = checks.collected(x)
+    seed = checks.random_seed(seed)
+    model, data = with_conditions(model, checks.collected(x))
     view, x = parts_of(model, data)
     if not getattr(getattr(view, "likelihood_part", None), "missing", False):
         raise ValueError(

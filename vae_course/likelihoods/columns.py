@@ -29,6 +29,8 @@ class Columns(Likelihood):
         self._arguments["missing"] = self.missing
         for part in self.parts:
             part.missing = part._arguments["missing"] = self.missing
+            if part.whole == "pixels":
+                part.whole = "numbers"  # a column of bytes is one of small numbers
         self._arguments["parts"] = [[part, width] for part, width in zip(self.parts, self.widths)]
         self.hears_condition = any(part.hears_condition for part in self.parts)
 

@@ -66,8 +66,8 @@ class _Adversarial(CourseModel):
         second = keras.saving.serialize_keras_object(self.discriminator_optimizer)
         return {**super().get_compile_config(), "discriminator_optimizer": second}
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        super().compile_from_config(config)
+    def _build_optimizers(self):
+        super()._build_optimizers()
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
 
     def _players(self):
@@ -109,11 +109,25 @@ class _Adversarial(CourseModel):
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         return self._report(self._both_losses(self._examples("valid", data), training=False))
 
-    def _examples(self, part, data):
-        x, _, sample_weight = self._batch(part, data)
+    def _data(self, x, y=None, sample_weight=None, batch_size=None, name="x"):
         if sample_weight is not None:
             raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
+        return super()._data(x, y, sample_weight, batch_size, name)
+
+    def _examples(self, part, data):
+        x, _, sample_weight = self._batch(part, data)
+        if sample_weight is not None:  # of a tf.data set
+            raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
         return pixels(x)
+
+    def _shares(self, losses, **networks):
+        """Each loss as its optimizer wants it: with its network's regularization, over replicas, scaled for float16."""
+        shares = {}
+        for name, network in networks.items():
+            loss = tf.add_n([losses[name], *network.losses]) if network.losses else losses[name]
+            player = self.discriminator_optimizer if network is self.discriminator else self.optimizer
+            shares[name] = player.scale_loss(self._over_replicas(loss))
+        return shares
 
     def _adversarial_config(self):
         return {
@@ -157,6 +171,14 @@ class GAN(_Adversarial):
         self._trackers = [keras.metrics.Mean(name=name) for name in self.terms]
         self.built = True
 
+    def check(self, x: np.ndarray, name: str = "x") -> None:
+        super().check(x, name)
+        if self.output_activation == "sigmoid" and x.dtype != np.uint8 and (x.min() < 0 or x.max() > 1):
+            raise ValueError(
+                f"{name} must lie in [0, 1] for a generator with output='sigmoid': divide pixels by 255 or keep them "
+                f"as bytes, or take output='linear'. Received: values from {x.min():g} to {x.max():g}"
+            )
+
     def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> tf.Tensor:
         """The discriminator's logit for each example: [batch]."""
         return self._logits(pixels(x), training)
@@ -177,7 +199,8 @@ class GAN(_Adversarial):
         """Both players move at once, each along its own loss."""
         with tf.GradientTape(persistent=True) as tape:
             losses = self._both_losses(x, training=True)
-            shares = {name: self._over_replicas(loss) for name, loss in losses.items()}
+            players = {"generator_loss": self.generator, "discriminator_loss": self.discriminator}
+            shares = self._shares(losses, **players)
         own, critic = self._players()
         self.optimizer.apply(tape.gradient(shares["generator_loss"], own), own)
         self.discriminator_optimizer.apply(tape.gradient(shares["discriminator_loss"], critic), critic)
@@ -234,7 +257,7 @@ class VAEGAN(_Adversarial, VAE):
     ) -> None:
         VAE.__init__(self, encoder, decoder, **kwargs)
         self._set_up(discriminator, adversarial_loss, r1, label_smoothing)
-        self.gamma, self.kl_weight = gamma, kl_weight
+        self.gamma, self.kl_weight = checks.weight(gamma, "gamma"), checks.weight(kl_weight, "kl_weight")
         weighted = sum(bool(layer.weights) for layer in discriminator.layers)
         if weighted < 2:
             raise ValueError(
@@ -277,7 +300,8 @@ class VAEGAN(_Adversarial, VAE):
         """Each network moves along its own loss only: no gradient of one reaches another's weights."""
         with tf.GradientTape(persistent=True) as tape:
             losses = self._both_losses(x, training=True)
-            shares = {name: self._over_replicas(loss) for name, loss in losses.items()}
+            players = {"encoder_loss": self.encoder, "decoder_loss": self.decoder}
+            shares = self._shares(losses, **players, discriminator_loss=self.discriminator)
         own, critic = self._players()
         decoder = {id(variable) for variable in self.decoder.trainable_variables}
         by_decoder = [variable for variable in own if id(variable) in decoder]

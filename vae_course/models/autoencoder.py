@@ -42,6 +42,13 @@ class Autoencoder(CourseModel):
     ) -> None:
         super().compile(optimizer, loss, **kwargs)
 
+    def check_second(self, y: Any, x: Any = None) -> None:
+        if y is not None:
+            y = np.asarray(y)
+            checks.numbers_of_shape(y, self.example_shape, "y, what is to be given back,")
+            checks.finite(y, "y")
+            checks.same_length(x, y, "y")
+
     def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> tf.Tensor:
         return tf.cast(self.decoder(self.encoder(pixels(x), training=training), training=training), tf.float32)
 

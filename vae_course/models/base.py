@@ -3,6 +3,8 @@
 Nothing else about `fit` changes: epochs, callbacks, validation and history are Keras's own.
 """
 
+import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import Any, Self
@@ -116,13 +118,32 @@ class CourseModel(Data, Draws, Steps, keras.Model):
                     f"{name}. Override objective or bound, and name new terms in `terms`. Received: {name}={value!r}"
                 )
 
+    def save(self, filepath: str | PathLike, *args: Any, **kwargs: Any) -> None:
+        """Keras's save. It warns of arguments of a subclass that the file would forget."""
+        taken = inspect.signature(type(self).__init__).parameters.values()
+        named = {p.name for p in taken if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)} - {"self"}
+        if lost := sorted(named - set(self.get_config())):
+            warnings.warn(
+                f"The file will not hold {', '.join(lost)} of this {type(self).__name__}: loaded, it has the default. "
+                f"Define get_config(self): return {{**super().get_config(), {lost[0]!r}: self.{lost[0]}}}",
+                stacklevel=2,
+            )
+        super().save(filepath, *args, **kwargs)
+
     def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
-        return keras.saving.serialize_keras_object({**self._requested, "optimizer": self.optimizer})
+        trained = {"trained": self.optimizer.built}  # an optimizer that never was has no state to load
+        return {**keras.saving.serialize_keras_object({**self._requested, "optimizer": self.optimizer}), **trained}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
+        config = dict(config)
+        trained = config.pop("trained", True)
         self.compile(**keras.saving.deserialize_keras_object(config))
+        if trained:
+            self._build_optimizers()
+
+    def _build_optimizers(self):
         self.optimizer.build(self.trainable_variables)
 
     def start_from(self, fresh: keras.Model) -> None:
@@ -138,9 +159,8 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         for state, begun in zip(seed_states(self), seed_states(fresh)):
             state.assign(begun)
         for optimizer in filter(None, (self.optimizer, getattr(self, "discriminator_optimizer", None))):
-            for variable in optimizer.variables:
-                if variable is not optimizer.learning_rate:
-                    variable.assign(tf.zeros_like(variable))
+            if optimizer.built:
+                start_anew(optimizer)
 
     # --- fit, evaluate, predict ---
 
@@ -150,20 +170,37 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         y: npt.ArrayLike | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
-        *args: Any,
+        verbose: int | str = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: dict[int, float] | None = None,
         sample_weight: npt.ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
-        **kwargs: Any,
+        validation_freq: int = 1,
     ) -> keras.callbacks.History:
         """Keras's fit. From numpy arrays it trains on full batches only: a fresh shuffle each epoch leaves out others.
 
         x: examples [n, *example_shape], an array, a frame, a tensor or a tf.data set. y: what the model takes beside x,
-        if anything: targets (Autoencoder), a condition (ConditionalVAE). Other arguments: as in Keras.
+        if anything: targets (Autoencoder), a condition (ConditionalVAE); or both as a pair, fit((x, y)). Other
+        arguments: as in Keras.
         Each call draws its own order of a shuffle, by `keras.utils.set_random_seed`: two times 2 epochs are not 4.
         """
         self._check_compiled()
+        if class_weight is not None and self.second is None:
+            raise ValueError(
+                f"class_weight needs labels, and {type(self).__name__} takes none: give each example its weight, "
+                f"sample_weight=. Received: class_weight={class_weight!r}"
+            )
+        if batch_size is not None and isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
+            raise ValueError(
+                "A data set comes in batches of its own, dataset.batch(32): leave batch_size out. "
+                f"Received: batch_size={batch_size} with a {type(x).__name__}"
+            )
         x, y, sample_weight = train = self._data(x, y, sample_weight, batch_size)
         batch_size = batch_size or 32
         if validation_batch_size is not None:
@@ -176,8 +213,11 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         else:
             valid = None if validation_data is None else self._data(validation_data, name="validation x")
             validation_data = valid
-        unusual = {"validation_split", "class_weight", "steps_per_epoch", "validation_steps"} & set(kwargs)
-        if isinstance(x, np.ndarray) and not args and not unusual and self._can_reside(train):
+        if valid and valid[1] is None and valid[2] is not None:  # Keras drops weights that come without targets
+            validation_data = (valid[0], valid[0], valid[2])
+        counted = (class_weight, steps_per_epoch, validation_steps)
+        unusual = validation_split or any(item is not None for item in counted)
+        if isinstance(x, np.ndarray) and not unusual and self._can_reside(train):
             batch_size = min(batch_size, len(x))
             self._choose_steps(len(x) // batch_size, batch_size)
             x, y, sample_weight = self._reside(TRAIN, train, batch_size, shuffle), None, None
@@ -195,12 +235,18 @@ class CourseModel(Data, Draws, Steps, keras.Model):
             y,
             batch_size,
             epochs,
-            *args,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            sample_weight=sample_weight,
-            validation_batch_size=validation_batch_size,
-            **kwargs,
+            verbose,
+            callbacks,
+            validation_split,
+            validation_data,
+            shuffle,
+            class_weight,
+            sample_weight,
+            initial_epoch,
+            steps_per_epoch,
+            validation_steps,
+            validation_batch_size,
+            validation_freq,
         )
 
     def evaluate(
@@ -276,6 +322,15 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         Keras's own losses are shared out already; only a loss that a model computes itself needs this.
         """
         return loss / self.distribute_strategy.num_replicas_in_sync
+
+
+def start_anew(optimizer: keras.optimizers.Optimizer) -> None:
+    """Give a built optimizer the state of a new one with the same settings; its learning rate stays."""
+    new = type(optimizer).from_config(optimizer.get_config())
+    new.build(getattr(optimizer, "inner_optimizer", optimizer)._trainable_variables)
+    for variable, begun in zip(optimizer.variables, new.variables, strict=True):
+        if variable is not optimizer.learning_rate:
+            variable.assign(begun)
 
 
 STEPS = ("train_function", "test_function", "predict_function")

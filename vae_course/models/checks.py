@@ -22,8 +22,8 @@ def as_array(x: Any, name: str = "x") -> Any:
             return np.asarray(x)
         except ValueError:
             raise ValueError(
-                f"{name} must be one array; a pair of examples and conditions is a tuple, (x, c). Received: a list of "
-                f"{len(x)} arrays of different shapes"
+                f"{name} must be one array: fill sequences up with 0 at the end, to one length; a pair of examples and "
+                f"conditions is a tuple, (x, c). Received: a list of {len(x)} arrays of different shapes"
             ) from None
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise ValueError(f"{name} must be a dense array: x.toarray(). Received: a sparse {type(x).__name__}")
@@ -36,6 +36,8 @@ def as_array(x: Any, name: str = "x") -> Any:
                 f"{name} must hold numbers in every column: turn words into numbers, and nullable columns into floats, "
                 f"astype('float32'). Received: other values in the columns {wrong}"
             )
+        if array.dtype == object and len(columns):  # columns of several kinds of numbers
+            array = np.column_stack([x[column].to_numpy() for column in columns])
         return array
     return x.numpy() if isinstance(x, tf.Tensor) and hasattr(x, "numpy") else x
 
@@ -117,6 +119,13 @@ def whole_number(value: Any, name: str, least: int = 1) -> int:
     return int(value)
 
 
+def random_seed(value: Any) -> int:
+    """The seed `value`, or a ValueError unless it is a whole number that TensorFlow takes, 0 to 2^31 - 1."""
+    if whole_number(value, "seed", 0) >= 2**31:
+        raise ValueError(f"seed must be below 2**31. Received: {value}")
+    return int(value)
+
+
 def weight(value: Any, name: str) -> float:
     """The number `value`, or a ValueError if it is not finite and at least 0: a weight in a loss."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not np.isfinite(value) or value < 0:
@@ -138,6 +147,8 @@ def weights_of(x: Any, sample_weight: npt.ArrayLike | None) -> None:
             f"sample_weight must hold one number for each of the {len(x)} examples. "
             f"Received: shape {list(np.shape(sample_weight))}"
         )
+    numbers_of_shape(np.asarray(sample_weight), None, "sample_weight")
+    finite(np.asarray(sample_weight), "sample_weight")
 
 
 def networks(**networks: keras.Model) -> None:

@@ -42,15 +42,19 @@ class Data:
         """(x, y, sample_weight) as arrays where they can be, all of it checked."""
         if batch_size is not None:
             checks.whole_number(batch_size, "batch_size")
-        if x is None:
-            raise ValueError(f"{name} must be an array of examples or a tf.data set. Received: None")
+        if isinstance(x, tuple) and 1 <= len(x) <= 3 and y is None and sample_weight is None:
+            x, y, sample_weight = (*x, None, None)[:3]  # as predict and evaluation take a pair
+        if x is None or isinstance(x, dict | tuple):
+            received = "None" if x is None else f"a {type(x).__name__} of {len(x)}"
+            raise ValueError(f"{name} must be an array of examples or a tf.data set. Received: {received}")
         if isinstance(x, tf.data.Dataset | keras.utils.PyDataset):
             first, second, weights = checks.first_batch(x, name)
             self.check(np.asarray(first), name)
             if weights is None or self.second is not None:  # Keras has no other way to hand over weights than (x, y, w)
                 self.check_second(second, first)
             return x, y, sample_weight
-        x, y, sample_weight = (checks.as_array(item, name) for item in (x, y, sample_weight))
+        names = name, "c" if self.second == "condition" else "y", "sample_weight"
+        x, y, sample_weight = map(checks.as_array, (x, y, sample_weight), names)
         if isinstance(x, np.ndarray):
             self.check(x, name)
             self.check_second(y, x)

@@ -189,7 +189,7 @@ class Diffusion(ObjectiveModel):
         elbo, reconstruction, kl_prior [n]; kl_steps [n, steps], column i - 1 for t = i/steps. `draws` of the noise are
         averaged at each time. The same seed gives the same numbers.
         """
-        draws, seed = checks.whole_number(draws, "draws"), checks.whole_number(seed, "seed", 0)
+        draws, seed = checks.whole_number(draws, "draws"), checks.random_seed(seed)
         x = checks.collected(x)
         self.check(x)
         number = itertools.count()
@@ -222,7 +222,7 @@ class Diffusion(ObjectiveModel):
         path: give z_t for all times instead, from t = 1 down to 0: [steps + 1, n, *shape].
         """
         checks.whole_number(n, "n")
-        seed = self._seed() if seed is None else tf.constant([checks.whole_number(seed, "seed", 0), 0])
+        seed = self._seed() if seed is None else tf.constant([checks.random_seed(seed), 0])
         shape = [n, *self.example_shape]
 
         @tf.function(autograph=False)

@@ -66,7 +66,7 @@ class Joint:
     def sample(self, n: int, seed: int | None = None, noise: bool = False) -> np.ndarray:
         """n new examples: codes from the prior, then the means of p(x|z); with `noise` draws from it: [n, *shape]."""
         checks.whole_number(n, "n")
-        seed = self._seed() if seed is None else tf.constant([checks.whole_number(seed, "seed", 0), 0])
+        seed = self._seed() if seed is None else tf.constant([checks.random_seed(seed), 0])
         z = self._draw_codes(n, seed).numpy()
         if not noise:
             return self.decode(z)

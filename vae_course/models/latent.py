@@ -118,7 +118,7 @@ class LatentModel(ObjectiveModel):
     def picture(self, z: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
         """The mean of p(x|z), or what stands for it, for z [..., latent_size]: [..., *shape]."""
         if self._own_likelihood():
-            own = self.likelihood(z)
+            own = self.likelihood(z) if c is None else self.likelihood(z, c)
             if hasattr(own, "mean"):
                 return own.mean()
         return self.likelihood_part.mean(self.decoder_output(z, c), c)

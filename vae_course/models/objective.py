@@ -35,6 +35,11 @@ class ObjectiveModel(CourseModel):
         training: bool = True,
     ) -> tf.Tensor:
         """The mean over the batch of -objective, plus the networks' own regularization losses."""
+        if missing := [name for name in self.terms if name not in y_pred]:
+            raise ValueError(
+                f"{type(self).__name__} must give every term that it names in `terms`. "
+                f"Received: {list(y_pred)}, without {missing}"
+            )
         for tracker in self._trackers:
             tracker.update_state(y_pred[tracker.name], sample_weight)
         loss = mean_over_batch(-self.objective(y_pred), sample_weight) + tf.add_n([0.0, *self.losses])

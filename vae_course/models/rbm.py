@@ -87,6 +87,11 @@ class RBM(ObjectiveModel):
     ) -> keras.callbacks.History:
         if self._started.numpy() == 0 and x is not None:
             examples = self._data(x)[0]
+            if not isinstance(examples, np.ndarray | tf.data.Dataset | keras.utils.PyDataset):
+                raise ValueError(
+                    "An RBM looks at its first examples before it trains: give fit an array or a tf.data set, such as "
+                    f"tf.data.Dataset.from_generator(...). Received: {type(examples).__name__}"
+                )
             if not isinstance(examples, np.ndarray):
                 examples = np.asarray(checks.first_batch(examples)[0])
             self._start_at(examples)
@@ -132,7 +137,7 @@ class RBM(ObjectiveModel):
         self._started.assign(1.0)
 
     def _flat(self, x):
-        return tf.reshape(pixels(x), [tf.shape(x)[0], -1])
+        return tf.reshape(pixels(x), [-1, int(np.prod(self.example_shape))])
 
     def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> dict[str, tf.Tensor]:
         """The terms for each example, {name: [batch]}; with `training` the chains and the offsets move."""

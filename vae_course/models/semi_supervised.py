@@ -85,7 +85,7 @@ class M2(ConditionalVAE):
         x, y = inputs
         log_q = self.log_q(self.prepare(x), training)
         each = [self.given(tf.one_hot(label, self.classes)).bound_of(x) for label in range(self.classes)]
-        known, label = y >= 0, tf.one_hot(y, self.classes)  # zeros where y = -1
+        known, label = y >= 0, tf.one_hot(tf.cast(y, tf.int32), self.classes)  # zeros where y = -1
         weights = tf.where(known[:, None], label, tf.exp(log_q))
         sums = {name: tf.reduce_sum(weights * tf.stack([t[name] for t in each], -1), -1) for name in VAE.terms}
         entropy = tf.where(known, 0.0, -tf.reduce_sum(tf.exp(log_q) * log_q, -1))

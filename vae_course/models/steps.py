@@ -28,6 +28,8 @@ class Steps:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if self.second is None and sample_weight is None:  # generators and train_on_batch, which nobody has checked
             self.check_second(y)
+        if y is None and self.second in ("condition", "labels"):
+            self.check_second(None)
         return x, y, sample_weight
 
     def make_train_function(self, force: bool = False) -> Callable:

@@ -54,6 +54,11 @@ class VAE(Joint, LatentModel):
         self.latent_size = self.posterior_part.latent_size
         self.prior_part = parts.find(prior, priors.PRIORS, priors.Prior).on((self.latent_size,))
         self.prior_part.check_examples(self.example_shape)
+        if getattr(self.prior_part, "from_bytes", False) and self.likelihood_part.whole != "pixels":
+            raise ValueError(
+                "Bytes are pixels to a VampPrior, and numbers to this likelihood: give it pseudo_inputs as floats, "
+                f"x.astype('float32'). Received: uint8 with a {type(self.likelihood_part).__name__} likelihood"
+            )
         checks.ends_linearly(encoder, "encoder", "the parameters of the posterior, means and raw scales")
         self._check_fit()
 

@@ -202,7 +202,7 @@ class VQVAE(LatentModel):
                 f"{self.places}, {self.entries}); code_map.fit(vqvae.encode(x_train), epochs=20); vqvae.prior = "
                 "code_map. Received: prior None"
             )
-        seed = int(self._seed()[1]) if seed is None else checks.whole_number(seed, "seed", 0)
+        seed = int(self._seed()[1]) if seed is None else checks.random_seed(seed)
         codes = self.prior.sample(n, seed=seed)
         if not noise:
             return self.decode(codes)
