@@ -11,10 +11,17 @@ Learners' code runs without a network and sees nothing of the disk but Python an
 """
 
 import argparse
+import contextlib
 import json
 import os
+import sqlite3
 import sys
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 COURSE = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -23,6 +30,9 @@ code can read your files and use the network. Better grade on Linux with the pac
 """
 NOT_ENTERED = """nbgrader could not enter {name} into its gradebook: see .nbgrader/grade.log. If solutions/ has other
 cells than when the first submission was graded, restore them: marks hang on them. Nothing was graded."""
+NEXT_TO_IT = "as it was handed out, but a cell of the learner's own next to it may be the answer"
+BUSY = """Another `make grade` is running in this course{who}, and two at once would lose marks. Nothing was graded.
+Run this again when the other has ended."""
 
 
 def main(arguments=None):
@@ -33,7 +43,7 @@ def main(arguments=None):
         known = ", ".join(sheets(course, "")) or "none"
         print(f"{options.sheet!r} is the beginning of {len(names)} sheets in solutions/. There are: {known}")
         return 1
-    from grading import batch, box, marks
+    from grading import batch, box
 
     name, private = names[0], course / ".nbgrader"
     collected = {} if options.model_answers else batch.collect(private, name, options.student)
@@ -44,7 +54,19 @@ def main(arguments=None):
     bwrap = None if options.no_bubblewrap else box.bubblewrap()
     if not bwrap:
         print(WEAKER)
-    books = marks.Books(course, name)
+    private.mkdir(exist_ok=True)
+    with alone(private / "grading.lock") as other:
+        if other is not None:
+            print(BUSY.format(who=f" (process {other})" if other else ""))
+            return 1
+        return graded(options, course, name, collected, bwrap)
+
+
+def graded(options, course, name, collected, bwrap):
+    """Grade a sheet, once nobody else does; the exit status."""
+    from grading import batch, box, marks
+
+    private, books = course / ".nbgrader", marks.Books(course, name)
     try:
         sheet = books.register()
     except marks.NbGraderException:
@@ -54,25 +76,29 @@ def main(arguments=None):
     workers = batch.Workers(course, sheet, limits, bwrap, options.jobs)
     if options.model_answers:
         return int(not all(full(*pair, sheet) for pair in workers.records({"model answers": sheet.model_answers()})))
-    records, skipped = earlier(private / "runs" / name, collected, sheet, options.again, batch)
+    records, skipped = earlier(private / "runs" / name, collected, sheet, options.again, batch, books)
     fresh = {student: files for student, files in collected.items() if student not in records | skipped}
+    told = {student: previous(private / "runs" / name, student).get("changed", []) for student in fresh}
     gradebook = private / "gradebook.db"
-    kept, altered = gradebook.read_bytes(), []
+    kept, altered = None if bwrap else gradebook.read_bytes(), []
     for student, record in workers.records(fresh):
         records[student] = record | {"digest": batch.digest(collected[student], sheet)}
         print(line(student, record, sheet), flush=True)
         if "failed" not in record:
             write(private / "runs" / name / f"{student}.json", records[student])
-        if not gradebook.is_file() or gradebook.read_bytes() != kept:
-            altered.append("the gradebook (its earlier state was put back)")
-            gradebook.write_bytes(kept)
-    altered += [f"the submission of {student} (put back)" for student in batch.put_back(private, name, collected)]
+    if not bwrap:  # else neither can be reached from where learners' code runs: a change is the teacher's
+        altered += kept_beside(gradebook, kept)
+        altered += [f"the submission of {student} (put back)" for student in batch.put_back(private, name, collected)]
     good = {student: record for student, record in records.items() if "failed" not in record}
+    waiting, changed = books.waiting(), books.changed(good)
+    for student, record in good.items():  # what an earlier run told stays until you have marked it anew
+        still = set(told.get(student, record.get("changed", []))) & waiting.get(student, set())
+        record["changed"] = sorted(still.union(changed.get(student, [])))
     lost = books.save(good, collected) if good else []
     for student, record in good.items():
         if student not in lost:
             write(private / "runs" / name / f"{student}.json", record | {"marked": True})
-    text = report(name, records, skipped, lost, altered)
+    text = report(name, records, skipped, lost, altered, books.waiting())
     write(private / "reports" / f"{name}.txt", text)
     print(text)
     return int(bool(lost or altered or len(good) < len(records)))
@@ -97,17 +123,64 @@ def sheets(course, name):
     return sorted(path.name for path in (course / "solutions").glob("*") if path.name.startswith(name))
 
 
-def earlier(folder, collected, sheet, again, batch):
-    """Records of an earlier run that still hold: those not yet in the gradebook, and those to be skipped."""
-    waiting, skipped = {}, {}
-    for student, files in collected.items():
+@contextlib.contextmanager
+def alone(path):
+    """None while this process alone grades; else the number of the other process, or "". A dead one holds no lock."""
+    with open(path, "a+", encoding="utf-8") as lock:
         try:
-            record = json.loads((folder / f"{student}.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+            if fcntl:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            yield lock.read().strip()
+            return
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield None
+
+
+def kept_beside(gradebook, kept):
+    """What to tell of a gradebook that changed while learners' code could reach it. Its marks are not overwritten."""
+    now = gradebook.read_bytes() if gradebook.is_file() else b""
+    if now == kept:
+        return []
+    if is_gradebook(gradebook):
+        before = gradebook.with_name("gradebook.before.db")
+        before.write_bytes(kept)
+        return [f"the gradebook, or you gave marks meanwhile: it was left as it is, and {before} is as it was before"]
+    broken = gradebook.with_name("gradebook.broken.db")
+    broken.write_bytes(now)
+    gradebook.write_bytes(kept)
+    return [f"the gradebook, which could not be read: its earlier state was put back, and {broken} is what was there"]
+
+
+def is_gradebook(path):
+    """Whether sqlite can read it and finds a grade table in it."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as base:
+            base.execute("select count(*) from grade")
+            return base.execute("pragma integrity_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError as error:
+        return "locked" in str(error)  # by formgrader, which is writing
+
+
+def earlier(folder, collected, sheet, again, batch, books):
+    """Records of an earlier run that still hold: those not yet in the gradebook, and those to be skipped."""
+    waiting, skipped, marked = {}, {}, books.marked()
+    for student, files in collected.items():
+        record = previous(folder, student)
         if not again and record.get("digest") == batch.digest(files, sheet):
-            (skipped if record.get("marked") else waiting)[student] = record
+            (skipped if record.get("marked") and student in marked else waiting)[student] = record
     return waiting, skipped
+
+
+def previous(folder, student):
+    """The record of an earlier run, or an empty one."""
+    try:
+        return json.loads((folder / f"{student}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def line(student, record, sheet):
@@ -128,20 +201,26 @@ def full(student, record, sheet):
     return not bad
 
 
-def report(name, records, skipped, lost, altered):
+def report(name, records, skipped, lost, altered, waiting):
     """What the teacher has to know, and nothing about submissions with which all is well."""
     parts = [f"\n{name}: {len(records)} submissions graded, {len(skipped)} skipped (graded before and unchanged)."]
     rows = [f"{student}: {record['failed']}" for student, record in records.items() if "failed" in record]
     rows += [f"{student}: nbgrader could not save the marks, see .nbgrader/grade.log" for student in lost]
-    for student, record in sorted((records | skipped).items()):
+    told = sorted((records | skipped).items())
+    for student, record in told:
         rows += [f"{student}: {check}: {why}" for check, why in record.get("reasons", {}).items()]
         rows += [f"{student}: {cell}: not in the file" for cell in record.get("missing", ())]
+        rows += [f"{student}: {cell}: {NEXT_TO_IT}" for cell in record.get("beside", ())]
     parts += section("Not graded, so without a mark until you give one (formgrader lists them; export writes 0):", rows)
-    told = sorted(records.items())
+    rows = [f"{s}: set-up cell ended with {what}" for s, record in told for what in record.get("set_up", [])]
+    parts += section("A cell of the sheet's own was changed and raised an error, so checks that need it fail:", rows)
+    old = [(s, [c for c in record.get("changed", ()) if c in waiting.get(s, ())]) for s, record in told]
+    rows = [f"{s}: {', '.join(cells)}" for s, cells in old if cells]
+    parts += section("Written answers that have changed since you marked them (your mark stays):", rows)
     rows = [f"{s}: {what}" for s, record in told for what in record.get("tampered", []) + record.get("events", [])]
     parts += section("Look at these (no mark was given or taken for it):", rows)
     parts += section("Mended:", [f"{s}: {what}" for s, record in told for what in record.get("mended", [])])
-    parts += section("ALTERED while learners' code ran, which bubblewrap would have prevented:", altered)
+    parts += section("ALTERED while learners' code ran (with bubblewrap it could not have done it):", altered)
     if skipped:
         parts += section("Skipped (--again grades them anew):", [", ".join(sorted(skipped))])
     return "\n".join(parts)

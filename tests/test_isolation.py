@@ -7,6 +7,7 @@ import copy
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,14 @@ def moved(nb, name, place):
     return nb
 
 
+def answered_beside(nb, place, cell):
+    """The written answer's cell as it was handed out, and another above (0) or below (1) it."""
+    nb, index = copy.deepcopy(nb), next(i for i, other in enumerate(nb.cells) if other.id == "why")
+    nb.cells[index].source = released_source("why")
+    nb.cells.insert(index + place, cell)
+    return nb
+
+
 SHEETS = {}
 
 
@@ -118,6 +127,10 @@ def honest(right, released):
     shuffled = copy.deepcopy(right)
     checks = [cell for cell in shuffled.cells if mending.is_check(cell)]
     shuffled.cells = [cell for cell in shuffled.cells if not mending.is_check(cell)] + checks[::-1]
+    text = nbformat.v4.new_markdown_cell("Jensen: the mean of a convex function.", id="written")
+    recipe = re.search(r"```text\n(.*?)```", (ROOT / "docs/elsewhere.md").read_text(), re.S)[1]
+    first = next(cell.id for cell in right.cells if cell.cell_type == "code")
+    more = with_answer(right, first, "import numpy as np\nimport torch_that_is_not_here")
     own_print = with_answer(right, "rate-check", released_source("rate-check") + "\nprint(rate(0.0, 1.0))")
     warns = "import sys, warnings\nwarnings.warn('mind')\nprint('a warning', file=sys.stderr)"
     scratch = "1 / 0", "%timeit -n1 -r1 pass", "input('name? ')", "def (", "!ls", "for mu in range(3): counter = mu"
@@ -147,6 +160,11 @@ def honest(right, released):
         "wrong_type": Case(with_answer(right, "rate", "def rate(mu, sigma):\n    return None"), lost="rate"),
         "syntax_error": Case(with_answer(right, "rate", "def rate(mu, sigma:\n    return 0"), lost="rate"),
         "windows_line_ends": Case(crlf),
+        "colab": Case(with_first(right, recipe)),
+        "set_up_with_another_import": Case(more, says="set-up cell ended with ModuleNotFoundError: No module named"),
+        "written_below_the_stub": Case(answered_beside(right, 1, text), says="why: as it was handed out, but"),
+        "written_above_the_stub": Case(answered_beside(right, 0, text), says="why: as it was handed out, but"),
+        "empty_cell_below_the_stub": Case(answered_beside(right, 1, nbformat.v4.new_markdown_cell("", id="empty"))),
         "prints_in_a_check": Case(own_print, says="rate-check: the check was changed"),
     }
 
@@ -180,6 +198,7 @@ def broken_files(right):
     cut = text[: text.index('"id": "counter-check"')].encode()
     return {
         "name_with_1": Case(right, file=f"{NAME} (1).ipynb", says=f"the file is named {NAME} (1).ipynb"),
+        "capitals": Case(right, file=f"{NAME}.IPYNB", says=f"the file is named {NAME}.IPYNB"),
         "Müller_Зоя": Case(right, file="Übung.ipynb", says="the file is named Übung.ipynb"),
         "two_notebooks": Case(right, more={"old.ipynb": b"{}"}, says="2 notebooks in the folder"),
         "byte_order_mark": Case(b"\xef\xbb\xbf" + text.encode()),
@@ -494,6 +513,10 @@ def test_what_has_no_mark_waits_for_the_teacher_and_is_listed(course, cases, gra
             assert marks[student][name][1] == (points is None), f"{student}: {name}"
             assert (f"  {student}: {name}: " in listed) == (points is None), f"{student}: {name}"
     assert marks["right"]["why"] == (None, True) and marks["untouched"]["why"] == (0, False)
+    for place in ("below", "above"):
+        assert marks[f"written_{place}_the_stub"]["why"] == (None, True), "it may be the answer"
+        assert f"  written_{place}_the_stub: why: " in listed
+    assert marks["empty_cell_below_the_stub"]["why"] == (0, False)
     assert marks["empty"]["why"] == marks["cut_short"]["why"] == (None, True), "nobody knows whether it was answered"
 
 
@@ -580,7 +603,8 @@ def test_the_weaker_isolation_is_stated_and_marks_are_as_deserved(weaker):
 def test_what_was_altered_without_a_fence_is_put_back_and_told(weaker):
     course, cases, before, done = weaker
     assert done.returncode == 1 and "ALTERED" in done.stdout
-    assert "the submission of right (put back)" in done.stdout and "the gradebook" in done.stdout
+    assert "the submission of right (put back)" in done.stdout
+    assert "the gradebook, which could not be read: its earlier state was put back" in done.stdout
     assert fingerprint(course) == before
 
 

@@ -81,6 +81,7 @@ def one(sheet, files, library, limits, bwrap):
         "mended": submission.mended,
         "tampered": submission.tampered,
         "missing": sorted(submission.missing & sheet.written),
+        "beside": sorted(submission.beside),
     }
     return asdict(result) | told | {"notebook": nbformat.writes(submission.notebook)}
 

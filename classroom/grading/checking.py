@@ -28,6 +28,8 @@ GUARD = re.compile(r"^import vae_course\.grading; vae_course\.grading\.guard\(\)
 # the library is to evaluate). With beside:NAME a function of the sheet, or with beside:evaluation.NAME of the library,
 # runs in the box, and only its result comes out. With beside:check all of it does, as weakly guarded as in nbgrader.
 BESIDE = "beside:"
+# docs/elsewhere.md tells learners on Colab to run this cell: it installs the course and ends the session.
+RECIPE = re.compile(r"\s*%pip install [^\n]*vae_course[^\n]*\n\s*import os; os\.kill\(os\.getpid\(\), 9\)\s*")
 GUARDED = "{guard}\n{check}\n"
 PASSED, FAILED, OPEN = "passed", "failed", "not graded"
 
@@ -67,7 +69,8 @@ class Result:
     verdicts: dict = field(default_factory=dict)  # check -> passed, failed or not graded
     reasons: dict = field(default_factory=dict)  # why a check was not graded
     outputs: dict = field(default_factory=dict)  # cell -> what formgrader and the feedback show under it
-    events: list = field(default_factory=list)  # what honest submissions do not do
+    events: list = field(default_factory=list)  # what honest submissions seldom do
+    set_up: list = field(default_factory=list)  # how a cell of the sheet's own that they changed ended in an error
     seconds: float = 0.0  # of CPU, in the box
 
 
@@ -105,8 +108,11 @@ class Run:
                 self.check(marks(cell)["grade_id"], self.cells[number + 1 :])
             elif cell.source.strip() in self.sheet.stubs.values():
                 continue  # untouched: running it would hide an answer written above it
-            else:
-                self.result.outputs[cell.id] = self.learn(cell.id, cell.source)
+            elif not RECIPE.fullmatch(cell.source):
+                self.result.outputs[cell.id] = outputs = self.learn(cell.id, cell.source)
+                errors = [out for out in outputs if out.output_type == "error"]
+                if errors and cell.metadata.get("set_up"):
+                    self.result.set_up.append(f"{errors[-1].ename}: {errors[-1].evalue}"[:200])
         self.look_for_damage()
 
     # --- the learner's cells ------------------------------------------------------------------------

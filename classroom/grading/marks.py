@@ -44,6 +44,14 @@ class SaveVerdicts(SaveAutoGrades):
             grade.needs_manual_grade = grade.manual_score is not None
         self.gradebook.db.commit()
 
+    def _add_comment(self, cell, resources):
+        super()._add_comment(cell, resources)
+        if cell.metadata.get(OURS) == checking.OPEN:  # "No response." would be untrue
+            name = cell.metadata.nbgrader["grade_id"]
+            comment = self.gradebook.find_comment(name, self.notebook_id, self.assignment_id, self.student_id)
+            comment.auto_comment = None
+            self.gradebook.db.commit()
+
 
 class Books:
     """The gradebook of a course, for one sheet."""
@@ -104,6 +112,7 @@ class Books:
         folder = self.private / "mended" / student / self.name
         folder.mkdir(parents=True)
         nb = nbformat.reads(record["notebook"], as_version=4)
+        unread = {*record["missing"], *record.get("beside", ())}
         with self.gradebook() as gradebook:
             for cell in nb.cells:
                 name = mending.marks(cell).get("grade_id")
@@ -117,23 +126,58 @@ class Books:
                     cell.metadata.nbgrader["cell_type"] = known.cell_type
                 if name in record["verdicts"]:
                     cell.metadata[OURS] = record["verdicts"][name]
-                elif name in record["missing"] and mending.marks(cell).get("grade"):
-                    cell.metadata[OURS] = checking.OPEN  # a written answer after the place where the file breaks off
+                elif name in unread and mending.marks(cell).get("grade"):
+                    cell.metadata[OURS] = checking.OPEN  # nobody knows whether, or where, it was answered
         nbformat.write(nb, folder / f"{self.name}.ipynb")
         for file, data in files.items():  # pictures, and when it was handed in
-            if file.endswith(".ipynb") or (file == "timestamp.txt" and not is_time(data)):
+            if file.lower().endswith(".ipynb") or (file == "timestamp.txt" and not is_time(data)):
                 continue
             path = folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
 
-    def earned(self, student):
-        """(points in the gradebook, how many grades wait for the teacher), or None."""
+    def grades(self):
+        """student -> {cell: nbgrader's (automatic score, score by hand, whether it waits for the teacher)}"""
         with self.gradebook() as gradebook, contextlib.suppress(MissingEntry):
-            found = gradebook.find_submission(self.name, student)
-            grades = [grade for notebook in found.notebooks for grade in notebook.grades]
-            return sum(grade.score or 0 for grade in grades), sum(bool(g.needs_manual_grade) for g in grades)
-        return None
+            return {
+                submission.student.id: {
+                    grade.name: (grade.auto_score, grade.manual_score, bool(grade.needs_manual_grade))
+                    for notebook in submission.notebooks
+                    for grade in notebook.grades
+                }
+                for submission in gradebook.assignment_submissions(self.name)
+            }
+        return {}
+
+    def marked(self):
+        """The students who have a mark, or a place in the teacher's list, for every graded cell of the sheet."""
+        found = self.grades().items()
+        return {s for s, cells in found if all(a is not None or m is not None or w for a, m, w in cells.values())}
+
+    def waiting(self):
+        """student -> the cells that wait for the teacher."""
+        return {student: {name for name, row in cells.items() if row[2]} for student, cells in self.grades().items()}
+
+    def changed(self, records):
+        """student -> written answers that have a mark by hand and are no longer what was marked. Ask before `save`."""
+        found, given = {}, self.grades()
+        for student, record in records.items():
+            place = self.private / "autograded" / student / self.name / f"{self.name}.ipynb"
+            by_hand = [name for name, row in given.get(student, {}).items() if row[1] is not None]
+            if by_hand and place.is_file():
+                old, new = nbformat.read(place, as_version=4), nbformat.reads(record["notebook"], as_version=4)
+                beside = record.get("beside", ())
+                found[student] = [n for n in by_hand if answer(old, n, n in beside) != answer(new, n, n in beside)]
+        return found
+
+
+def answer(nb, name, beside):
+    """The texts of a graded cell; with those next to it, if the answer may be there."""
+    for number, cell in enumerate(nb.cells):
+        if mending.marks(cell).get("grade_id") == name:
+            cells = nb.cells[max(number - 1, 0) : number + 2] if beside else [cell]
+            return [(each.source, each.get("attachments")) for each in cells]
+    return None
 
 
 def is_time(data):

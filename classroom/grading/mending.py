@@ -23,6 +23,7 @@ class Submission:
     mended: list = field(default_factory=list)  # what anybody's file may suffer
     tampered: list = field(default_factory=list)  # what nobody does by accident
     missing: set = field(default_factory=set)  # marked cells after the place where the file breaks off
+    beside: set = field(default_factory=set)  # written answers that were left as handed out, with a text next to them
 
 
 def marks(cell):
@@ -37,7 +38,7 @@ def is_check(cell):
 
 def read(files, name):
     """The Submission in a folder's files (name -> bytes), not yet compared with what was handed out."""
-    names = sorted(file for file in files if file.endswith(".ipynb"))
+    names = sorted(file for file in files if file.lower().endswith(".ipynb"))
     if not names:
         return Submission(None, ["there is no notebook in the folder"])
     file = f"{name}.ipynb" if f"{name}.ipynb" in names else max(names, key=lambda file: len(files[file]))
@@ -152,15 +153,33 @@ def mend(submission, released, sealed):
             else:
                 submission.mended.append(f"{name} was missing and was put back")
     ordinary = {cell.source.strip() for cell in released.cells if not marks(cell)}
+    given = [cell for cell in released.cells if cell.cell_type == "code" and not marks(cell) and cell.source.strip()]
+    set_up = {cell.id: cell.source.strip() for cell in given}
     out = []
     for number, (_, cell) in enumerate(sorted(spots, key=lambda pair: pair[0])):
-        if cell.metadata.pop("was", None) is not None:  # the learner's own, or a copy
+        was = cell.metadata.pop("was", None)
+        if was is not None:  # the learner's own, or a copy
             cell.metadata.pop("nbgrader", None)
             cell.id = f"own-{number}"
             cell.metadata["own"] = cell.source.strip() not in ordinary
+            changed = cell.metadata["own"] and (was in set_up or any(text in cell.source for text in set_up.values()))
+            cell.metadata["set_up"] = changed  # as it was, it can only fail for want of an answer
         cell.pop("outputs", None) if cell.cell_type != "code" else cell.update(outputs=[], execution_count=None)
         out.append(cell)
+    stubs = {marks(cell)["grade_id"]: cell.source.strip() for cell in wanted if is_written(cell)}
+    for before, cell, after in zip([None, *out], out, [*out[1:], None]):
+        if is_written(cell) and cell.source.strip() == stubs[marks(cell)["grade_id"]]:
+            if own(after) or own(before) and before.cell_type != "code":
+                submission.beside.add(marks(cell)["grade_id"])
     submission.notebook = nbformat.v4.new_notebook(cells=out, metadata=copy.deepcopy(released.metadata))
+
+
+def is_written(cell):
+    return cell.cell_type == "markdown" and bool(marks(cell).get("grade")) and bool(marks(cell).get("solution"))
+
+
+def own(cell):
+    return cell is not None and bool(cell.metadata.get("own")) and bool(cell.source.strip())
 
 
 def find(cells, wanted, released, submission):
