@@ -1,11 +1,15 @@
 """nbgrader's settings: solutions/ is the teacher's version, exercises/ the learners', .nbgrader/ private."""
 
 import os
+import re
+import sqlite3
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 from nbformat import from_dict
+from nbgrader.plugins import FileNameCollectorPlugin
 from nbgrader.preprocessors import DeduplicateIds, Execute, NbGraderPreprocessor, OverwriteCells
 
 ROOT = Path(__file__).resolve().parent  # not the working folder, which is the home folder under a hub
@@ -49,6 +53,41 @@ class WarningsCostNothing(NbGraderPreprocessor):
         return cell, resources
 
 
+class ByLearner(FileNameCollectorPlugin):
+    """Whose a downloaded file is: by Moodle's folder if it has one, else by how its name, or its folder's, begins."""
+
+    def _match(self, filename):
+        sheet, known = self.parent.coursedir.assignment_id, set()
+        if (PRIVATE / "gradebook.db").is_file():
+            with closing(sqlite3.connect(PRIVATE / "gradebook.db")) as base:
+                known = {row[0] for row in base.execute("select id from student")}
+        found = self.learner(filename, sheet, known)
+        if found is None:
+            self.log.warning(f"No learner's name before {sheet} in {filename}")
+        return found and {"student_id": found, "file_id": sheet}
+
+    @staticmethod
+    def learner(filename, sheet, known=()):
+        """The id; None if there is none, or the name is not this sheet's.
+
+        An id may have `_` in it: of several readings one that is `known` is taken, else all before a number.
+        """
+        parts = filename.replace("\\", "/").rpartition("/extracted/")[2].split("/")
+        name = re.compile("(?<![a-z0-9])" + "[ _-]".join(sheet.split("_")) + "(?![a-z])", re.I)
+        file, folder = re.sub(r"^(Copy of |Kopie von )+", "", parts[-1], flags=re.I), "".join(parts[-2:-1])
+        moodle = [re.match(r"(.+?)_\d+_assignsubmission_", part) for part in parts]
+        if any(moodle):
+            return next(found[1] for found in moodle if found) if name.search(file) else None
+        before = name.split(file)[0] if name.search(file) else ""
+        if not before and "_" in (start := name.split(folder)[0]) and (name.search(file) or name.search(folder)):
+            before = start
+        before = before.strip(" _-")
+        words = before.split("_")
+        readings = ["_".join(words[:length]) for length in range(len(words), 0, -1)]
+        cut = re.split(r"(?:_LATE)?_\d+(?:_|$)", before, flags=re.I)[0]
+        return next((reading for reading in readings if reading in known), cut) or None
+
+
 def formulas_without_a_network():
     """Put MathJax into each page of feedback and of formgrader, which would fetch it: `make lab` brought it for slides.
 
@@ -84,9 +123,9 @@ c.CourseDirectory.source_with_tests_directory = ".nbgrader/source_with_tests"
 c.CourseDirectory.db_url = f"sqlite:///{PRIVATE / 'gradebook.db'}"
 # `nbgrader zip_collect NN_slug` takes what an LMS packed, in .nbgrader/downloaded/NN_slug/archive/. A file's name, or
 # that of its folder, begins with the learner and ends with the notebook: ada_04_likelihoods_and_bounds.ipynb.
-learner, notebook = r"(?P<student_id>[^/_]+)", r"(?P<file_id>\d\d_[a-z_]+|exam)"
 c.ZipCollectApp.downloaded_directory = ".nbgrader/downloaded"
-c.FileNameCollectorPlugin.named_regexp = rf".*/extracted/(?:.*/)?{learner}_(?:.*[_/])?{notebook}\b"
+c.ZipCollectApp.collector_plugin = ByLearner
+c.ByLearner.valid_ext = [".ipynb", ".IPYNB"]
 # Every other file of a solution's folder is copied to the learners, unless it is named here. Not *.txt: the exchange
 # keeps in timestamp.txt when a sheet was handed in, and cannot give feedback back without it.
 c.CourseDirectory.ignore = [

@@ -2,7 +2,8 @@
 
     python classroom/package.py                        every exercise sheet, but not the exam
     python classroom/package.py 01 02                  only sheets whose names start so, to begin with
-    python classroom/package.py --only-sheets 03 04    later: these sheets and nothing else; so the exam too
+    python classroom/package.py --only-sheets 03 04    later: these sheets and nothing else; so the exam too,
+                                                       in .build/vae_course_sheets.zip
 
 It holds the library, all chapters, the chosen sheets, the explorer and what `make lab` needs; neither solutions,
 sources nor tests. Sheets are made anew from the solutions, so that nothing that was written into exercises/ here is
@@ -25,6 +26,7 @@ FILES = ["LICENSE", "LICENSE-TEXT.md", "Makefile", "constraints.txt", "environme
 FILES += ["data/README.md", "benchmarks/yardsticks.md", "docs/glossary.md", "docs/package.md"]
 FOLDERS = ["vae_course", "site/explorer"]
 SECRETS = ["BEGIN SOLUTION", "BEGIN HIDDEN TESTS"]
+WHOLE, SHEETS = ".build/vae_course_learner.zip", ".build/vae_course_sheets.zip"  # a hub takes the first by its name
 
 
 def content(names=(), only_sheets=False):
@@ -67,8 +69,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("names", nargs="*", help="only these exercise sheets")
     parser.add_argument("--only-sheets", action="store_true", help="nothing but sheets")
-    parser.add_argument("--to", type=Path, default=ROOT / ".build/vae_course_learner.zip")
+    parser.add_argument("--to", type=Path, help="the zip file to write")
     options = parser.parse_args(arguments)
+    if options.to is None:
+        options.to = ROOT / (SHEETS if options.only_sheets else WHOLE)
     found = content(options.names, options.only_sheets)
     count = sum(path.startswith("exercises/") for path in found)
     if not count:

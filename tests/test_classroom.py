@@ -1,5 +1,6 @@
 """The teacher's room: notes that agree with their chapters, plans into which these fit, and what learners are given."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from traitlets.config.loader import PyFileConfigLoader
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "classroom"))
@@ -71,6 +73,45 @@ def test_every_lesson_fits_into_its_block():
         assert 30 <= minutes <= BLOCK, f"{kind} {number}: {minutes} minutes do not fit into {BLOCK}"
 
 
+def plans():
+    text = (ROOT / "classroom/README.md").read_text()
+    return text.split("## Two sessions of ninety minutes")[1].split("\n## Slides")[0]
+
+
+def test_no_lesson_comes_before_what_it_needs():
+    """Or the plan says what to read, or to tell, before it."""
+    rows = re.findall(r"^\| \[(\d\d) .*\| ([^|]*) \|$", (ROOT / "chapters/README.md").read_text(), re.M)
+    needs = {chapter: re.findall(r"\b\d\d\b", what.split(";")[0]) for chapter, what in rows}
+    assert len(needs) == len(CHAPTERS)
+    term, rest = plans().split("**A week of five days")
+    week, day = rest.split("**A day of four blocks")
+    at = {chapter: int(number) for number, chapter in re.findall(r"\| (\d+) \| (\d\d) (?=\|)", term)}
+    read = {chapter: int(number) for chapter, number in re.findall(r"(\d\d) before week (\d+)", term)}
+    for chapter, number in at.items():
+        for need in needs[chapter]:
+            assert at.get(need, 99) < number or read.get(need, 99) <= number, f"the term: {chapter} needs {need}"
+    for name, text in ("week", week), ("day", day):
+        order = list(dict.fromkeys(re.findall(r"\| chapter (\d\d)", text)))
+        for place, chapter in enumerate(order):
+            for need in needs[chapter]:
+                told = f"Chapter {chapter} needs chapter {need}." in text
+                assert need in order[:place] or told, f"the {name}: {chapter} needs {need}"
+
+
+def test_two_sessions_hold_a_chapter_and_its_sheet_or_the_page_says_which_not():
+    text = plans().split("## A term")[0]
+    (begin, end), (work,) = re.findall(r"^\| (\d+)-(\d+) \| read", text, re.M)[0], re.findall(r"0-(\d+) \| exerc", text)
+    longer = {f"{number} ({minutes} minutes)" for number, minutes in re.findall(r"(\d\d) \((\d+) minutes\)", text)}
+    found = set()
+    for chapter in CHAPTERS:
+        sections = re.findall(r"^\| *\d+\.[^|]*\| *(\d+) *\|", notes(chapter)["Timing"], re.M)
+        computing = int(re.search(r"(\d+) minutes? computing", text_of(f"chapters/{chapter}.ipynb"))[1])
+        assert sum(map(int, sections)) + computing <= int(end) - int(begin), chapter
+        if (minutes := minutes_of("sheet", chapter)) > int(work):
+            found.add(f"{chapter[:2]} ({minutes} minutes)")
+    assert found == longer
+
+
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
     folder = tmp_path_factory.mktemp("learner")
@@ -116,6 +157,53 @@ def test_what_a_teacher_wrote_into_an_exercise_is_not_handed_out(monkeypatch, tm
     assert not (tmp_path / "all.zip").exists()
 
 
+def test_a_sheet_that_comes_later_does_not_take_the_place_of_the_whole_package(monkeypatch, tmp_path):
+    found = package.content(["01"])
+    monkeypatch.setattr(package, "content", lambda names, only_sheets: found)
+    monkeypatch.setattr(package, "ROOT", tmp_path)
+    assert package.main([]) == package.main(["--only-sheets", "01"]) == 0
+    assert sorted(path.name for path in (tmp_path / ".build").iterdir()) == [
+        "vae_course_learner.zip",
+        "vae_course_sheets.zip",
+    ]
+
+
+NAMES = {
+    "all/Di Dow_12348_assignsubmission_file_/final_01_autoencoders.ipynb": "Di Dow",
+    "all/Di Dow_12348_assignsubmission_file_/01_autoencoders.ipynb": "Di Dow",
+    "all/Di Dow_12348_assignsubmission_file_01_autoencoders.ipynb": "Di Dow",
+    "all/d_dow_12348_assignsubmission_file_/Copy of 01_autoencoders.ipynb": "d_dow",
+    "ada_01_autoencoders.ipynb": "ada",
+    "Copy of ada_01_autoencoders.ipynb": "ada",
+    "ada_lovelace_01_autoencoders.ipynb": "ada_lovelace",
+    "li_ono_final_01_autoencoders.ipynb": "li_ono",
+    "bob_12_x_01_autoencoders (1).ipynb": "bob",
+    "lovelaceada_LATE_12345_67890_01_autoencoders-1.ipynb": "lovelaceada",
+    "all/zoe_7/01_autoencoders.ipynb": "zoe",
+    "all/ADA_01_AUTOENCODERS.IPYNB": "ADA",
+    "zoe_01_autoencoders/answers.ipynb": "zoe",
+    "VAE-01_autoencoders-99/answers.ipynb": None,
+    "VAE-01_autoencoders-99/Di Dow_12348_assignsubmission_file_/scratch.ipynb": None,
+    "01_autoencoders.ipynb": None,
+    "Copy of 01_autoencoders.ipynb": None,
+    "ada_02_denoising.ipynb": None,
+    "all/Di Dow_12348_assignsubmission_file_/notes.ipynb": None,
+}
+
+
+@pytest.fixture
+def collector(monkeypatch, tmp_path):
+    monkeypatch.setenv("JUPYTER_PATH", os.environ.get("JUPYTER_PATH", ""))  # which the configuration changes
+    (tmp_path / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
+    return PyFileConfigLoader("nbgrader_config.py", path=str(tmp_path)).load_config().ZipCollectApp.collector_plugin
+
+
+def test_whose_a_downloaded_file_is(collector):
+    found = {name: collector.learner(f"/x/extracted/{name}", "01_autoencoders", {"li_ono", "li"}) for name in NAMES}
+    assert found == NAMES
+    assert collector.learner("/x/extracted/all/ada_exam.ipynb", "exam") == "ada"
+
+
 def test_what_an_lms_packed_becomes_submissions(tmp_path):
     """In an archive or not, in a folder a learner or not, and named as browsers name a second download."""
     sheet = ROOT / "exercises/15_conditional/15_conditional.ipynb"
@@ -126,8 +214,9 @@ def test_what_an_lms_packed_becomes_submissions(tmp_path):
     with zipfile.ZipFile(archive / "all.zip", "w") as packed:
         packed.write(sheet, "zoe_1234_assignsubmission_file_/15_conditional.ipynb")
         packed.write(sheet, "bob_12_x_15_conditional (1).ipynb")
+        packed.write(sheet, "Di Dow_12348_assignsubmission_file_/final_15_Conditional.ipynb")
     command = [sys.executable, "-m", "nbgrader", "zip_collect", "15_conditional"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     collected = sorted((tmp_path / ".nbgrader/submitted").glob("*/15_conditional/15_conditional.ipynb"))
-    assert [path.parts[-3] for path in collected] == ["ada", "bob", "zoe"], done.stderr
+    assert [path.parts[-3] for path in collected] == ["Di Dow", "ada", "bob", "zoe"], done.stderr
     assert all(path.read_bytes() == sheet.read_bytes() for path in collected)

@@ -42,8 +42,7 @@ def test_it_copies_the_learner_s_package_and_nothing_else():
     assert [name for name, _ in STEPS].count("ADD") == 0 and len(rests("FROM")) == 1
     [copied] = rests("COPY")
     *sources, _ = [word for word in copied.split() if not word.startswith("--")]
-    default = re.search(r'default=ROOT / "([^"]+)"', (ROOT / "classroom/package.py").read_text())[1]
-    assert [f".build/{source}" for source in sources] == [default], "the folder that is sent is .build"
+    assert [f".build/{source}" for source in sources] == [package.WHOLE], "the folder that is sent is .build"
 
 
 def test_the_base_is_a_python_that_the_course_runs_on():
