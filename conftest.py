@@ -24,7 +24,8 @@ def pytest_sessionstart(session):
 
 
 SLOWEST = ("models", "isolation", "yardsticks", "sheets", "slides", "browser", "grading", "in_use", "site", "setup")
-SLOWEST += ("benchmarks", "exchange", "walk", "adversarial", "augmentation", "stale", "annotations", "growth")
+SLOWEST += ("benchmarks", "edges", "exchange", "grading_again", "walk", "adversarial", "augmentation", "stale")
+SLOWEST += ("annotations", "growth")
 
 
 def pytest_collection_modifyitems(items):

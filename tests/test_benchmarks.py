@@ -57,7 +57,7 @@ def test_ratios_are_taken_within_rounds_and_every_comparison_is_told(table):
         r"vae_course against keras.io's pattern, `fit`: \d+\.\d\d \(\d+\.\d\d to \d+\.\d\d\); goal 1: (NOT )?reached",
         text,
     )
-    assert "the same objective" in text and "seed 0" in text and "cores" in text
+    assert "the same objective" in text and "seed 0" in text and " core" in text
 
 
 def test_data_that_is_damaged_is_told_with_what_to_do(tmp_path):

@@ -53,7 +53,7 @@ def measured(chapters, tmp_path_factory):
 def test_a_chapter_of_two_cells_has_a_row_of_plausible_numbers(measured):
     _, _, text = measured
     [[stem, wall, cpu, peak, own, programs, xla, day]] = rows(text)
-    assert stem == "01_tiny" and f"- {day}, " in text and "cores" in text
+    assert stem == "01_tiny" and f"- {day}, " in text and " core" in text
     assert 1 <= float(cpu) <= 120 and 0.9 * float(cpu) - 1 <= float(wall) < 1000, "one core: no more CPU than time"
     assert 0.4 < float(peak) < 3, "TensorFlow, and 0.24 GB of numbers"
     if sys.platform == "linux":

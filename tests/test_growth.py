@@ -57,7 +57,7 @@ def twice(tmp_path_factory):
 def test_table_and_figure_are_written_with_finite_positive_figures(twice):
     folder, (text, rows, told), _ = twice
     assert (folder / "growth_others.png").read_bytes()[:4] == b"\x89PNG" and "](growth_others.png)" in text
-    assert "not to be quoted" in text and "seed 0" in text and "cores" in text
+    assert "not to be quoted" in text and "seed 0" in text and " core" in text
     assert time.strftime("Measured %Y-") in text and "0 of 2 points" in told
     assert [int(row[0]) for row in rows] == [10, 100]
     for row, growths in zip(rows, (0, 4)):

@@ -598,8 +598,8 @@ assert np.abs(back - up).max() < 0.5, "both directions of AIS agree"
 # | validation digits, in nats | $-17.0$; the two directions of AIS agree within 0.2 | $-17.5$ |
 # | what trains it? | a difference of two averages, one of them over chains; there is no loss to watch | gradients of its own bound, which is also the number to watch |
 # | a new example | a Gibbs chain, here of 500 steps; nothing says when it is long enough | one pass, exact |
-# | 300 examples, CPU seconds | 0.3 to 0.4, by machine | about 0.1 |
-# | training, CPU seconds, by our NumPy and by the library | 0.4 to 0.8, by machine | 0.7 to 1.3, and some seconds of compiling |
+# | 300 examples, CPU seconds | 0.3 to 0.4, by machine | at most 0.1 |
+# | training, CPU seconds, by our NumPy and by the library | 0.4 to 0.8, by machine | 0.6 to 1.3, and some seconds of compiling |
 # | missing pixels | drawn given the others, by the same chain | approximately, by importance weights |
 # | pixels that are not zeros and ones | another energy and another chain | another likelihood |
 # | depth | stacks, which train badly | any network |
@@ -781,8 +781,7 @@ assert max(ahead.values()) == ahead["oracle"], "nobody beats the oracle"
 
 # %% tags=["drift"]
 seen, hidden = splits[0]
-nothing, random = np.zeros_like(seen), np.random.default_rng(0)
-user = np.arange(len(seen))
+nothing, random, user = np.zeros_like(seen), np.random.default_rng(0), np.arange(len(seen))
 target = np.argmax(random.random(hidden.shape) * hidden, axis=1)  # a hidden film for each
 others = np.argsort(random.random(hidden.shape) + 9 * watched, axis=1)[:, :50]  # not watched
 print(f"{'':22s} right  answer in input  seen in ranking  hit@10 of all  hit@10 of 51")
