@@ -113,7 +113,8 @@ class VampPrior(Prior):
     pseudo_inputs: examples [K, *shape] to start from, for example a few of the training images; they are then learned.
         Or their shape as a tuple (K, *shape), for random ones in [0, 1].
     bounded: whether examples lie in [0, 1] and the invented ones are to stay there, by a sigmoid; by default, whether
-        the first do. False trains a little faster, and the invented ones need not look like examples.
+        the first do. With False the invented ones need not look like examples (and after four epochs on MNIST the
+        likelihood was a little better: benchmarks/README.md).
     It has no density without a model, which hands over its q; and it hears no condition.
     Source: Tomczak & Welling (2018), "VAE with a VampPrior".
     """

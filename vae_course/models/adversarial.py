@@ -110,15 +110,15 @@ class _Adversarial(CourseModel):
         return self._report(self._both_losses(self._examples("valid", data), training=False))
 
     def _data(self, x, y=None, sample_weight=None, batch_size=None, name="x"):
-        if sample_weight is not None:
-            raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
-        return super()._data(x, y, sample_weight, batch_size, name)
+        return self._without_weights(super()._data(x, y, sample_weight, batch_size, name))
 
     def _examples(self, part, data):
-        x, _, sample_weight = self._batch(part, data)
-        if sample_weight is not None:  # of a tf.data set
+        return pixels(self._without_weights(self._batch(part, data))[0])  # those of a tf.data set show only here
+
+    def _without_weights(self, data):
+        if data[2] is not None:
             raise ValueError(f"{type(self).__name__} has no use for sample_weight: leave it out")
-        return pixels(x)
+        return data
 
     def _shares(self, losses, **networks):
         """Each loss as its optimizer wants it: with its network's regularization, over replicas, scaled for float16."""
@@ -212,7 +212,7 @@ class GAN(_Adversarial):
 
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
         """n pictures: numpy [n, *shape]."""
-        seed = self._seed() if seed is None else tf.constant([seed, 0])
+        seed = self._seed() if seed is None else tf.constant([checks.random_seed(seed), 0])
         return self.decode(tf.random.stateless_normal([n, self.latent_size], seed).numpy())
 
     def get_config(self) -> dict[str, Any]:

@@ -133,13 +133,13 @@ class CourseModel(Data, Draws, Steps, keras.Model):
     def get_compile_config(self) -> dict[str, Any]:
         if not self.compiled:
             return {}
-        trained = {"trained": self.optimizer.built}  # an optimizer that never was has no state to load
-        return {**keras.saving.serialize_keras_object({**self._requested, "optimizer": self.optimizer}), **trained}
+        own = {"optimizer": self.optimizer, "trained": self.optimizer.built}  # one that never was has no state to load
+        return keras.saving.serialize_keras_object({**self._requested, **own})
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        config = dict(config)
-        trained = config.pop("trained", True)
-        self.compile(**keras.saving.deserialize_keras_object(config))
+        options = keras.saving.deserialize_keras_object(config)
+        trained = options.pop("trained", True)
+        self.compile(**options)
         if trained:
             self._build_optimizers()
 

@@ -137,7 +137,7 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
         if not wanted <= set(range(len(self.latent_sizes))):
             raise ValueError(f"groups must lie in 1 to {len(self.latent_sizes)}. Received: {sorted(groups)}")
         z = tf.constant(self._codes(z))
-        path = self._descend(len(z), z=z, drawn=wanted, seed=tf.constant([seed, 1]))
+        path = self._descend(len(z), z=z, drawn=wanted, seed=tf.constant([checks.random_seed(seed), 1]))
         return tf.concat([z_l for z_l, *_ in path], axis=-1).numpy()
 
     def get_config(self) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class MADE(ObjectiveModel):
     def sample(self, n: int, seed: int | None = None) -> np.ndarray:
         """n examples of zeros and ones, pixel after pixel: numpy [n, *shape]."""
         n, size = checks.whole_number(n, "n"), int(np.prod(self.example_shape))
-        seed = self._seed() if seed is None else tf.constant([seed, 0])
+        seed = self._seed() if seed is None else tf.constant([checks.random_seed(seed), 0])
         draws = tf.random.stateless_uniform([n, size], seed).numpy()
         x = np.zeros([n, size], "float32")
         for i in range(size):  # what stands at i and behind it is not heard yet

@@ -222,7 +222,7 @@ class RBM(ObjectiveModel):
         start: examples [n, *shape] from which the chains set out; None: coin flips. Few steps leave a trace of it.
         """
         n, steps = checks.whole_number(n, "n"), checks.whole_number(steps, "steps")
-        seed = self._seed() if seed is None else tf.constant([seed, 0])
+        seed = self._seed() if seed is None else tf.constant([checks.random_seed(seed), 0])
         size = int(np.prod(self.example_shape))
         if start is None:
             x = tf.cast(tf.random.stateless_uniform([n, size], seed + tf.constant([0, 1])) < 0.5, tf.float32)
