@@ -1016,7 +1016,7 @@ plots.image_rows({name: images[:8] for name, images in rows.items()})
 plt.show()
 
 # %% [markdown]
-# The grain nearly, the KL by half. It is still more than twice $\log 4587 = 8.4$ nats, so that most of it is mismatch with the prior even now. The
+# The grain does, nearly; the KL comes down by half. It is still more than twice $\log 4587 = 8.4$ nats, so that most of it is mismatch with the prior even now. The
 # grain of the samples falls to less than a tenth. Copies have some grain now, because sharp eyes and mouths also leave something over (the real
 # faces themselves 0.57 thousandths). Yet look at the last row: most of these samples are quiet, and few of them could pass for a face. They are smeared or doubled,
 # and one is torn. So patience takes away the snow and leaves the mismatch. (One model and one seed, with 10 latents where the flat model of section 5 has 16:

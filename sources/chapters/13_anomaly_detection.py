@@ -392,7 +392,7 @@ ax.legend(fontsize=9)
 plt.show()
 
 # %% [markdown]
-# Less than half is left: of the lead over PCA, .008, the scaling alone makes .005. And a wrong number hurts PCA much more than the VAE. PCA with 12 components and equation 13.3 reaches .995, and a factor analysis .994, both in a fraction of a second; the VAE with 8 latents is ahead of them by some thousandths.
+# Less than half is left: of the lead over PCA, .008, the scaling alone accounts for .005. And a wrong number hurts PCA much more than the VAE. PCA with 12 components and equation 13.3 reaches .995, and a factor analysis .994, both in a fraction of a second; the VAE with 8 latents is ahead of them by some thousandths.
 # A paper that showed the reconstruction probability beside plain PCA would have credited the network with what a division did.
 #
 # The horizontal axis shows what is left to the network. PCA must be told how many components to use, and between 4 and 48 its AUC wanders between about .80 and .99; too many let the faults through. The VAE is trained with 4, 8 and 32 latents, and none of the nine
