@@ -141,9 +141,10 @@ def test_a_sound_slide_has_no_problems(decks, browser):
 def test_a_deck_is_printed_one_slide_a_page(decks, browser):
     deck = a_deck(decks, MARKDOWN("**Predict.** What is $x$?"), MARKDOWN("- one\n- two"), CODE("x = 1"))
     page, problems = open_deck(browser, deck, "?print-pdf")
-    page.wait_for_function("() => document.querySelectorAll('.pdf-page').length === Reveal.getTotalSlides()")
+    # A deck says that it is ready before its pages are laid out, and meanwhile it counts no slides at all.
+    page.wait_for_selector(".reveal-viewport:not(.loading-scroll-mode) .pdf-page")
     pages = page.pdf(prefer_css_page_size=True).count(b"/Type /Page\n")
-    assert (pages, problems) == (page.evaluate("Reveal.getTotalSlides()"), [])
+    assert (pages, page.evaluate("Reveal.getTotalSlides()"), problems) == (3, 3, [])
     page.close()
 
 
