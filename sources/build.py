@@ -117,7 +117,7 @@ def code(nb):
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
     no_part = ("nbval-ignore-output", "slide-", "beside:")
     tags = [{tag for tag in cell.metadata.get("tags", []) if not tag.startswith(no_part)} for cell in cells]
-    return [(cell.source, {**cell.metadata, "tags": own, "slideshow": {}}) for cell, own in zip(cells, tags)]
+    return [(cell.source, {**cell.metadata, "tags": own, "slideshow": {}, "mystnb": {}}) for cell, own in zip(cells, tags)]
 
 
 def text(nb):

@@ -1,6 +1,6 @@
 """Run chapters on other data, by changing their one constant, and write nothing.
 
-    python sources/try_data.py mnist          every chapter
+    python sources/try_data.py mnist          every chapter that has such a constant
     python sources/try_data.py mnist 01 03    only chapters whose names start so
 
 Every check cell must hold there too. VAE_COURSE_DATA says where the files of the full-size sets are.
@@ -31,6 +31,9 @@ def main(dataset, *names):
     failed = 0
     for target in build.targets(build.ROOT, names):
         if target.exercise:
+            continue
+        if not names and not re.search('(?m)^DATASET = "', target.source.read_text()):
+            print(f"{target.source.stem}: left out, it has no DATASET", flush=True)
             continue
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:

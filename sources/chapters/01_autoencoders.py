@@ -19,7 +19,8 @@
 # - explain why an autoencoder is not yet a generative model.
 #
 # **Before you start.** You know NumPy arrays, you know what a neural network and gradient descent are, and you have met
-# PCA once. Before section 8 of chapter 02 you need no probability beyond mean, variance and the normal distribution.
+# PCA once. Before section 8 of chapter 02 you need no probability beyond mean, variance, covariance and a few simple
+# distributions.
 #
 # **Level:** beginner · **Time:** 60 minutes reading, 1 minute computing
 
@@ -187,11 +188,13 @@ plt.show()
 # ### The same model from the library
 #
 # You have now written an encoder, a decoder and the model that joins them. `networks.mlp_encoder` and
-# `networks.mlp_decoder` make the same two networks, and `models.Autoencoder` joins them. Nothing else is hidden in it: if
-# we copy the trained weights over, the outputs are equal.
+# `networks.mlp_decoder` make the same two networks, and `models.Autoencoder` joins them. If we copy the trained weights
+# over, the outputs are equal.
 #
 # The library's model adds three conveniences: `encode` gives codes, `decode` gives images, `reconstruct` does both.
-# Its `fit` takes only `x`, because the target is `x` itself. From now on we use the library's names.
+# Its `fit` takes only `x`, because the target is `x` itself. It trains on full batches, so that each epoch leaves out a
+# few images, others each time. (Keras's own `fit`, above, made a small batch of them; that is why its step size came to
+# zero some epochs before the end.) From now on we use the library's names.
 
 # %%
 deep = models.Autoencoder(
@@ -562,7 +565,7 @@ plt.show()
 #
 # ### What is between the codes?
 #
-# Halfway between two images, pixel by pixel, lies a double exposure. Halfway between their *codes* lies another image:
+# Halfway between two images, pixel by pixel, lies a double exposure. What lies halfway between their *codes*?
 
 # %% tags=["drift"]
 ones = x_valid[y_valid == 1]
@@ -576,9 +579,10 @@ plots.image_rows({"blend of pixels": blend.reshape(-1, *shape), "blend of codes"
 plt.show()
 
 # %% [markdown]
-# The upper row fades one image out and the other in. The lower row walks from one code to the other and decodes each code
-# on the way. Where training codes lie along the way, the decoder draws one stroke that turns; where none do, it draws a
-# smear. On 8 by 8 pixels there is little to see; chapter 05 takes the same walk between faces, and measures it.
+# The upper row fades one image out and the other in. The lower row walks from one code to the other and decodes each
+# code on the way. The straight line between the codes of two ones passes codes of other digits, and places with no
+# codes at all, so the pictures in the middle are smears. On 8 by 8 pixels there is little to see; chapter 05 takes the
+# same walk between faces, and measures it.
 #
 # Now back to the two-dimensional map, at the scale that training gave it. We decode a regular grid over the whole map,
 # from the smallest to the largest code on each axis (the **bounding box** of the codes).

@@ -53,8 +53,8 @@ keras.utils.set_random_seed(0)
 #
 # The autoencoder of chapter 01 finds a code for every image and an image for every code. It leaves two questions open.
 # *Which codes can you decode?* Nothing says where the codes lie, so a code picked at random often gives no digit at all.
-# *How likely is an image?* The squared error says how well an image is reconstructed, not how probable it is, so two
-# models with different codes cannot be compared.
+# *How likely is an image?* The squared error says how well an image is reconstructed, not how probable it is, so it
+# cannot tell a better model from one with a wider code.
 #
 # A **latent-variable model** answers both questions with two distributions. A **prior** $p(z)$ says where the codes lie.
 # (A code is also called a **latent**, because it is never observed; both words mean $z$.) A **likelihood**
@@ -279,7 +279,7 @@ plt.show()
 #
 # $$ \mathrm{KL}\big(N(\mu, \sigma^2)\,\|\,N(0, 1)\big) = \tfrac12\big(\mu^2 + \sigma^2 - 1\big) - \log \sigma. \tag{3.6} $$
 #
-# In words: moving the mean by 1 costs half a nat, and as $q$ becomes certain ($\sigma \to 0$) the cost grows without
+# In words: a mean at 1 instead of 0 costs half a nat, and as $q$ becomes certain ($\sigma \to 0$) the cost grows without
 # limit. For independent latents the KL divergences **add up**. They are summed, never averaged, because the
 # log-probabilities of independent variables add up.
 #
@@ -372,11 +372,11 @@ plt.show()
 
 # %% [markdown]
 # It becomes very noisy: at $\sigma = 0.1$ the variance of the score-function gradient is several hundred times that of the
-# pathwise gradient. On the right, on logarithmic axes, it is the larger of the two everywhere, and the narrower $q$ is, the
-# larger the factor. On the left are the running means of the two gradients. Both settle at the same value, but the
-# pathwise one is steady after a few draws, while the score function's still wanders after two thousand. A training step
-# uses *one* draw for each example. With the pathwise gradient that is enough; with the score function you would need
-# hundreds.
+# pathwise gradient. On the right, on logarithmic axes, it is the larger of the two everywhere, about four times as
+# large for a wide $q$; below a width of 0.4 the factor grows fast, to thousands. On the left are the running means of
+# the two gradients. Both have the same expected value, but the pathwise mean is steady after a few draws, while the
+# score function's is still off after two thousand. A training step uses *one* draw for each example. With the pathwise
+# gradient that is enough; with the score function you would need hundreds.
 #
 # The score function still has its uses: it works where $z$ is discrete, and where $f$ cannot be differentiated. The
 # standard remedy for its variance, which we did not use, is to subtract a *baseline* from $f$, a number that does not
@@ -500,9 +500,10 @@ plt.show()
 # The ELBO of the training images climbs epoch by epoch, steeply at first. About thirty lines are enough for a VAE that
 # trains.
 #
-# The library's `models.VAE` consists of these lines, plus checks on what you pass in, saving, and other distributions to
-# choose from. To be sure, we give it the *same* two networks and compare the terms of the bound on the validation images.
-# The KL must agree to float accuracy. The reconstruction depends on the draw of $z$, so it must agree within its noise.
+# The library's `models.VAE` consists of these lines, plus checks on what you pass in, saving, other distributions to
+# choose from, and a `fit` that trains on full batches only. To be sure, we give it the *same* two networks and compare
+# the terms of the bound on the validation images. The KL must agree to float accuracy. The reconstruction depends on
+# the draw of $z$, so it must agree within its noise.
 
 # %%
 same = models.VAE(handmade.encoder, handmade.decoder)
@@ -658,10 +659,10 @@ plt.show()
 
 # %% [markdown]
 # Anna's clouds shrink to points, and Ben's all become as wide as the prior. In the figure, dots are the means of 100 images
-# and ellipses show one standard deviation of $q$ around them (colors: digits). The dashed circle holds 95 % of the prior,
-# and each panel is one training run.
+# and ellipses show one standard deviation of $q$ around them (each digit has a color; the autoencoder's and Anna's are
+# too small to show any). The dashed circle holds 95 % of the prior, and each panel is one training run.
 #
-# The VAE's clouds lie side by side in the circle and overlap a little, so most draws from the prior fall where the code of
+# The VAE's clouds share the circle, and many overlap, so most draws from the prior fall where the code of
 # some image has been in training. (With all training images there are more clouds than these 100; the holes that remain are counted
 # below.) Many of Anna's points lie far outside the circle (mind the axes). In her model noise only disturbs the
 # reconstruction, and nothing rewards it any more, so she is back at an autoencoder. Ben's clouds mean nothing. The KL wants
@@ -719,10 +720,10 @@ plt.show()
 # %% [markdown]
 # About a tenth of the draws from the VAE's prior fall into holes, twice the share of real images (dotted line). For the
 # autoencoder's three guesses the share is a quarter to a half. On the right, in the same order, is what the decoders make
-# of eight draws each. The autoencoder's pictures are crisper, but some are not digits. It is tempting to judge samples by
-# their distance to the nearest training image, relative to that of reconstructions. Do not: if a decoder draws the same
-# gray picture for every code, its samples are exactly as near as its reconstructions, and it gets a perfect score. Chapters
-# 04, 05 and 10 take up the question of what a model's samples are worth.
+# of eight draws each. The autoencoder's pictures are crisper, but in the rows of both models some are not digits. It is
+# tempting to judge samples by their distance to the nearest training image, relative to that of reconstructions. Do
+# not: if a decoder draws the same gray picture for every code, its samples are exactly as near as its reconstructions,
+# and it gets a perfect score. Chapters 04, 05 and 10 take up the question of what a model's samples are worth.
 #
 # What did all this cost? Hardly any accuracy in reconstruction:
 
@@ -774,9 +775,9 @@ assert amortization > 0 and family > -0.05, "an own q is better, and still a low
 assert amortization > 0.8 * family, "the guess costs as much as the family, or more"
 
 # %% [markdown]
-# In this run the larger part of the gap is due to amortization, that is, to the encoder's guesses and not to the family of normals. In
-# three other training runs of the same model, amortization was 0.17 to 0.28 nats of a gap of 0.29 to 0.39 nats. Cremer et
-# al. (2018) ran this experiment on MNIST. Chapter 09 repeats it when it asks what a richer $q$ can buy.
+# In this run the larger part of the gap is due to amortization, that is, to the encoder's guesses and not to the family
+# of normals. Another seed gives other numbers. Cremer et al. (2018) ran this experiment on MNIST. Chapter 09 repeats it
+# when it asks what a richer $q$ can buy.
 #
 # One more number, for the record: the ELBO on the test images, which played no part in any choice above. A report must give
 # the number with its unit, its likelihood and the meaning of the pixels: here, gray values read as probabilities. Chapter

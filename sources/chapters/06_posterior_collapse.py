@@ -813,7 +813,7 @@ plt.show()
 
 # %% [markdown]
 # The two have changed places. Another code now changes 20% of the pixels, where it changed 7% in the untreated model; other chance
-# changes 15%, down from 25% (one seed, 100 drawings). In the second row nearly every picture is a new one. In the third row many
+# changes 16%, down from 25% (one seed, 100 drawings). In the second row nearly every picture is a new one. In the third row many
 # keep their outline, and chance decides the details. So this code can be used to steer what is drawn. It does not decide alone,
 # and in some columns the same code gives two different digits.
 #
