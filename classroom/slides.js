@@ -46,8 +46,11 @@ function formulasOfNotes(notes) {
   for (const text of found) {
     const parts = text.data.split(/(\$\$[^$]+\$\$|\$[^$]+\$)/).map((part, number) => {
       const made = document.createElement("span");
-      if (number % 2) made.innerHTML = MathJax.tex2mml(part.replaceAll("$", ""), { display: part.startsWith("$$") });
+      const display = part.startsWith("$$"); // a number beside a formula: browsers lay out no labeled rows
+      const tex = part.replaceAll("$", "").replace(/\\tag\{([^}]*)\}/, "\\qquad($1)");
+      if (number % 2) made.innerHTML = MathJax.tex2mml(tex, { display });
       else made.textContent = part;
+      if (display) made.style.cssText = "display: block; overflow-x: auto; font-size: 80%";
       return made;
     });
     text.replaceWith(...parts);

@@ -5,7 +5,7 @@
 
 Rules decide what is shown; the whole text stands in the speaker's notes (key s).
 - A heading is a slide's title. Shown are a section's first sentence, sentences with a bold term, displayed equations,
-  lists and tables, and the sentence that leads to one of them.
+  lists and tables, the sentence that leads to one of them, and the sentence before one that begins with a pronoun.
 - **Predict** has a slide of its own. A figure, or numbers that were printed, are shown without their code, and with the
   beginning of the text that follows: the answer. If something was to be predicted, it appears with the next key.
 - Of the other code cells, definitions and short scripts are shown; imports and checks are not.
@@ -13,6 +13,7 @@ Rules decide what is shown; the whole text stands in the speaker's notes (key s)
 Where a rule is bad, a source says so: in Markdown, with a line of its own that holds until the next or the cell's end,
     <!-- slide: Title -->  a new slide (without ": Title", of the same title); what follows is shown as it stands
     <!-- show -->          what follows is shown as it stands
+    <!-- answer -->        what follows is added to the words of the figure, or of the numbers, that were shown last
     <!-- notes -->         what follows is for the notes only
     <!-- auto -->          the rules again
 and at code cells with `# %% tags=["slide-code"]`, all of whose code is shown, and
@@ -44,6 +45,7 @@ PLAYER = Path(sys.prefix, "share/slides")  # wheels, of which only these files a
 FILES = ["revealjs/dist/reveal.js", "revealjs/dist/reveal.css", "revealjs/plugin/notes/notes.js", "mathjax/tex-svg.js"]
 WIDTH, HEIGHT = 1180, 590  # pixels of a slide of 1280 x 720 below its title
 ROOM, CODE_ROOM = 15, 20  # lines of text, of code
+PRONOUN = r"(This|That|These|Those|It|Its|They|Their|Such)\b"  # at the beginning of a sentence: of the one before it
 FORMATTER = HtmlFormatter()
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -81,7 +83,7 @@ def units(text):
             if heading := re.match(r"(#+) +(.*)|\*\*(Common mistakes|Exercises|Further reading)\.?\*\*", block):
                 yield "title" if heading[1] == "#" else "heading", heading[2] or heading[3]
                 block = block[heading.end() :].strip()
-            if mark := re.fullmatch(r"<!-- (slide|show|notes|auto)(?:: (.*))? -->", block.strip()):
+            if mark := re.fullmatch(r"<!-- (slide|show|answer|notes|auto)(?:: (.*))? -->", block.strip()):
                 yield mark[1], mark[2]
                 continue
             found = re.search(r"(?m)^(?:[-*] |\d+\. |(\|)|(```))", block)
@@ -156,13 +158,17 @@ def narrow(source, columns=100):
 
 
 def pieces(source):
-    """A long source in parts, cut at the blank line that is nearest to the middle."""
+    """A long source in parts, cut between definitions if there are several, else at a blank line within."""
     lines = source.strip("\n").split("\n")
     gaps = [number for number, line in enumerate(lines) if not line.strip()]
     if len(lines) <= CODE_ROOM or not gaps:
         return ["\n".join(lines)] if lines[0] else []
-    middle = min(gaps, key=lambda number: abs(number - len(lines) / 2))
-    return pieces("\n".join(lines[:middle])) + pieces("\n".join(lines[middle:]))
+    between = [number for number in gaps if lines[number + 1][:1].strip()]
+    middle = min(between or gaps, key=lambda number: abs(number - len(lines) / 2))
+    first, second = "\n".join(lines[:middle]), "\n".join(lines[middle:]).strip("\n")
+    if cut := not between and re.match(r"(?s)(?:@.*?\n)?(?:# )?((?:class|def) \w+)", first):
+        second = f"# {cut[1]}, continued\n{second}"
+    return pieces(first) + pieces(second)
 
 
 def monospaced(text, rows, largest=23):
@@ -213,7 +219,7 @@ class Deck:
     def markdown(self, source):
         mode, parts = "auto", list(units(source))
         for (kind, text), following in zip(parts, [*parts[1:], (None, "")]):
-            if kind in ("slide", "show", "notes", "auto"):
+            if kind in ("slide", "show", "answer", "notes", "auto"):
                 mode = kind
                 if kind == "slide":
                     self.new("text", text)
@@ -223,10 +229,17 @@ class Deck:
             elif kind == "predict":
                 self.new("predict")["body"].append(to_html(text))
                 self.result, self.asked = None, True
+            elif re.fullmatch(r"\(Optional[^)]*\)", text):
+                self.slides[-1]["notes"].append(to_html(text))
+                continue  # the section begins after it
             else:
                 auto = mode == "auto" and self.title != "Further reading" and not re.match(r"\*\*(Before|Level)", text)
                 if auto and kind == "prose":
                     self.prose(text, following)
+                elif mode == "answer" and self.slides[-1]["answer"]:
+                    self.slides[-1]["answer"] = (
+                        self.slides[-1]["answer"].removesuffix("</div>") + to_html(text) + "</div>"
+                    )
                 elif auto or mode in ("slide", "show"):
                     self.put(kind, text)
                 self.slides[-1]["notes"].append(to_html(text))
@@ -238,8 +251,10 @@ class Deck:
         keep = {number for number, part in enumerate(parts) if "**" in part}
         names = [number for number in keep if parts[number].startswith("**") and len(parts[number]) < 60]
         keep |= {number + 1 for number in names if number + 1 < len(parts)}
+        leads, told = following[0] in ("equation", "list", "table", "fence"), set()
         if self.result and (self.asked or not parts[0].endswith("?")):
             told = {0, 1} if 30 < len(" ".join(parts[1:2])) < 240 - len(parts[0]) else {0}
+            told -= {len(parts) - 1} if leads and len(parts) > 1 else set()
             if sum(len(parts[number]) for number in told | keep) < 330:
                 told |= keep
             css = "answer fragment" if self.asked else "answer"
@@ -248,12 +263,13 @@ class Deck:
         elif self.last in ("title", "heading"):
             keep |= {number for number in range(len(parts)) if not number or len(" ".join(parts[: number + 1])) < 230}
         more = 0
-        if following[0] in ("equation", "list", "table", "fence"):
-            keep, more = keep | {len(parts) - 1}, lines_of(*following)
+        if leads:
+            keep, more = keep | {len(parts) - 1} - told, lines_of(*following)
         elif (
             self.last == "equation" and parts[0][:1].islower()
         ):  # a sentence that ends after its equation, and below it
             keep, more = keep | {0}, -3
+        keep |= {number - 1 for number in keep if number and re.match(PRONOUN, parts[number])} - told
         if keep:
             text = " ".join(parts[i] for i in sorted(keep))
             self.put("prose", text, more if more + lines_of("prose", text) <= ROOM else 4)
@@ -272,19 +288,19 @@ class Deck:
             slide["lines"] += 0.8 * rows
             code = highlight(part, PythonLexer(), FORMATTER)
             slide["body"].append(f'<div style="font-size:{monospaced(part, rows)}">{code}</div>')
+        text = "".join(output.get("text", "") for output in cell.outputs if output.output_type == "stream").strip("\n")
+        many, numbers = text.count("\n") > 1, re.search(r"\d", text)
+        printed = self.begun and numbers and (many or (self.asked and not images))
+        for part in pieces(text) if printed else []:
+            size = monospaced(part, part.count("\n") + 6, 28)
+            self.result = self.new("printed")
+            self.result["body"].append(f'<pre style="font-size:{size}">{html.escape(part)}</pre>')
         for image in images:
             width, height = struct.unpack(">II", base64.b64decode(image[:44])[16:24])
             self.result = self.new("figure wide" if width > 1.7 * height else "figure")
             alt = html.escape(cell.metadata["mystnb"]["image"]["alt"])
             self.result["body"].append(f'<img alt="{alt}" src="data:image/png;base64,{image}">')
-        text = "".join(output.get("text", "") for output in cell.outputs if output.output_type == "stream").strip("\n")
-        many, numbers = text.count("\n") > 1, re.search(r"\d", text)
-        if self.begun and numbers and (many or (self.asked and not images)):
-            for part in pieces(text):
-                size = monospaced(part, part.count("\n") + 6, 28)
-                self.result = self.new("printed")
-                self.result["body"].append(f'<pre style="font-size:{size}">{html.escape(part)}</pre>')
-        elif text:
+        if text and not printed:
             self.slides[-1]["notes"].append(f"<pre>{html.escape(text)}</pre>")
 
 

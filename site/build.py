@@ -8,6 +8,7 @@ Pages are the README, the chapters with their stored outputs, the exercises with
 reference from the docstrings, which are read, not imported. On the way to the staging folder
 - a figure without words for those who cannot see it gets the sentence that follows it;
 - a link to a file that has no page becomes its words;
+- sliders, which need a kernel, become words that say where they are;
 - the name of a thing of the library, such as `models.VAE`, becomes a link to its reference, and in docstrings
   "chapter 03" a link to the chapter.
 """
@@ -96,6 +97,14 @@ def elsewhere(chapter, address):
     return {"cell_type": "markdown", "id": "elsewhere", "metadata": {}, "source": text}
 
 
+def without_sliders(cell):
+    """The cell; instead of the name of its widget's class, words that say where it is shown."""
+    for output in cell.get("outputs", []):
+        if re.match(r"\w+\(children=\(", "".join(output.get("data", {}).get("text/plain", ""))):
+            output["data"] = {"text/markdown": "*In JupyterLab, sliders are shown here.*"}
+    return cell
+
+
 # ---- the whole ----
 def contents(entries, caption=""):
     """A list of pages: in the side bar only if it has a caption, else on the page too."""
@@ -125,7 +134,9 @@ def stage(folder):
             pages[place] = f"{place}/index.md"
     benchmarks = [path for path in texts if path.startswith("benchmarks/") and not path.endswith("README.md")]
     texts["benchmarks/README.md"] += contents(benchmarks, "Benchmarks")
-    texts["docs/models/README.md"] += contents(found(["docs/models/[a-z]*.md"]), "Models")
+    order = re.findall(r"\]\((\w+\.md)\)", texts["docs/models/README.md"])  # else by name
+    models = sorted(found(["docs/models/[a-z]*.md"]), key=lambda path: [*order, Path(path).name].index(Path(path).name))
+    texts["docs/models/README.md"] += contents(models, "Models")
     if notes:
         texts["classroom/README.md"] += contents(["classroom/notes/index.md"], "Classroom")
     shown = ["docs/library.md", "docs/models/README.md", "api/index.md", "data/README.md"]
@@ -141,7 +152,7 @@ def stage(folder):
         notebook = json.loads((ROOT / path).read_text())
         if address and path in chapters:
             notebook["cells"].insert(1, elsewhere(path, address))
-        for cell in described(notebook["cells"]):
+        for cell in map(without_sliders, described(notebook["cells"])):
             if cell["cell_type"] == "markdown":
                 cell["source"] = linked("".join(cell["source"]), path, pages, names)
         files[path] = json.dumps(notebook)
@@ -179,6 +190,11 @@ def main(arguments=None):
         add_explorer(source / ".html")
         (source / ".html").rename(site)
         print(f"Open {site / 'index.html'} in a browser.")
+        if not repository():
+            print(
+                "The project has no address yet, so its pages say ADDRESS_OF_THIS_REPOSITORY: before you publish them,"
+            )
+            print("set `repository` in pyproject.toml or SITE_REPOSITORY=https://github.com/OWNER/NAME.")
     return status
 
 

@@ -12,6 +12,7 @@ def described(cells):
             title = (re.findall(r"(?m)^#+ +(.+)", source) or [title])[-1]
         elif any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
             after = "".join(cells[number + 1]["source"]) if number + 1 < len(cells) else ""
+            after = re.sub(r"<!--.*?-->\s*", "", after)  # marks for the slides
             is_text = after and cells[number + 1]["cell_type"] == "markdown" and not after.startswith("#")
             words = after.split("\n\n")[0] if is_text else f"Figure: {title}"
             words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", " ".join(words.split()))

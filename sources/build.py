@@ -113,11 +113,12 @@ def described(nb):
 
 
 def code(nb):
-    """What decides whether the stored outputs still hold; whether they drift, slides and grading have no part in it."""
+    """What decides whether the stored outputs still hold: not whether they drift, nor slides, grading and alt texts."""
     cells = [cell for cell in nb.cells if cell.cell_type == "code"]
-    no_part = ("nbval-ignore-output", "slide-", "beside:")
-    tags = [{tag for tag in cell.metadata.get("tags", []) if not tag.startswith(no_part)} for cell in cells]
-    return [(cell.source, {**cell.metadata, "tags": own, "slideshow": {}, "mystnb": {}}) for cell, own in zip(cells, tags)]
+    marks = ("nbval-ignore-output", "slide-", "beside:")
+    tags = [{tag for tag in cell.metadata.get("tags", []) if not tag.startswith(marks)} for cell in cells]
+    no_part = {"slideshow": {}, "mystnb": {}}
+    return [(cell.source, {**cell.metadata, "tags": own, **no_part}) for cell, own in zip(cells, tags)]
 
 
 def text(nb):

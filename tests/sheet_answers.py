@@ -134,6 +134,83 @@ one = u[:, [column]] - u[:, column].mean()
 return np.linalg.lstsq(one, z, rcond=None)[0][0]"""
 SCORE, DRAWN = "z**2 * (z - mean) / scale**2", "generator.multivariate_normal(m, S, size=k)"
 KL, NOISE = "tfd.kl_divergence(posterior, prior)", "sigma * generator.normal(size=(k, len(x)))"
+ENTROPY_IN_PLACE_14 = """
+bounds /= tau
+return softmax(bounds.T, axis=1)"""
+CROSS_14 = """
+labels = tf.one_hot(y, logits.shape[-1])
+return -alpha * tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(labels, logits))"""
+KERAS_14 = """
+labels = tf.one_hot(y, logits.shape[-1])
+return -alpha * tf.reduce_mean(tf.keras.losses.categorical_crossentropy(labels, logits, from_logits=True))"""
+LABELS_14 = "return np.concatenate([np.flatnonzero(data.y_train == label)[:3] for label in range(10)])"
+WEIGHT_15 = """
+w = 1 / (1 + (scale_a / scale_b) ** 2)
+return w * mean_a + (1 - w) * mean_b, scale_a * np.sqrt(w)"""
+HANDED_16 = "return np.pad(tokens, [(0, 0), (0, 1)])[:, 1:]"
+FLOATS_16 = """out = np.zeros(tokens.shape)
+    out[:, :-1] = tokens[:, 1:]
+    return out"""
+LOGITS_16 = """logits -= logsumexp(logits, axis=2, keepdims=True)
+    log_p = logits"""
+ONE_LEVEL_16 = """
+def own(name):
+    return -sum(p * np.log(p) for p, _ in grammar.get(name, []))
+
+return own(symbol) + sum(p * own(part) for p, parts in grammar.get(symbol, []) for part in parts)"""
+CHOICE_16 = "generator.choice(len(log_p_start), n, p=np.exp(log_p_start - log_total))"
+EVENLY_16 = "np.searchsorted(np.cumsum(np.exp(log_p_start - log_total)), (np.arange(n) + 0.5) / n)"
+SEEDED_16 = "np.random.default_rng(42)"
+DEVIATIONS_17 = """
+q_stddev *= np.sqrt(2 * np.pi * np.e)
+bits = (reconstruction + log_p_z + np.log(q_stddev).sum(axis=1)) / math.log(2)
+return -bits.mean() / q_stddev.shape[1]"""
+VALID_17 = """
+vae = vae_of(8, (128,), 1)
+vae.fit(x_valid, batch_size=64, epochs=150, verbose=0)
+return vae"""
+SUM_17 = """
+reconstruction += log_p_z + np.sum(0.5 * np.log(2 * np.pi * np.e) + np.log(q_stddev), axis=1)
+return -reconstruction.mean() / (q_stddev.shape[1] * math.log(2))"""
+SOFTPLUS_11, INPUT_11 = "np.logaddexp(0, x @ W + c)", "x @ W + c"
+CLIPPED_11 = f"np.log1p(np.exp(np.clip({INPUT_11}, -500, 500)))"
+EXPECTED_UNITS_11 = """
+increment = log_p(x, beta, W, b, c) - log_p(x, before, W, b, c)
+h = sigmoid(beta * (x @ W + c))
+return (random.random(x.shape) < sigmoid(beta * (h @ W.T + b))).astype(float), increment"""
+DIVIDED_12 = """
+r = w * np.exp(bernoulli(x, p))
+r = r / (r.sum(axis=1, keepdims=True) + 1e-300)
+with np.errstate(invalid="ignore"):
+    return r.mean(axis=0), r.T @ x / r.sum(axis=0)[:, None]"""
+NO_NAN_12 = """
+r = w * np.exp(bernoulli(x, p))
+r = r / (r.sum(axis=1, keepdims=True) + 1e-300)
+return r.mean(axis=0), r.T @ x / np.maximum(r.sum(axis=0), 1e-300)[:, None]"""
+SMALL_12 = """
+r = w * np.exp(bernoulli(x, p)) + 1e-300
+r = r / r.sum(axis=1, keepdims=True)
+return r.mean(axis=0), r.T @ x / r.sum(axis=0)[:, None]"""
+FIXED_12 = "return np.logaddexp(log_p + np.log(0.01), np.log(0.99) - pixels * np.log(2))"
+OWN_12, CHOICE_12 = "np.random.default_rng(0)", "choice(len(rows), n, replace=False)"
+PRICE_12 = "return -np.log(share)"
+CLIPPED_12 = "return np.log(np.maximum(share * np.exp(log_p) + (1 - share) * 2.0**-pixels, 1e-300))"
+ONE_12 = "fitted = fit_mixture(rows, 160)\nreturn lambda x: mixture_log_p(x, *fitted)"
+SUM_12 = """
+a, b = fit_mixture(rows, 40), fit_mixture(rows, 80)
+return lambda x: np.logaddexp(mixture_log_p(x, *a), mixture_log_p(x, *b))"""
+WEIGHTED_13 = """
+weights = np.where(labels == 1, base_rate / np.sum(labels == 1), (1 - base_rate) / np.sum(labels == 0))
+return average_precision_score(labels, scores, sample_weight=weights)"""
+VARIANCE_13 = "rest[1] ** 2 / (rest[0].var(axis=0) + 1e-6)"
+ALARMS_13 = "return np.asarray(test_scores) > evaluation.threshold(normal_scores, false_alarms)"
+IN_PLACE_13 = """
+test_scores -= evaluation.threshold(normal_scores, false_alarms)
+return (test_scores > 0).astype(int)"""
+REPORT_13 = "return np.mean([alarms[a:b].any() for a, b in events]), 1000 * np.mean(alarms[labels == 0])"
+LOOKED_UP_13 = """
+known = {window.tobytes(): label for window, label in zip(sensors.x_valid, sensors.y_valid)}
+return np.array([known.get(window.tobytes(), 0) == 3 for window in new], float)"""
 
 # The sheet and cell; what is replaced in the solution (None: the whole answer, one text for each hole) and by what;
 # a pattern of what the check below then says.
@@ -286,6 +363,82 @@ WRONG = [
      "share = np.where(np.eye(batch), share, 1 / train_size)", "weights exchanged"),
     ("07", "tc-answer", "(train_size - 1) / (train_size * (batch - 1))", "1 / train_size", "is due, yours"),
     ("07", "tc-answer", "np.log(share)", "share", "is due, yours"),
+    ("14", "entropy-answer", None, ENTROPY_IN_PLACE_14, "changes the array bounds"),
+    ("14", "entropy-answer", "/ tau", "* tau", "A larger tau means more doubt"),
+    ("14", "alpha-answer", None, CROSS_14, "softmax - labels"),
+    ("14", "alpha-answer", None, KERAS_14, "softmax - labels"),
+    ("14", "challenge-answer", None, LABELS_14, "not by a row's number"),
+    ("15", "bayes-answer", " + np.log(frequency)[:, None]", "", "without p"),
+    ("15", "coverage-answer", None, "return evaluation.coverage(draws, x, level)", "write it yourself"),
+    ("15", "product-answer", None, WEIGHT_15, "the first picture says nothing, .*yours 0.40 and nan"),
+    ("15", "repair-answer", "* noise", "* np.random.normal(size=len(mean))", "draw none"),
+    ("15", "repair-answer", "* noise", "* np.random.default_rng(0).normal(size=len(mean))", "other noise"),
+    ("15", "repair-answer", "rate(mean, scale)", "rate(mean, scale).mean()", "rate averaged over the batch"),
+    ("15", "challenge-answer", None, "return np.tile(large_new, (k, 1, 1))", r"yours \[59, 300, 64\]"),
+    ("15", "challenge-answer", None, "return np.tile(large_new[: len(question)], (k, 1, 1))", "`question` alone"),
+    ("16", "shift-answer", HANDED_16, "return np.pad(tokens, [(0, 0), (1, 0)])[:, :-1]", "to the left, not to"),
+    ("16", "shift-answer", HANDED_16, "return np.roll(tokens, -1, axis=1)", "np.roll brings the first token"),
+    ("16", "shift-answer", HANDED_16, FLOATS_16, "whole numbers, yours float64"),
+    ("16", "shift-answer", "log_p = log_softmax(logits, axis=-1)", LOGITS_16, "changes the logits"),
+    ("16", "entropy-answer", None, ONE_LEVEL_16, "a coin: log 2 = 0.69, yours 0.00"),
+    ("16", "fitting-answer", CHOICE_16, f"np.random.{CHOICE_16[10:]}", "the same state, and other codes"),
+    ("16", "fitting-answer", CHOICE_16, f"random.{CHOICE_16[10:]}", "the same state, and other codes"),
+    ("16", "fitting-answer", CHOICE_16, f"{SEEDED_16}.{CHOICE_16[10:]}", "two seeds, and the same codes"),
+    ("16", "fitting-answer", CHOICE_16, EVENLY_16, "two seeds, and the same codes"),
+    ("16", "dropout-answer", "generator.random", "np.random.random", "the same state, and other words"),
+    ("16", "dropout-answer", "generator.random", "random.random", "the same state, and other words"),
+    ("16", "dropout-answer", "generator.random", f"{SEEDED_16}.random", "two seeds, and the same words"),
+    ("16", "dropout-answer", "unknown, tokens)", "float(unknown), tokens)", "whole numbers, yours float64"),
+    ("17", "pop-answer", "place >= widths", "place > widths", "holds its left end"),
+    ("17", "repair-answer", None, DEVIATIONS_17, "changes an array"),
+    ("17", "repair-answer", None, SUM_17, "changes an array"),
+    ("17", "challenge-answer", None, VALID_17, "does x_valid train"),
+    ("11", "free-energy-answer", SOFTPLUS_11, CLIPPED_11, "a v that is clipped"),
+    ("11", "free-energy-answer", SOFTPLUS_11, f"np.nan_to_num(np.log(1 + np.exp({INPUT_11})))", "1000.* overflows"),
+    ("11", "ais-answer", "random.random((len", "np.random.random((len", "not from np.random"),
+    ("11", "ais-answer", "x = random.random(", "x = np.random.random(", "not from np.random"),
+    ("11", "ais-answer", "increment =", f"random = {OWN_12}\n    increment =", "none of your own"),
+    ("11", "ais-answer", "(len(x), len(c))", "(len(x), 1)", "number of its own"),
+    ("11", "ais-answer", None, EXPECTED_UNITS_11, "is h drawn, 0 or 1"),
+    ("12", "em-answer", None, DIVIDED_12, "0 / 0 is NaN"),
+    ("12", "em-answer", None, NO_NAN_12, "weights sum to 0"),
+    ("12", "em-answer", None, SMALL_12, "Equal responsibilities"),
+    ("12", "leak-answer", "> 1e-6", "> 0.1", "0.0001 in every row"),
+    ("12", "leak-answer", "> 1e-6", "> 0", "counts as none"),
+    ("12", "leak-answer", ".max(axis=0)", ".mean(axis=0)", "not the mean over rows"),
+    ("12", "noise-answer", None, (FIXED_12, PRICE_12), "Is `share` the argument's"),
+    ("12", "noise-answer", None, (CLIPPED_12, PRICE_12), "yours: -690.78"),
+    ("12", "noise-answer", "return -np.log(share)", "return np.log(100)", "log 2 = 0.693, yours: 4.605"),
+    ("12", "parzen-answer", "sorted(values, key=lambda name: -values[name].mean())", "list(values)", "another order"),
+    ("12", "mixed-answer", f"rows[random.{CHOICE_12}]", "rows[:n]", "the first n rows"),
+    ("12", "mixed-answer", "chosen =", f"random = {OWN_12}\n    chosen =", "none of your own"),
+    ("12", "mixed-answer", f"[rows[random.{CHOICE_12}] for rows in (real, generated)]",
+     f"real[:n], generated[random.{CHOICE_12.replace('rows', 'generated')}]", "300 real rows are the same"),
+    ("12", "mixed-answer", f"[rows[random.{CHOICE_12}] for rows in (real, generated)]",
+     f"real, generated[random.{CHOICE_12.replace('rows', 'generated')}]", "300 real rows are the same"),
+    ("12", "mixed-answer", f"[rows[random.{CHOICE_12}] for rows in (real, generated)]",
+     f"real[random.{CHOICE_12.replace('rows', 'real')}], generated[:n]", "300 generated rows are the same"),
+    ("12", "mixed-answer", "random.choice", "np.random.choice", "same seed draw different rows"),
+    ("12", "mixed-answer", "chosen =", "random.shuffle(real)\n    chosen =", "works in place"),
+    ("12", "mixed-answer", f"[rows[random.{CHOICE_12}] for rows in (real, generated)]",
+     f"(lambda places: (real[places], generated[places]))(random.{CHOICE_12.replace('rows', 'real')})", "same places"),
+    ("12", "challenge-answer", None, SUM_12, r"sum to 2\.000"),
+    ("12", "challenge-answer", None, f"{ONE_12} + np.log(2.5)", r"sum to 2\.500"),
+    ("12", "challenge-answer", None, ONE_12.replace("rows", "x_valid"), "taken from `rows`"),
+    ("12", "challenge-answer", None, ONE_12.replace("160", "20"), "beat 40 prototypes"),
+    ("13", "precision-answer", None, "return evaluation.average_precision(labels, scores, base_rate)",
+     "uses evaluation"),
+    ("13", "precision-answer", None, WEIGHTED_13, "uses average_precision_score"),
+    ("13", "control-answer", " + 1e-6", "", "yours by (nan|inf)"),
+    ("13", "control-answer", "(rest[1] / (rest[0].std(axis=0) + 1e-6)) ** 2", VARIANCE_13, "not the variance"),
+    ("13", "control-answer", "std(axis=0)", "std(axis=0, ddof=1)", r"not by N - 1 \(ddof=1\)"),
+    ("13", "control-answer", "PCA(k)", "PCA(12)", "handed to PCA"),
+    ("13", "repair-answer", None, (IN_PLACE_13, REPORT_13), "work in place"),
+    ("13", "repair-answer", None, (ALARMS_13, REPORT_13.replace("alarms[labels == 0]", "alarms * (labels == 0)")),
+     "two of six normal steps"),
+    ("13", "challenge-answer", None, "return sensors.y_valid[np.isin(sensors.y_valid, (0, 3))][: len(new)] * 1.0",
+     "its place among them"),
+    ("13", "challenge-answer", None, LOOKED_UP_13, r"on new windows its AUC is only 0\.500"),
 ]  # fmt: skip
 
 EACH_IMAGE_01 = "return np.array([np.mean(np.square(a - b)) for a, b in zip(x, x_hat)])"
@@ -387,6 +540,80 @@ for i in range(M):
     joint = logsumexp(pairs[i].sum(axis=1), b=w[i])
     rows.append(joint - sum(logsumexp(pairs[i, :, j], b=w[i]) for j in range(pairs.shape[2])))
 return np.array(rows)"""
+COLUMNS_14 = "return [softmax(column / tau).tolist() for column in bounds.T]"
+SPARSE_14 = """
+nats = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.maximum(y, 0), logits)
+return -alpha * tf.reduce_mean(tf.where(y < 0, 0.0, nats))"""
+SINGLE_15 = """
+import tensorflow as tf
+joint = tf.cast(log_p, tf.float32) + tf.math.log(tf.cast(frequency, tf.float32))[:, None]
+evidence = tf.reduce_logsumexp(joint, axis=0)
+return evidence, tf.transpose(tf.exp(joint - evidence))"""
+LISTS_15 = """
+joint = log_p.T + np.log(frequency)
+return logsumexp(joint, axis=1).tolist(), np.exp(log_softmax(joint, axis=1)).tolist()"""
+ENTRIES_15 = """
+r, inside = round((len(draws) + 1) * (1 - level) / 2), 0
+for place in np.ndindex(x.shape):
+    own = sorted(draws[(slice(None), *place)])
+    inside += own[r - 1] <= x[place] <= own[-r]
+return inside / x.size"""
+AVERAGE_15 = """
+weights = [scale_a**-2.0, scale_b**-2.0]
+return np.average([mean_a, mean_b], axis=0, weights=weights), np.sum(weights, axis=0) ** -0.5"""
+BY_SENTENCE_16 = (
+    "return [[*row[1:], 0] for row in tokens.tolist()]",
+    "log_p = log_softmax(logits, axis=2)\nreturn [sum(p[w] for p, w in zip(*two) if w) for two in zip(log_p, tokens)]",
+)
+ONE_BY_ONE_16 = """
+edges = np.cumsum(np.exp(log_p_start - logsumexp(log_p_start)))
+chosen = [int(np.searchsorted(edges, generator.random() * edges[-1])) for _ in range(n)]
+return chosen, logsumexp(log_p_start, b=1 / len(log_p_start))"""
+GUMBEL_16 = """
+noisy = log_p_start + generator.gumbel(size=(n, len(log_p_start)))
+return noisy.argmax(axis=1), np.logaddexp.reduce(log_p_start) - np.log(len(log_p_start))"""
+WORD_BY_WORD_16 = """
+seen = tokens.copy()
+for place in zip(*np.nonzero(tokens)):
+    if training and generator.random() < rate:
+        seen[place] = unknown
+return seen"""
+EDGES_17 = """
+edges, place = [sum(widths[:symbol]) for symbol in range(len(widths))], state % 2**r
+symbol = max(symbol for symbol, edge in enumerate(edges) if edge <= place)
+return [symbol, state // 2**r * widths[symbol] + place - edges[symbol]]"""
+BINOMIAL_11 = """
+increment = log_p(x, beta, W, b, c) - log_p(x, before, W, b, c)
+h = random.binomial(1, sigmoid(beta * (x @ W + c)))
+return random.binomial(1, sigmoid(beta * (h @ W.T + b))), increment"""
+LISTS_12 = """
+joint = np.log(w) + bernoulli(x, p)
+r = np.exp(joint - joint.max(axis=1, keepdims=True))
+r /= r.sum(axis=1, keepdims=True)
+return [r.mean(axis=0).tolist(), [np.average(x, axis=0, weights=column) for column in r.T]]"""
+TENSORS_12 = """
+x, w, p = (tf.constant(part, tf.float32) for part in (x, w, p))
+joint = tf.math.log(w) + x @ tf.transpose(tf.math.log(p / (1 - p))) + tf.reduce_sum(tf.math.log(1 - p), axis=1)
+r = tf.nn.softmax(joint)
+return tf.reduce_mean(r, axis=0), tf.transpose(r) @ x / tf.reduce_sum(r, axis=0)[:, None]"""
+ORDERS_12 = """
+parts = [fit_mixture(np.roll(rows, 100 * i, axis=0), 120) for i in range(3)]
+return lambda x: np.logaddexp.reduce([mixture_log_p(x, *part) for part in parts], axis=0) - np.log(3)"""
+LOOP_13 = """
+total, odd, normal = 0.0, 0, 0
+for label in np.array(labels)[np.argsort(scores)[::-1]]:
+    odd, normal = odd + label, normal + 1 - label
+    share = base_rate * odd / np.sum(labels), (1 - base_rate) * normal / np.sum(1 - np.array(labels))
+    total += label * share[0] / sum(share)
+return total / np.sum(labels)"""
+BY_HAND_13 = """
+mean = train.mean(axis=0)
+axes = np.linalg.svd(train - mean, full_matrices=False)[2][:k]
+rest = [x - mean - (x - mean) @ axes.T @ axes for x in (train, new)]
+return (((rest[1] / (1e-6 + rest[0].std(axis=0))) ** 2).sum(axis=1)).tolist()"""
+MOVES_13 = """
+moves = np.abs(np.diff(new[..., [0, 2]], axis=1))
+return np.sum(moves < 1e-6, axis=(1, 2)) + 0.0"""
 
 RIGHT = [
     ("01", "mse-answer", None, EACH_IMAGE_01),
@@ -436,4 +663,30 @@ RIGHT = [
     ("06", "repair", None, ("pass", "self.model.beta = min(1.0, epoch / self.warm_up)")),
     ("06", "repair", None, ("pass", FIRST_COUNT)),
     ("07", "tc-answer", None, LOOPS),
+    ("14", "entropy-answer", None, COLUMNS_14),
+    ("14", "alpha-answer", None, SPARSE_14),
+    ("15", "bayes-answer", None, SINGLE_15),
+    ("15", "bayes-answer", None, LISTS_15),
+    ("15", "coverage-answer", None, ENTRIES_15),
+    ("15", "product-answer", None, AVERAGE_15),
+    ("16", "shift-answer", None, BY_SENTENCE_16),
+    ("16", "fitting-answer", None, ONE_BY_ONE_16),
+    ("16", "fitting-answer", None, GUMBEL_16),
+    ("16", "dropout-answer", None, WORD_BY_WORD_16),
+    ("17", "pop-answer", None, EDGES_17),
+    ("11", "free-energy-answer", SOFTPLUS_11, f"(np.maximum({INPUT_11}, 0) + np.log1p(np.exp(-abs({INPUT_11}))))"),
+    ("11", "ais-answer", None, BINOMIAL_11),
+    ("12", "em-answer", None, LISTS_12),
+    ("12", "em-answer", None, TENSORS_12),
+    ("12", "noise-answer", None,
+     ("return [np.logaddexp(np.log(share) + v, np.log(1 - share) - pixels * np.log(2)) for v in log_p]",
+      "return np.log(1 / share)")),
+    ("12", "mixed-answer", f"rows[random.{CHOICE_12}]", "random.permutation(rows)[:n]"),
+    ("12", "challenge-answer", None, ONE_12),
+    ("12", "challenge-answer", None, ORDERS_12),
+    ("13", "precision-answer", None, LOOP_13),
+    ("13", "control-answer", None, BY_HAND_13),
+    ("13", "control-answer", "rest[0].std(axis=0) + 1e-6", "np.sqrt(np.mean(rest[0] ** 2, axis=0)) + 1e-6"),
+    ("13", "repair-answer", None, (ALARMS_13, REPORT_13.replace("return ", "return np.array([") + "])")),
+    ("13", "challenge-answer", None, MOVES_13),
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Ways of using the library that its own chapters never take, each of which once went wrong."""
 
-from vae_course import evaluation, flows, likelihoods, networks, posteriors, priors
-from vae_course.models import GAN, M2, MADE, RBM, VAE, VAEGAN, Autoencoder, ConditionalVAE
+from vae_course import evaluation, flows, layers, likelihoods, networks, posteriors, priors
+from vae_course.models import GAN, M2, MADE, RBM, TCVAE, VAE, VAEGAN, Autoencoder, ConditionalVAE, HierarchicalVAE
 
 import keras
 import numpy as np
@@ -302,3 +302,201 @@ def test_terms_and_outputs_that_do_not_fit_are_told():
 
     with pytest.raises(ValueError, match="must grow with latent_size. Received: 5 for 1 latents, 5 for 2"):
         VAE(*pair(), posterior=Constant())
+
+
+# --- numbers that were wrong without a word ---
+
+
+def dense(inputs, outputs):
+    return keras.Sequential([keras.Input((inputs,)), keras.layers.Dense(outputs)])
+
+
+def rows(n=64):
+    return (np.random.default_rng(0).random((n, 3)) > 0.5).astype("float32")
+
+
+def test_the_noise_of_a_draw_is_not_that_of_its_code():
+    networks_of_c = (
+        networks.mlp_encoder((3,), 6, (4,), condition_size=2),
+        networks.mlp_decoder(3, (3,), (4,), condition_size=2),
+    )
+    view = ConditionalVAE(*networks_of_c, likelihood=likelihoods.Gaussian(1.0)).given(np.ones((400, 2), "float32"))
+    noise = view.sample(400, seed=5, noise=True) - view.sample(400, seed=5)
+    z = view._draw_codes(400, tf.constant([5, 0])).numpy()
+    assert all(abs(np.corrcoef(noise[:, i], z[:, i])[0, 1]) < 0.2 for i in range(3))
+    plain = VAE(dense(2, 4), dense(2, 2), likelihood="gaussian")
+    plain.decoder.set_weights([0 * weight for weight in plain.decoder.get_weights()])
+    noise = plain.sample(50, noise=True)
+    assert abs(noise - plain.sample(50, noise=True)).max() > 0.1
+    next_codes = plain.prior().sample(50, seed=plain._seed() - [0, 1]).numpy()
+    assert abs(noise - next_codes).max() > 0.1, "nor that of the next call"
+
+
+def test_every_example_counts_in_a_report_of_two_players():
+    critic = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    model = VAEGAN(dense(3, 4), dense(2, 3), critic)
+    model.compile(jit_compile=False)
+    x = rows(33)
+    x[-1] = 1.0
+    by_size = [model.evaluate(x, batch_size=n, verbose=0, return_dict=True)["kl"] for n in (32, 33)]
+    assert by_size[0] == pytest.approx(by_size[1], rel=1e-5)
+    assert by_size[0] == pytest.approx(VAE(model.encoder, model.decoder)(x)["kl"].numpy().mean(), rel=1e-5)
+
+
+def test_bytes_between_the_levels_of_a_likelihood_are_told():
+    x = np.arange(256, dtype="uint8")
+    for levels in (2, 16):
+        with pytest.raises(ValueError, match="0 or 1" if levels == 2 else "grid 0, 1/15"):
+            likelihoods.CategoricalPixels(levels).check(x)
+        likelihoods.CategoricalPixels(levels).check((np.arange(levels) * (255 // (levels - 1))).astype("uint8"))
+    likelihoods.DiscretizedLogistic().check(x)
+
+
+def test_one_example_alone_has_no_total_correlation():
+    model = TCVAE(dense(3, 4), dense(2, 3), train_size=60_000)
+    model.compile(jit_compile=False)
+    terms = model.evaluate(rows(1), verbose=0, return_dict=True)
+    assert (terms["total_correlation"], terms["index_code_mi"]) == pytest.approx((0, 0), abs=1e-5)
+
+
+def test_a_hierarchy_trains_for_the_likelihood_that_it_was_given():
+    class Real(HierarchicalVAE):
+        def likelihood(self, z, c=None):
+            return tfd.Independent(tfd.Normal(self.decoder_output(z, c), 1.0), 1)
+
+    model = Real(dense(3, 8), dense(8, 3), latent_sizes=(2, 2), hidden=8)
+    model.compile(jit_compile=False)
+    x = (5 * np.random.default_rng(0).normal(size=(64, 3))).astype("float32")
+    elbo = np.mean([model(x)["elbo"].numpy().mean() for _ in range(20)])
+    assert elbo < evaluation.log_likelihood(model, x, k=100).mean, "a bound lies below"
+
+
+def test_counts_stay_counts_in_a_vaegan():
+    critic = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4, activation="relu"), keras.layers.Dense(1)])
+    model = VAEGAN(dense(3, 4), dense(2, 3), critic, likelihood="poisson")
+    model.compile(jit_compile=False)
+    x = np.random.default_rng(0).poisson(3, (32, 3))
+    kls = [model.evaluate(x.astype(kind), verbose=0, return_dict=True)["kl"] for kind in ("uint8", "float32")]
+    assert kls[0] == pytest.approx(kls[1], rel=1e-5)
+
+
+def test_examples_of_weight_zero_start_no_chain_of_an_rbm():
+    x = np.repeat([[1.0], [0.0]], 32, axis=0).astype("float32")
+    trained = []
+    for examples, weights in ((x, 2 * x[:, 0]), (x[:32], None)):
+        rbm = RBM((1,), 1, persistent=False, centered=False)
+        rbm.set_weights_and_biases([[20.0]], [-10.0], [-10.0])
+        rbm.compile(keras.optimizers.SGD(0.1), jit_compile=False)
+        rbm.fit(examples, sample_weight=weights, batch_size=64, epochs=5, verbose=0)
+        trained.append(np.concatenate([part.ravel() for part in rbm.weights_and_biases()]))
+    np.testing.assert_allclose(*trained, atol=1e-4)
+
+
+def test_a_decoder_that_starts_at_the_rates_of_the_data_draws_as_many():
+    random = np.random.default_rng(0)
+    topics, shares = random.dirichlet(np.full(40, 0.2), 3), random.dirichlet([0.5] * 3, 700)
+    x = np.stack([random.multinomial(60, share @ topics) for share in shares]).astype("float32")
+    total, drawn, losses = x.sum(axis=1, keepdims=True), [], []
+    for started in (False, True):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((40,))
+        encoder = keras.Model(inputs, networks.mlp_encoder((40,), 6)(keras.ops.log1p(inputs)))
+        model = ConditionalVAE(encoder, networks.mlp_decoder(3, (40,)), likelihood=likelihoods.Poisson(exposure=0))
+        if started:
+            model.decoder.layers[-2].bias.assign(np.log((x.sum(axis=0) + 0.5) / total.sum()))
+        model.compile()
+        losses.append(model.fit(x, total, epochs=40, verbose=0).history["loss"][-1])
+        drawn.append(model.given([60.0]).sample(300, seed=0).sum(axis=1).mean())
+    assert drawn[0] > 120 and abs(drawn[1] - 60) < 5, "words of a document: 60 were asked for"
+    assert losses[1] < losses[0] - 2
+
+
+# --- what is set after a fit ---
+
+
+def moved(model, x):
+    before = [weight.copy() for weight in model.get_weights()]
+    model.fit(x, verbose=0)
+    return [float(abs(old - new).max()) for old, new in zip(before, model.get_weights())]
+
+
+def test_an_optimizer_a_schedule_and_a_frozen_layer_are_obeyed():
+    x = rows()
+    model = VAE(dense(3, 4), dense(2, 3))
+    model.compile(keras.optimizers.SGD(0.1))
+    assert max(moved(model, x)) > 0
+    model.optimizer = keras.optimizers.SGD(0.0)
+    assert max(moved(model, x)) == 0
+    model.compile(keras.optimizers.SGD(0.1))
+    assert max(moved(model, x)) > 0
+    model.optimizer.learning_rate = keras.optimizers.schedules.ExponentialDecay(0.0, 10, 0.5)
+    assert max(moved(model, x)) == 0
+    model.compile(keras.optimizers.Adam(0.1))
+    moved(model, x)
+    model.encoder.trainable = False
+    encoder = model.encoder.get_weights()
+    assert max(moved(model, x)) > 0
+    assert all((old == new).all() for old, new in zip(encoder, model.encoder.get_weights()))
+    model.encoder.trainable = True
+    moved(model, x)
+    assert any((old != new).any() for old, new in zip(encoder, model.encoder.get_weights()))
+
+
+def test_a_property_of_a_subclass_is_obeyed():
+    class Weighed(VAE):
+        _gamma = 1.0
+
+        @property
+        def gamma(self):
+            return self._gamma
+
+        @gamma.setter
+        def gamma(self, value):
+            self._gamma = value
+
+        def objective(self, terms):
+            return self.gamma * super().objective(terms)
+
+    model = Weighed(dense(3, 4), dense(2, 3))
+    model.compile(jit_compile=False)
+    loss = model.evaluate(rows(), verbose=0, return_dict=True)["loss"]
+    model.gamma = 100.0
+    assert model.evaluate(rows(), verbose=0, return_dict=True)["loss"] == pytest.approx(100 * loss, rel=1e-4)
+
+
+# --- what is refused, and in which words ---
+
+
+def test_more_that_does_not_fit_is_told(recwarn):
+    x = rows()
+    plain = VAE(dense(3, 4), dense(2, 3))
+    plain.compile(jit_compile=False)
+    plain.fit(x, validation_data=x.tolist(), verbose=0)
+    plain.fit(x, validation_data=[x], verbose=0)
+    with pytest.raises(ValueError, match=r"to_tensor\(shape"):
+        plain.fit(tf.ragged.constant([[1.0], [1.0, 2.0]]))
+    autoencoder = Autoencoder(dense(3, 2), dense(2, 3))
+    autoencoder.compile()
+    with pytest.raises(ValueError, match="class_weight needs labels"):
+        autoencoder.fit(x, x, class_weight={0: 0.0})
+    code_map = priors.CodeMap(2, 2)
+    code_map.compile()
+    with pytest.raises(ValueError, match="no use for sample_weight"):
+        code_map.fit(np.int32([[0, 1]]), sample_weight=np.ones(1))
+    model = conditional()
+    with pytest.raises(ValueError, match=r"c.astype\(int\)"):
+        model.fit(binary(), labels().astype("float32"))
+    with pytest.raises(ValueError, match=r"np.unique"):
+        model.fit(binary(), labels().astype(str))
+    with pytest.raises(ValueError, match=r"sample\(2\)"):
+        model.given([1, 0]).sample(4)
+    assert not recwarn
+    counts_of_pages = VAE(dense(3, 4), dense(2, 3), likelihood="poisson")
+    counts_of_pages.compile(jit_compile=False)
+    with pytest.warns(UserWarning, match="no longer a finite number"):
+        counts_of_pages.fit((1e6 * x).astype("int64"), epochs=3, verbose=0)
+
+
+def test_bytes_can_be_binarized():
+    x = np.uint8([[0, 255]] * 100)
+    np.testing.assert_array_equal(layers.Binarize(seed=0)(x, training=True), x / 255)

@@ -7,6 +7,7 @@ from pathlib import Path
 from vae_course import datasets, models, priors
 
 import keras
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -87,3 +88,12 @@ def small(monkeypatch):
 def test_a_page_runs_as_it_stands(page, small):
     for block in re.findall(r"(?ms)^```python\n(.*?)^```", section(page.read_text(), "Tasks")):
         exec(compile(block, page.name, "exec"), {"__name__": page.stem})
+
+
+def test_the_page_of_the_library_runs_as_it_stands(small, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "library"}
+    for block in re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT / "docs/library.md").read_text()):
+        exec(compile(block, "library.md", "exec"), names)
+    drawn = names["documents"].given([60.0]).sample(200, seed=0).sum(axis=1)
+    assert abs(np.median(drawn) - 60) < 10, "the decoder starts at the rates of the data"

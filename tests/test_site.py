@@ -124,6 +124,19 @@ def test_chapters_show_the_outputs_that_they_hold(site):
         assert len(set(alts)) > 0.7 * len(alts) and min(map(len, alts)) > 10, alts
 
 
+def test_sliders_and_marks_for_slides_are_not_shown_as_code(site):
+    texts = {path.stem: "".join(Page(path).text) for path in pages_of(site / "chapters")}
+    assert "sliders are shown here" in texts["05_latent_space"]
+    assert not [name for name, text in texts.items() if re.search(r"\(children=\(|<!--", text)]
+
+
+def test_the_pages_of_models_are_in_the_order_of_their_table(site):
+    order = re.findall(r"\]\((\w+)\.md\)", (ROOT / "docs/models/README.md").read_text())
+    for page, following in zip(order, order[1:], strict=False):
+        text = (site / f"docs/models/{page}.html").read_text()
+        assert re.search(r'<a class="next-page" href="(\w+)\.html"', text)[1] == following
+
+
 def test_solutions_are_nowhere(site):
     """No line of an answer, code or text, unless a sheet, a chapter or the library has it as well."""
     texts = [path.read_text() for path in (ROOT / "vae_course").rglob("*.py")]

@@ -138,6 +138,11 @@ def test_a_sound_slide_has_no_problems(decks, browser):
     assert walk(browser, a_deck(decks, MARKDOWN("**A term** is $x$:\n\n$$ x^2 \\tag{1} $$"), code)) == []
 
 
+def test_a_long_answer_is_made_to_fit_before_its_key_is_pressed(decks, browser):
+    answer = MARKDOWN(f"It {'rises ' * 20}.\n\n<!-- answer -->\n\nIt {'falls ' * 54}.")
+    assert walk(browser, a_deck(decks, MARKDOWN("**Predict.** Does it rise?"), drawing(), answer)) == []
+
+
 def test_a_deck_is_printed_one_slide_a_page(decks, browser):
     deck = a_deck(decks, MARKDOWN("**Predict.** What is $x$?"), MARKDOWN("- one\n- two"), CODE("x = 1"))
     page, problems = open_deck(browser, deck, "?print-pdf")
@@ -149,12 +154,19 @@ def test_a_deck_is_printed_one_slide_a_page(decks, browser):
 
 
 def test_the_key_s_opens_the_notes_with_their_formulas(decks, browser):
-    page, problems = open_deck(browser, a_deck(decks, MARKDOWN("Shown. " + "Said of $x < y$. " * 30)), "#/1")
+    wide = rf"$$ {'+'.join(f'x_{{{number}}}^2' for number in range(60))} = y. \tag{{7.3}} $$"
+    text = "Shown. " + "Said of $x < y$. " * 30
+    page, problems = open_deck(browser, a_deck(decks, MARKDOWN(f"{text}\n\n{wide}\n\n$$ x = y \\tag{{7.4}} $$")), "#/1")
     with page.expect_popup() as opened:
         page.keyboard.press("s")
     notes = opened.value.locator(".speaker-controls-notes .value")
     notes.locator("math").first.wait_for(timeout=60_000)
-    assert notes.locator("math").count() == 30 and "Said of" in notes.inner_text() and "$" not in notes.inner_text()
+    assert notes.locator("math").count() == 32 and "Said of" in notes.inner_text() and "$" not in notes.inner_text()
+    for number, formula in zip(("(7.3)", "(7.4)"), notes.locator("math[display=block]").all(), strict=True):
+        assert "".join(formula.text_content().split()).endswith(number) and formula.bounding_box()["height"] < 60
+    assert notes.evaluate("({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth"), (
+        "the notes are cut at the right"
+    )
     assert problems == []
     opened.value.close()
     page.close()
@@ -213,6 +225,55 @@ def test_marks_overrule_the_rules():
     left_out = CODE("y = 1", metadata={"slideshow": {"slide_type": "skip"}})
     kinds = [one[0] for one in shown(MARKDOWN("## 1. Why?"), code, left_out)]
     assert kinds.count("listing") == 1
+
+
+def drawing(text=""):
+    """A cell that draws, and prints a text."""
+    outputs = [nbformat.v4.new_output("display_data", {"image/png": PNG})]
+    return CODE("ax.plot(x)", outputs=outputs + ([nbformat.v4.new_output("stream", text=text)] if text else []))
+
+
+def test_a_cell_that_prints_and_draws_ends_as_the_figure_with_its_words():
+    cells = [drawing("a 1\nb 2\nc 3"), MARKDOWN("It rises. " + "All else is detail. " * 20)]
+    *_, printed, figure = shown(MARKDOWN("## 1. Why?\n\n**Predict.** Does it rise?"), *cells)
+    assert printed[0] == "printed" and "It rises" not in on_slide(printed)
+    assert figure[0].startswith("figure") and 'class="answer fragment"' in on_slide(figure)
+
+
+def test_the_mark_answer_adds_to_the_words_of_a_figure():
+    text = "It rises.\n\n<!-- answer -->\n\nThe panels agree.\n\n<!-- auto -->\n\nAll else is detail."
+    figure = shown(MARKDOWN("## 1. Why?"), drawing(), MARKDOWN(text))[-1]
+    assert (
+        "It rises." in on_slide(figure) and "The panels agree." in on_slide(figure) and "else" not in on_slide(figure)
+    )
+    assert 'alt="It rises."' in figure[2]
+
+
+def test_what_was_told_as_the_answer_is_not_said_again_before_a_list():
+    *_, figure, last = shown(MARKDOWN("## 1. Why?"), drawing(), MARKDOWN("It rises with every step.\n\n- one\n- two"))
+    assert "It rises" in on_slide(figure) and "one" in on_slide(last) and "It rises" not in on_slide(last)
+
+
+def test_a_sentence_that_begins_with_a_pronoun_brings_the_one_before_it():
+    text = "Begin. " + "Words. " * 60 + "Logarithms bend. This is a **term**."
+    section = on_slide(shown(MARKDOWN(f"## 1. Why?\n\n{text}"))[-1])
+    assert "Logarithms bend. This is a" in section and section.count("Words.") < 60
+
+
+def test_a_section_does_not_begin_with_the_remark_that_it_is_optional():
+    *_, section = shown(MARKDOWN("## 1. Why?\n\n(Optional on a first reading.)\n\nBecause of this."))
+    assert "Optional" not in on_slide(section) and "Because of this." in on_slide(section) and "Optional" in section[3]
+
+
+def test_long_code_is_cut_between_definitions_or_says_that_it_goes_on():
+    def method(name, lines):
+        return "\n".join([f"    def {name}(self):", *["        x += 1"] * lines])
+
+    whole = f"class One:\n{method('a', 8)}\n\n{method('b', 8)}"
+    one, other = slides.pieces(f"{whole}\n\ndef two():\n    pass")
+    assert one == whole and other.startswith("def two")
+    one, other = slides.pieces(f"class One:\n{method('a', 12)}\n\n{method('b', 12)}")
+    assert one.startswith("class One:") and other.startswith("# class One, continued\n    def b")
 
 
 def test_without_the_player_there_is_a_sentence(tmp_path, monkeypatch):

@@ -73,7 +73,8 @@ def kl_parts(
     batch = tf.shape(z)[0]
     size, others = float(train_size), tf.cast(tf.maximum(batch - 1, 1), tf.float32)
     own = tf.eye(batch)
-    log_share = tf.math.log(own / size + (1.0 - own) * (size - 1.0) / (size * others))
+    share = own / size + (1.0 - own) * (size - 1.0) / (size * others)
+    log_share = tf.math.log(tf.where(batch > 1, share, own))  # one example alone is all that is known of q(z)
     log_joint = tf.reduce_logsumexp(log_share + tf.reduce_sum(pairs, axis=-1), axis=1)
     log_product = tf.reduce_sum(tf.reduce_logsumexp(log_share[..., None] + pairs, axis=1), axis=-1)
     return {

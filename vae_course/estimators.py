@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 from vae_course import evaluation, likelihoods, models, needed, networks
+from vae_course.models import checks
 
 import keras
 import numpy as np
@@ -52,7 +53,7 @@ class TableVAE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """Train on rows [n, columns]; y is ignored."""
         X = self._rows(X, reset=True)
         if self.random_state is not None:
-            keras.utils.set_random_seed(self.random_state)
+            keras.utils.set_random_seed(checks.random_seed(self.random_state))
         encoder = networks.mlp_encoder(X.shape[1:], 2 * self.latent_size, self.hidden)
         decoder = networks.mlp_decoder(self.latent_size, X.shape[1:], self.hidden[::-1])
         self.model_ = models.VAE(encoder, decoder, likelihood=likelihoods.Gaussian("per_feature"), beta=self.beta)

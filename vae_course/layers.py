@@ -33,6 +33,8 @@ class Binarize(keras.layers.Layer):
     def call(self, x: tf.Tensor, training: bool | None = False) -> tf.Tensor:
         if not training:
             return x
+        if x.dtype == tf.uint8:
+            x = tf.cast(x, tf.float32) / 255.0
         draws = tf.random.stateless_uniform(tf.shape(x), next_seed(self._seeds), alg="philox")
         return tf.cast(draws < x, x.dtype)
 

@@ -288,6 +288,8 @@ class CodeMap(keras.Model):
     ) -> keras.callbacks.History:
         """Keras's fit, on whole numbers [n, places]; validation_data: such codes as well. See the class."""
         codes = self.check(codes)
+        if kwargs.get("sample_weight") is not None:
+            raise ValueError("CodeMap has no use for sample_weight: repeat a code that is to count twice")
         if validation_data is not None:
             validation_data = (self.check(validation_data, "validation codes"),)
         counts = 1.0 + np.stack([np.bincount(column, minlength=self.entries) for column in codes.T])

@@ -108,7 +108,7 @@ def error(x, x_hat):
 # be called like functions, on arrays as well as on a placeholder such as `keras.Input`. Called on a placeholder they
 # give another placeholder, and `keras.Model` makes a model of the two.
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram: an image x goes through the encoder to the code z, and through the decoder to its reconstruction. An arrow labeled 'compare' leads back from the reconstruction to x."}}
 plots.schematic(
     {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network", r"encoder $f_\phi$"),
      "z": (3.1, 0, "variable", "$z$"), "decoder": (4.7, 0, "network", r"decoder $g_\theta$"),
@@ -378,7 +378,7 @@ assert errors["deep"][0] < errors["deep"][1], "training error flatters a flexibl
 #
 # How many principal components would PCA need to do as well?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Line plot of the validation error against the code size. PCA's curve falls slowly; the linear autoencoder lies on it, and the deep and the convolutional autoencoder lie far below it."}}
 sizes = np.arange(1, min(4 * LATENT_SIZE, pixels) + 1)
 centered = flat(x_valid) - spectrum.mean_
 along = centered @ spectrum.components_.T  # coordinates along all training axes
@@ -436,7 +436,7 @@ for name in codes:
     decoded = [images[name](quantize(z, b, low, high)) for b in bits]
     quantized[name] = [error(x_valid, x_hat) for x_hat in decoded]
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Line plot of the validation error against the bits kept for each number of the code, for the deep autoencoder and PCA. From right to left both curves stay level, and turn up only at a few bits."}}
 full, ours, flat_map = errors["deep"][1], quantized["deep autoencoder"], quantized["PCA"]
 assert ours[-1] < 1.02 * full, "8 bits instead of 32 cost less than 2 % in error"
 assert ours[0] > 1.2 * full, "two bits for each number are too few"
@@ -551,7 +551,7 @@ spread, spread_wide = [model.decode(many).std(axis=0).mean() for model in (plane
 assert spread_wide < 0.6 * spread, "on the wide map normal codes all fall near one place"
 print("codes are", round(float(ratio)), "times as large, the loss is the same")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two rows of ten digits, decoded from the same ten random codes. In the upper row, drawn by the map, the shapes vary; in the lower row, drawn by the map ten times as wide, nearly the same image is repeated."}}
 noise = np.random.default_rng(SEED).normal(size=(10, 2))
 plots.image_rows({"the map": plane.decode(noise), "ten times\nas wide": wide.decode(noise)})
 plt.show()
@@ -635,7 +635,7 @@ def holes(model):
     in_hole = {name: neighbors.kneighbors(z)[0] > radius for name, z in sources(codes).items()}
     return {name: float(np.mean(values)) for name, values in in_hole.items()}
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Bar chart of the share of random codes in holes, for the box, the standard normal and the fitted normal. All bars are above the dotted line of real images, and those of code size 4 are higher than those of code size 2."}}
 low, high = holes(plane), holes(deep)
 assert low["box"] > 0.25, "a large part of even a flat map is empty"
 assert high["box"] > low["box"], "more code axes, more empty land"
@@ -679,7 +679,7 @@ plt.show()
 # also fills its corners, the standard normal takes no account of where the map lies and how large it is, and the fitted normal covers the gaps
 # along with everything else. Do the holes show in the images?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of ten decoded images: reconstructions of real digits, and random codes from the box, the standard normal and the fitted normal, with a measure of strangeness beside each row. Many random codes give no digits."}}
 nearest_image = NearestNeighbors(n_neighbors=1).fit(flat(x_train))
 
 def to_nearest(images):

@@ -309,7 +309,7 @@ by_hand = trained(
 #
 # **Predict.** Which of the two has the lower training loss? Which has the lower validation loss?
 
-# %%
+# %% mystnb={"image": {"alt": "Training and validation error against the epoch, on a logarithmic axis. With fixed noise the training curve falls furthest and the validation curve soon stops; with fresh noise the two curves stay close together."}}
 noise = keras.layers.GaussianNoise(SIGMA, seed=4)
 fresh = models.DenoisingAutoencoder(*new_networks(), noise)
 trained(fresh, few, validation_data=(x_valid,), **short)
@@ -496,7 +496,7 @@ assert jumps["median filter"] > jumps["denoiser"] + 1, "a median is hard to beat
 #
 # **Predict.** At which end does the network lose?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Line plot of the PSNR against the noise level of the test, for four methods. The denoiser's curve is nearly flat: below the filter and doing nothing at the left end, and the highest around the trained level and above it."}}
 levels = np.array([0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8])
 curves = {name: [] for name in ("nothing", "gaussian filter", "plain autoencoder", "denoiser")}
 for i, level in enumerate(levels):
@@ -640,7 +640,7 @@ toy_history = toy.fit(points, batch_size=256, epochs=30, verbose=0)
 # **Predict.** The left panel will show the learned displacement, the right one $\sigma^2$ times the exact
 # score, both as arrows at half their length. Where will they differ most?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two fields of arrows around a spiral of dots: the learned displacement on the left, sigma squared times the exact score on the right. Both point to the spiral, and they differ most along the edges."}}
 line = np.linspace(-3.2, 3.2, 21, dtype="float32")
 grid = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
 fields = {r"learned: $\hat{x}(\tilde{x}) - \tilde{x}$": toy.reconstruct(grid) - grid}
@@ -662,7 +662,7 @@ plt.show()
 # What happens if we follow the arrows? We denoise every point of the grid, then denoise the result, and so on, ten
 # times in all.
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Thin lines lead from each point of a square grid to where ten steps of denoising take it. Nearly all points end on the spiral."}}
 trail = [grid]
 for _ in range(10):
     trail.append(toy.reconstruct(trail[-1]))

@@ -103,7 +103,7 @@ def log_evidence(x, mean_of):
 # **Predict.** You observe $x = 2$ in the bent toy, where $m(z) = z^2$. Which latents are likely? How many peaks does
 # the posterior have?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: a histogram of drawn examples x, and the curve of the evidence, which follows it. Right: the prior of z is one wide hill, and the posterior for x = 2 is two narrow peaks, one on each side of zero."}}
 random = np.random.default_rng(0)
 draws = bent(random.normal(size=20_000)) + NOISE * random.normal(size=20_000)
 x_axis = np.linspace(-2, 8, 200)
@@ -146,7 +146,7 @@ plt.show()
 # **Predict.** With $k = 10\,000$ draws, up to how many dimensions is the estimate of $\log p(x)$ accurate to within a
 # nat? (A *nat* is the unit of a natural logarithm.)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Box plots of the error of the estimated log p(x), in nats, against the number of latents. The boxes are thin and near zero for few latents, and far below zero for the largest numbers."}}
 def naive_error(dimensions, k=10_000):
     """The estimate of log p(x) by equation 3.1, minus its exact value; x = (1, ..., 1)."""
     z = random.normal(size=(k, dimensions))
@@ -232,7 +232,7 @@ normals = tfd.Normal(means[:, None], scales[:, None, None])  # one for each poin
 gaps = {"straight": gap_of(straight, normals), "bent": gap_of(bent, normals)}
 steps = {"levels": [0, 0.1, 0.3, 1, 3, 10, 30, 100], "norm": "symlog", "extend": "max"}
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two maps of the gap in nats, over the mean and the standard deviation of q. The straight toy has one valley, with a gap of zero at its bottom; the bent toy has two, one at each peak of the posterior."}}
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), sharey=True)
 for ax, (name, gap) in zip(axes, gaps.items()):
     filled = ax.contourf(means, scales, gap, cmap="viridis_r", **steps)
@@ -351,7 +351,7 @@ assert abs(a.mean() - b.mean()) < 5 * error, "both estimate the same gradient"
 assert b.var() > 100 * a.var(), "at a scale of 0.1 the score function varies far more"
 assert all(variances["score function"] > 2 * variances["pathwise"]), "and never less here"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: the mean gradient so far against the number of draws; the pathwise one is steady, that of the score function wanders. Right: variance against sigma of q on logarithmic axes; the score function's curve is the higher one everywhere."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2))
 for name, marker, color in zip(at_tenth, "os", plots.COLORS):
     running = np.cumsum(at_tenth[name][:2000]) / np.arange(1, 2001)
@@ -537,7 +537,7 @@ assert np.allclose(record["val_elbo"], terms, rtol=1e-4), "elbo = reconstruction
 assert record["val_elbo"][-1] > record["val_elbo"][0] + 2, "training helps on new images too"
 assert 1.5 < record["val_kl"][-1] < 12, "the latents carry a few nats about each image"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three panels against the epoch, with training solid and validation dashed: the ELBO and the reconstruction rise steeply at first and then slowly; the KL dips early and then rises, too."}}
 figure, axes = plt.subplots(1, 3, figsize=(9, 3))
 for ax, term in zip(axes, TERMS):
     plots.history(history, term, ax=ax, ylabel="nats per example").set_title(term)
@@ -619,8 +619,11 @@ print({name: f"{share:.0%} of codes in the circle" for name, share in held.items
 # %% [markdown]
 # About half of the autoencoder's codes lie outside the circle, since nothing pulls them in. Nearly all of the VAE's codes
 # lie inside it. But this count treats the VAE's code as a point, and it is not one. **A VAE's code is a cloud**,
-# $q_\phi(z|x)$, and the cloud is the main idea. Two readers each want to leave out a part of it. Anna drops the KL: "I only
-# want good reconstructions." Ben drops the draw and decodes the mean: "Why add noise?"
+# $q_\phi(z|x)$, and the cloud is the main idea.
+#
+# <!-- show -->
+#
+# Two readers each want to leave out a part of it. Anna drops the KL: "I only want good reconstructions." Ben drops the draw and decodes the mean: "Why add noise?"
 #
 # **Predict.** What happens to Anna's clouds, and what to Ben's?
 
@@ -634,7 +637,7 @@ without_draw = WithoutDraw(*new_networks(numbers_per_latent=2))
 for model in (without_kl, without_draw):
     train(model)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Codes of 100 images in the plane, in four panels, with the circle that holds 95 % of the prior. The autoencoder and Anna's model have mere points, the VAE has clouds side by side, and Ben's wide clouds all lie on top of each other."}}
 def draw_clouds(ax, title, mean, scale):
     """Means [n, 2] as dots, around each an ellipse of one standard deviation [n, 2]."""
     ax.plot(*mean.T, ".", color="black", markersize=3)
@@ -694,7 +697,7 @@ def holes(model, z):
     near = np.quantile(nearest(codes_of(model, x), known), 0.95)
     return np.mean(nearest(z, known) > near)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: bars of the share of draws in holes. The VAE's prior has the shortest bar; the autoencoder's box, standard normal and fitted normal have longer ones. Right: eight decoded draws from each, in the same order."}}
 known = autoencoder.encode(seen)
 box = random.uniform(known.min(axis=0), known.max(axis=0), (2000, LATENT_SIZE))
 fitted = random.multivariate_normal(known.mean(axis=0), np.cov(known.T), 2000)

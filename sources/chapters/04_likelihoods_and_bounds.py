@@ -77,7 +77,7 @@ def new_vae(
 #
 # The first three sections of this chapter are about the right end of the model:
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram: the decoder turns z into a clean picture, which goes into the likelihood. The likelihood also has its noise, a scale sigma or none, is linked to the image x by a double arrow, and returns a number of nats."}}
 nodes = {"$z$": (0, 0, "variable"), "decoder": (1.5, 0, "network")}
 nodes |= {r"$\hat x$": (3.1, 0, "text"), "$x$": (6.9, 0, "observed")}
 nodes |= {"p": (4.9, 0, "network", r"likelihood $p_\theta(x|z)$")}
@@ -169,7 +169,7 @@ print(f"a change of units costs {shift:.2f} nats for each pixel")
 # to one, and no log-probability is above zero. Inside a VAE the model tells the likelihood the shape of an example; to use
 # a likelihood on its own, call `on(shape)`.
 
-# %%
+# %% mystnb={"image": {"alt": "Left: three normal densities of one gray value; the narrower ones rise above the dotted line at 1. Right: the probabilities of the 256 levels, a bell of thin bars, with one small extra bar at level 0."}}
 levels = np.linspace(0, 1, 256, dtype="float32")[:, None]  # [256, 1]: one pixel, all its levels
 one_pixel = likelihoods.DiscretizedLogistic().on((1,))
 noise = one_pixel.distribution(tf.constant([0.3, -3.0]))  # location, raw scale
@@ -238,7 +238,7 @@ assert errors[narrow] < errors[middle] < errors[wide], "more of it, better recon
 assert np.isclose(kls[same], kls[narrow], rtol=0.15), "sigma^2 = 0.01 is beta = 0.01"
 assert np.isclose(errors[same], errors[narrow], rtol=0.1), "sigma^2 = 0.01 is beta = 0.01"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two bar charts, of the KL and of the reconstruction error, for five VAEs. As sigma falls from 1 to 0.1, the KL rises and the error falls; the last bars, for sigma 1 with beta 0.01, equal those of sigma 0.1."}}
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.6), sharey=True)
 rows = {"KL (nats)": kls, "reconstruction error (RMS)": errors}
 for ax, (label, values) in zip(axes, rows.items(), strict=True):
@@ -338,7 +338,7 @@ assert trap[1e-3][1] > 1000 * (constant > 0), "a sixteenth is 62 scales of 0.001
 # is not told which one it should draw mixes them, $\hat x = (1-\alpha)\, x_a + \alpha\, x_b$. Which $\alpha$ has the smallest
 # expected squared error?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: the expected squared error against alpha is a parabola with its lowest point in the middle. Right: a digit, the same digit moved by two pixels, and the best guess, which is a double exposure of the two."}}
 x_a = np.pad(x_valid[0], ((0, 0), (0, 2), (0, 0)))
 x_b = np.pad(x_valid[0], ((0, 0), (2, 0), (0, 0)))
 alphas = np.linspace(0, 1, 21)
@@ -396,6 +396,8 @@ plt.show()
 # meant. Where no code is shared, the decoder itself can still make pictures soft: a smooth function of few latents averages
 # over neighbors too.
 #
+# <!-- show -->
+#
 # Eight by eight pixels hardly show blur, so here it is on the faces of chapter 05, 32 by 32 pixels each: training images, the
 # mean of $p_\theta(x|z)$ for a draw $z$ from the posterior of each, and a draw from $p_\theta(x|z)$, with a learned $\sigma$. Blur is a
 # lack of fine detail, which a Fourier transform can measure: the power of the pictures at spatial frequencies above half of
@@ -404,7 +406,7 @@ plt.show()
 # **Predict.** How much of the faces' power at these frequencies has the mean, and how much has the draw? What do eighty
 # more epochs of training change?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of ten faces: training images, means of the decoder after 20 and after 100 epochs, and a draw after 100. The early means are soft at mouths and brows, the late ones have more detail, and the draw is grainy."}}
 def fine_power(images):
     """Mean power above half of the highest spatial frequency: [n, size, size, 1] -> number."""
     frequency = np.abs(np.fft.fftfreq(images.shape[1]))
@@ -495,7 +497,7 @@ b = (innocent_loss(x, poor, far, log_var) - base) / added
 assert np.isclose(b / a, pixels, rtol=1e-2), "a mean over pixels weighs the KL D times"
 print(f"effective beta of the innocent loss: {b / a:.0f}")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: the KL against the epoch; with the sum over pixels it climbs, with the mean it stays at zero. Right: eight images and their reconstructions, which follow the images with the sum, and are all the same gray average with the mean."}}
 sum_vae = new_vae()
 pair = {"sum": sum_vae, "mean": new_vae(beta=float(pixels))}
 options = {"epochs": EPOCHS, "verbose": 0, "validation_data": binary_valid}
@@ -578,7 +580,7 @@ published = {  # name: loss, likelihood, shape; its formula for 8 latents and ba
     "a lab course": (lab_course, "laplace", color, 0.0005 * 12288),
 }
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Bars of the effective beta of seven published losses, on a logarithmic axis, one of them twice. Only the program of keras.io, as published, ends on the dashed line at 1, which is the ELBO."}}
 measured, sizes = {}, {"latent_size": 8, "batch_size": 16}
 for name, (loss, likelihood, size, formula) in published.items():
     measured[name] = evaluation.effective_beta(loss, likelihood, size, **sizes)
@@ -628,7 +630,7 @@ print(f"a negative ELBO for sigma = {wide:.2f}")
 # **Predict.** We give a network with two layers of 512 units only 200 images. After how many epochs will the validation
 # bound be best: 20, 50, or all of them?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "The ELBO against the epoch. The solid training curve climbs to the end; the dashed validation curve turns and falls. A dotted line marks the best validation bound, long before the last epoch."}}
 few, long = binary_train[:200], 200  # images, epochs
 large = {"hidden": (512, 512), "latent_size": 16}
 options["epochs"] = long

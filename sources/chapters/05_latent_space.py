@@ -68,7 +68,7 @@ def trained_vae(x_train, epochs=EPOCHS, hidden=HIDDEN, latent_size=LATENT_SIZE, 
     vae.fit(x_train, batch_size=64, epochs=epochs, verbose=0)
     return vae
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram of the VAE, from x through the encoder, z and the decoder. Orange arrows show where the sections act: sampling at the prior; walking, exploring and editing at z; filling in and warning at x."}}
 nodes = {
     "x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"),
     "q": (3.1, 0, "text", r"$q_\phi(z|x)$"), "z": (4.6, 0, "variable", "$z$"),
@@ -121,7 +121,7 @@ def distance_to_data(pictures, x_train=x_train[:3000]):
     """How far each picture is from the nearest training image, RMS a pixel: [n, ...] -> [n]."""
     return cdist(flat(pictures), flat(x_train)).min(axis=1) / np.sqrt(x_train[0].size)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of eight faces, decoded from the same eight draws at temperatures 0, 0.5, 1 and 2: one average face, the same each time; then calm and alike; then different and smeared; then harsh and grainy."}}
 def spread_of(pictures):
     """How much pictures vary: the mean RMS difference from their average."""
     return rms(pictures - pictures.mean(axis=0)).mean()
@@ -149,7 +149,7 @@ if DATASET == "faces":
     assert at[0.0] > 1.1 * at[1.0], "the average of all faces is no face"
     assert min(realism) > 1.5 * reconstructions, "no temperature is near to reconstructions"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two line plots against the temperature. Left: the distance of generated pictures to the data, lowest near 1 and always far above the dashed line of reconstructions. Right: their variety, which grows all the way."}}
 figure, axes = plt.subplots(1, 2, figsize=(9, 3))
 curves = [("distance to the data (RMS)", realism, reconstructions, "reconstructions")]
 curves += [("variety (RMS)", variety, spread_of(x_valid), "real images")]
@@ -244,7 +244,7 @@ assert np.allclose(spherical(u, v, 0.0), u), "the walk starts where it should"
 assert np.allclose(spherical(u, v, 1.0), v), "the walk ends where it should"
 assert np.allclose(arc, np.linalg.norm(u, axis=1)), "from norm to equal norm, the arc keeps it"
 assert np.all(chord < arc), "the straight line cuts the corner"
-# %%
+# %% mystnb={"image": {"alt": "Six rows of seven faces: a cross-fade, a straight walk and a spherical walk, for the pair that is least alike and for a typical pair. In the middle of the walks there are ghosts of both faces."}}
 first, last = x_valid[:100], x_valid[100:200]
 a, b = vae.encode(first), vae.encode(last)
 steps = np.linspace(0, 1, 7)
@@ -266,7 +266,7 @@ plt.show()
 # are ghosts of both pictures, and traces of a third thing that is in neither. The spherical walk's ghosts are sharper, not fewer.
 # In a typical pair (lower three rows), whose pictures are more alike, the ghosts are fainter, and line and arc can hardly be told apart.
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two line plots along the walks. Left: the distance to the data, three similar arches for cross-fade, straight and spherical. Right: the norm of the code dips on the straight line and stays level on the arc, both inside the prior's band."}}
 off_data = {name: [distance_to_data(x).mean() for x in walk] for name, walk in walks.items()}
 norms = {name: [np.linalg.norm(z, axis=1).mean() for z in path] for name, path in codes.items()}
 fade, line, arc = [off_data[name][3] for name in walks]
@@ -330,7 +330,7 @@ chart = np.stack([mismatch(row) for row in grid])
 along = {name: np.median([mismatch(z) for z in path], axis=1) for name, path in codes.items()}
 print({name: [f"{value:.0f}" for value in values] for name, values in along.items()})
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: a map of log q(z) minus log p(z), where a straight and a spherical walk leave one island, outlined in white, and cross to another. Right: the median over all pairs, above zero at the ends and far below it in the middle."}}
 for values in along.values():
     assert values[3] < min(0, values[0]), "halfway, a walk crosses deeper water"
     assert values[0] > 0 or DATASET != "faces", "and it starts on an island"
@@ -395,7 +395,7 @@ def hops(start, end):
         path.append(before[path[-1]])
     return path
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of eight faces. Draws from the prior are smeared, draws from the mixture are clear. The straight walk passes through ghosts, while every stop of the hops is a face."}}
 paths = [hops(*ends) for ends in zip(a[:50], b[:50], strict=True)]
 start = np.concatenate([path[:-1] for path in paths])
 end = np.concatenate([path[1:] for path in paths])
@@ -579,7 +579,7 @@ assert np.abs(squares[[0, 2, 3, 4]]).max() < 0.15, "least squares keeps the othe
 smile, possible = squares[EXPRESSION], ceiling[EXPRESSION]
 assert 0.15 < smile < possible < 1, "a smile, but smaller than what the VAE can show"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Bars of the change of five factors when a smile is asked for. The difference of means moves the lighting as well as the expression; least squares, and the true edit sent through the VAE, move hardly anything but the expression."}}
 figure, ax = plt.subplots(figsize=(8, 3))
 for shift, (name, move) in zip((-0.3, 0.0), moves.items(), strict=True):
     bars = {"height": np.mean(move, axis=0), "yerr": np.std(move, axis=0), "capsize": 3}
@@ -715,7 +715,7 @@ def accuracies(seed):
     in_codes = accuracy(digit_vae.encode(x), y, digit_vae.encode(digits.x_valid))
     return scores | {"codes": in_codes}
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Dots for eight draws of the labels show the gain in accuracy over labels only, with mean and standard error in black, for noise, two VAEs and the codes. No kind of help is clearly to the right of the dashed line at zero."}}
 rounds = [accuracies(seed) for seed in range(8)]
 scores = {name: np.array([each[name] for each in rounds]) for name in rounds[0]}
 plain = scores.pop("labels only")
@@ -823,7 +823,7 @@ for name, visible in masks.items():
         "pseudo-Gibbs": filled[name][20].reshape(-1, copies, 32, 32, 1).mean(axis=1),
     }
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two bar charts of the error of hidden pixels, for five methods, with the mouth hidden and with the hair hidden. The mean image has the largest error, and latent search has the smallest or nearly so."}}
 def hidden_error(pictures, visible):
     """RMS error over the hidden pixels of the whole faces, averaged over faces."""
     squares = ((1 - visible) * (pictures - whole) ** 2).sum(axis=(1, 2, 3))
@@ -975,7 +975,7 @@ for name, score in odd_scores.items():
     is_odd = np.repeat([0, 1], [len(normal), len(score)])
     auc[name] = roc_auc_score(is_odd, np.concatenate([normal_score, score]))
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Box plots of the anomaly score. Noise lies far to the right of the dashed threshold, upside-down and double digits lie across it, and blurred digits, pale digits and the mean image lie to the left of the real digits."}}
 threshold = np.quantile(normal_score, 0.95)
 false_alarms = np.mean(anomaly_score(digits.x_test) > threshold)
 percent, count = 100 * false_alarms, len(digits.x_test)
@@ -1021,7 +1021,7 @@ plt.show()
 #
 # **Predict.** What will gain more by patience: the copies of new faces, or the faces drawn from the prior?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Five rows of eight faces: real images, then copies and draws from the prior after 40 epochs, then the same after 600. The late copies are sharp and show the smiles; many of the draws are still smeared."}}
 rows = {"images": x_valid}
 rivals = {EPOCHS: vae, 600: models.load("faces-vae")} if DATASET == "faces" else {EPOCHS: vae}
 for epochs, model in rivals.items():

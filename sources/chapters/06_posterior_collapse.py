@@ -105,6 +105,8 @@ def restart(vae, *fresh):
 # measures it. The left inequality says that a decoder can save only what the code tells it; the right one, that the code costs
 # at least what it tells. So no model gets below the line $R + \mathcal D = H$ on the images that define $H$.
 #
+# <!-- show -->
+#
 # Which point of the plane does training choose? The loss is $\mathcal D + \beta R$. Where it is smallest, a small step along
 # the curve of best models does not change it, so $d\mathcal D / dR = -\beta$: **beta is the exchange rate**. The model buys
 # code as long as a nat of rate saves more than $\beta$ nats of distortion.
@@ -145,7 +147,7 @@ for low, high, slope in zip(betas[:-1], betas[1:], exchange, strict=True):
     assert 0.7 * low < slope < 1.4 * high, "between two betas the slope is between them"
 assert exchange[-1] < 0.7 * betas[-1], "the first nat saves less than the last beta asks"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Distortion against rate: a curve through one point for each beta falls steeply and then flattens. The largest beta is at the left edge, beta = 1 touches the dotted line of the best ELBO, and the dashed line R + D = H lies below all."}}
 figure, ax = plt.subplots(figsize=(7, 4))
 ax.plot(rates, distortions, marker="o")
 for beta, *point in zip(betas, rates, distortions):
@@ -187,7 +189,7 @@ beta = evaluation.effective_beta(both_means, shape=shape, latent_size=LATENT_SIZ
 assert np.isclose(beta, pixels / LATENT_SIZE, rtol=0.02), "pixels / latents: it shrank more"
 print(f"effective beta of the two means: {beta:.1f}")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of ten digits: the binary images; reconstructions by the model with beta = 1, which follow the images; and those by the model with both means, which are all the same gray blot."}}
 honest, means = copies[1.0], copies[betas[-1]]
 shown, kl = means.reconstruct(x_valid), points[betas[-1]][0]
 assert kl < 0.05, "at an effective beta of pixels / latents no latent pays"
@@ -203,8 +205,14 @@ plt.show()
 # by $d$. On images of 28 by 28 pixels with two latents that would be 392. The optimizer did nothing wrong: on the
 # digits the first nat of code was priced at eight nats, and it saves far less.
 #
+# <!-- answer -->
+#
 # The model with the two means turns all ten images into the same gray blot, the mean of the training images. (The middle row
-# has the reconstructions by the *honest model*, the one with $\beta = 1$.) The KL that remains has no meaning: it is on its way
+# has the reconstructions by the *honest model*, the one with $\beta = 1$.)
+#
+# <!-- auto -->
+#
+# The KL that remains has no meaning: it is on its way
 # to zero, and how many zeros you see depends on how long you train. The fix is to sum over pixels and over latents instead of
 # averaging (chapter 04).
 #
@@ -219,7 +227,7 @@ plt.show()
 # or recurrent networks for text, are among the best density models there are. Collapse became
 # famous with them (Bowman et al., 2016); that variational models switch off latents was known before (MacKay, 2001).
 #
-# %%
+# %% mystnb={"image": {"alt": "Diagram: one path leads from x through encoder, code z and decoder to the logit of pixel i. The other leads from the earlier pixels, taken from x by teacher forcing, through a network called 'look' to the same logit."}}
 nodes = {"$x$": (0, 0, "observed"), "encoder": (1.5, 0, "network"), "$z$": (3, 0, "variable")}
 nodes |= {"decoder": (4.5, 0, "network"), "logit": (6.2, 0, "text", "logit of $x_i$")}
 nodes |= {"before": (2.6, -1.3, "observed", "$x_{<i}$"), "look": (4.5, -1.3, "network")}
@@ -443,7 +451,7 @@ assert found["beta 0.1"][1] > 0.9 * ceiling, "every image has a code of its own"
 assert found["beta 0.1"][2] > found["beta 1"][2] + 2, "a cheap code leaves the prior behind"
 assert found["both means"][1] < 0.05, "one code for all images tells nothing"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four bar charts of the KL of each latent, the largest first, on a logarithmic axis. At beta 1 and 0.1 the latents share the work; with both means, and pixel by pixel, every latent is far below them."}}
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.6), sharey=True)
 for ax, (name, model) in zip(axes, four.items(), strict=True):
     per_latent = np.sort(evaluation.kl_per_dimension(model, examples))[::-1]
@@ -470,7 +478,7 @@ plt.show()
 # The fourth measurement can be drawn. Take the two latents with the largest KL, draw one code for each image, and compare the
 # cloud with the prior.
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four scatter plots of codes along the two busiest latents, with a dashed circle that holds 95 % of the prior. Most codes lie inside the circle; with beta = 0.1 many lie outside."}}
 angle, radius = np.linspace(0, 2 * np.pi, 100), np.sqrt(-2 * np.log(0.05))
 circle = radius * np.cos(angle), radius * np.sin(angle)  # holds 95 % of a standard normal
 figure, axes = plt.subplots(1, 4, figsize=(10, 2.9), sharex=True, sharey=True)
@@ -759,7 +767,7 @@ for name in raised[:3] if DATASET != "digits" else raised:
 for name in ("beta 0.5", "limited view"):
     assert better[name] < -spread, f"{name} pays with likelihood, more than the seeds differ"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: the rate against the epoch, one line for each cure. Right: where the three runs of each end in the plane of rate and distortion, with dotted lines of equal ELBO. The untreated runs and the encoder steps stay at the left edge."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
 for index, (name, runs) in enumerate(trial.items()):
     style = {"color": plots.COLORS[index], "marker": plots.MARKERS[index], "label": name}
@@ -805,7 +813,7 @@ plt.show()
 # **Predict.** We draw from the model with free bits 0.5 (third seed), with the codes and random numbers of section 3. What will
 # another code change now, and what will other chance?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of ten digits: a sample, the same with another code, and the same with other chance. Another code gives nearly always a new picture; with other chance many pictures keep their outline."}}
 steered, left_to_chance = exchange(free_vae)
 print(f"pixels changed by another code: {steered:.1%}, by other chance: {left_to_chance:.1%}")
 assert steered > 1.5 * by_code or DATASET != "digits", "the code steers what is drawn"
@@ -876,7 +884,7 @@ gray["sigma 1"][0]
 #
 # **Predict.** For which $\lambda / \sigma^2$ does this rise at all?
 
-# %%
+# %% mystnb={"image": {"alt": "The change of the log-likelihood against the length of the column, for four ratios of lambda to sigma squared. For 4 and 2 the curves rise to a peak and fall again; for 1 and 0.5 they fall from the start."}}
 lengths = np.linspace(0, 3, 301)  # a, in units of sigma
 figure, ax = plt.subplots(figsize=(7, 3))
 for index, ratio in enumerate((0.5, 1.0, 2.0, 4.0)):

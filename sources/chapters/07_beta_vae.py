@@ -83,7 +83,7 @@ def train(vae, beta, seed, x=x_train):
     history = vae.fit(x, batch_size=BATCH_SIZE, epochs=EPOCHS, verbose=0).history
     return {name: values[-1] for name, values in history.items()}
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram of an encoder and a decoder with the latents z1, z2 and zd between them. A dashed arrow leads from each latent to what one hopes that it follows: hair, light, width, each with a question mark."}}
 hope = {"color": plots.COLORS[3], "style": "--"}
 latents = ("z1", "z2", "zd")
 plots.schematic(
@@ -167,7 +167,7 @@ for low, high in zip(BETAS, BETAS[1:]):
 honest, taxed = of_seeds("elbo", BETAS[0]), of_seeds("elbo", BETAS[-1])
 assert honest.min() > taxed.max(), "only beta = 1 is trained for the ELBO"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Distortion against rate: nine models form three clusters, one for each price, with beta = 10 at the upper left, beta = 4 in between and beta = 1 at the lower right."}}
 figure, ax = plt.subplots()
 for beta, marker in zip(BETAS, plots.MARKERS):
     ax.plot(rates[beta], distortions[beta], marker, label=rf"$\beta = {beta:.0f}$")
@@ -217,7 +217,7 @@ def traversal(vae, x, latents, values):
         rows[f"$z_{{{j + 1}}}$"] = vae.decode(z)
     return rows
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two sets of five rows of sprites; each row moves one latent. With beta = 1, on the left, the sprites keep an outline, and every row changes the picture. With beta = 10 they are blurred, and the last rows hardly change."}}
 values = np.linspace(-2, 2, 7)
 figure, axes = plt.subplots(1, 2, figsize=(11, 4))
 for ax, beta in zip(axes, (BETAS[0], BETAS[-1])):
@@ -261,7 +261,7 @@ explorer
 #
 # **Predict.** Which of the five factors will have a row of its own? Think of how many pixels each of them moves.
 
-# %%
+# %% mystnb={"image": {"alt": "Five rows of seven faces; each row moves one of the strongest latents of one face. There are rows for the hair, the light, the turn and the width of the head, while the mouth stays nearly the same."}}
 faces, gray = datasets.load("faces"), likelihoods.Gaussian(scale=0.1)
 face_shape, face_count = faces.x_train.shape[1:], len(faces.x_train)
 face_vaes = {
@@ -454,7 +454,7 @@ def all_scores(codes):
 
 scores = {name: all_scores(codes) for name, codes in known_codes.items()}
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "A table with a row for each of five known codes and a column for each of six scores. The true factors score near 1 everywhere, the rotated code loses most in MIG, DCI-D and DCI-C, and noise is lowest."}}
 score_names, table = list(scores["noise"]), [list(row.values()) for row in scores.values()]
 figure, ax = plt.subplots(figsize=(8, 3))
 ax.imshow(table, vmin=0, vmax=1, aspect="auto", cmap="cividis")
@@ -591,7 +591,7 @@ for size in sizes:
         curves[name].append(np.mean(found, axis=0))
 titles = ("index-code mutual information", "total correlation", "dimension-wise KL")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three panels, one for each part of the KL, against the batch size. The estimates with stratified and with equal weights lie on opposite sides of the dashed value from all images, and are nearer to it for the largest batches."}}
 figure, axes = plt.subplots(1, 3, figsize=(11, 3))
 for i, (ax, title) in enumerate(zip(axes, titles)):
     for (name, curve), marker in zip(curves.items(), plots.MARKERS):
@@ -668,7 +668,7 @@ for beta in BETAS:
 tc_migs = migs(tc_codes.values())
 print(f"beta-TCVAE, beta {BETAS[-1]:.0f}: MIG of the seeds {tc_migs.round(2)}")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "MIG against reconstruction, three points for each of four models. The beta-TCVAE reconstructs far better than the beta-VAE of the same price, and points of one model can differ much in MIG."}}
 taxed = of_seeds("reconstruction", BETAS[-1])
 assert kept.min() > taxed.max(), "the first part is not taxed"
 figure, ax = plt.subplots(figsize=(8, 3.6))
@@ -816,7 +816,7 @@ codes = model.encode(x_known)
 turned_migs = migs(codes @ plane_rotation(first, second, angle) for angle in angles)
 assert turned_migs.max() > turned_migs.min() + 0.01, "the score depends on the free turn"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Left: the cost of a rotation against its angle, measured points and dashed predictions: an arch for the strongest and the weakest latent, nearly zero for the two strongest. Right: the MIG rises and falls along this nearly free rotation."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2))
 for name, marker, color in zip(costs, plots.MARKERS, plots.COLORS):
     left.plot(angles, costs[name], marker, color=color, label=name)
@@ -893,7 +893,7 @@ for name, model in face_vaes.items():
 assert face_migs["beta-TCVAE"] > 0.15, "some factors have a latent of their own"
 assert face_kept["beta-TCVAE"] > face_kept["beta-VAE"], "and keeps more of the image"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "A table of how much each of five latents, the rows, tells about each factor of the faces, the columns. There are bright cells for the lighting and the hair, while the column of the expression is dark."}}
 face_table = information_table(face_vae.encode(known_faces), face_factors)
 best, told = face_table.argmax(axis=0), face_table.max(axis=0)  # for each factor
 rows = zip(faces.factor_names, best, told)

@@ -235,7 +235,7 @@ normal, mixture = log_joint(radii[1], np.zeros(1))[:, 0], evidence_of(radii[1], 
 for name, nats in (("one normal", normal.mean()), ("one latent on top", mixture.mean())):
     print(f"{name}: {nats:.1f} nats, {8 - nats / (64 * np.log(2)):.2f} bits a pixel")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three grids of patches and a scatter plot. Photographs and draws of the mixture have quiet patches and patches full of contrast, those of the normal are all alike in this. The inferred z1 rises with the log contrast of the patch."}}
 log_post = log_joint(radii[1], fit.x[0] + fit.x[1] * top) + log_prior - mixture[:, None]
 inferred = np.exp(log_post) @ top  # E[z_1|x] of each patch
 figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
@@ -345,7 +345,7 @@ for layers, vae in naive.items():
     naive_results[layers] = train(vae, lambda seed, layers=layers: new_naive(seed, layers))
 naive_results["warm"] = train(naive[3], lambda seed: new_naive(seed, 3), warm_up=WARM_UP)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three bar charts of the KL of each group, with a dot for each seed: two groups, three groups, and three with warm-up. The last group, next to the image, carries nearly everything."}}
 def kl_bars(ax, results, title):
     """A bar for each group, the mean over seeds, and a dot for each seed."""
     kls = group_kls(results)
@@ -393,7 +393,7 @@ def draw_naive(vae, tops=40, draws=40, seed=0):
         z = parts.gaussian(down(z)).sample(seed=(seed, number + 1))
     return vae.decode(z.numpy()).reshape(tops, draws, *shape)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of ten digits. In each row z1 is the same and everything below it is drawn anew. The rows do not differ from one another: any digit may appear in any of them."}}
 naive_pictures = draw_naive(naive[3])
 naive_share = decided_by_top(naive_pictures)
 assert naive_share < 0.2, "the top of the naive model decides little"
@@ -511,7 +511,7 @@ def draw_top_down(vae, tops=40, draws=40, seed=0):
 top_down = compiled(new_top_down(0))
 top_down_results = train(top_down, new_top_down)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of ten digits. In each row z1 is the same and the second group is drawn anew. Every row shows one kind of picture, which varies only a little."}}
 top_shares = group_kls(top_down_results)[:, 0] / top_down_results["kl"]
 pictures = draw_top_down(top_down)
 top_down_share = decided_by_top(pictures)
@@ -589,7 +589,7 @@ deep_results = {
     "warm-up": train(deep, new_deep, warm_up=WARM_UP, k=100),
 }
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three bar charts of the KL of eight groups, with a dot for each seed. Untreated, several groups are at zero; with free bits all are used; with a warm-up most are used, unevenly."}}
 figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.8), sharey=True)
 used = {}
 for ax, (name, results) in zip(axes, deep_results.items(), strict=True):
@@ -683,7 +683,7 @@ for name, images in pictures.items():
     lower[name] = [vae.decode(vae.resample(z, range(k + 1, 5), seed=1)) for k in (0, 1, 2, 3)]
     pixel_change[name] = np.array([np.mean((x - kept) ** 2) for x in new])
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Rows of faces and of sprites, each with other groups drawn anew. On the faces a new group 1 gives grainy pictures in different light, and a new group 4 changes next to nothing; on the sprites lower groups change the outlines, too."}}
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.4))
 for ax, (name, shown) in zip(axes, {"faces": (1, 4), "sprites": (1, 2, 3, 4)}.items()):
     rows = {"image": pictures[name].x_valid[:6], "nothing": redrawn[name][0][:6]}
@@ -708,6 +708,8 @@ plt.show()
 # than $\log 4587 = 8.4$ nats about *which* image it is. What the model pays beyond that is at most
 # $\mathrm{KL}(q(z)\,\|\,p(z))$, the distance of those codes, taken together, from the prior. (The KL printed here is that
 # of new images, which is close to that of the training images.)
+#
+# <!-- show -->
 #
 # Does the grain come from the hierarchy? The next cell tests a flat VAE with 16 latents and the same $\sigma$, trained in
 # the same way.
@@ -870,7 +872,7 @@ assert low[1:].max() > 0.2 * low[0], "and lower groups still change many pixels"
 # image $x$ down to some resolution, which is to keep the *map* of its averages $A x$, and draw all groups below anew. For
 # this we take a sample $y$ of the whole model and correct it, $y + C A^\top (A C A^\top)^{-1} A (x - y)$.
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Five rows of nine faces: the images, faces drawn anew below a map of 4 x 4, of 8 x 8 and of 16 x 16, and faces that are all new. The finer the map that is kept, the less changes."}}
 rng, both = np.random.default_rng(1), (faces.x_train, faces.x_valid[:9])
 flat = [x.reshape(len(x), -1) for x in both]
 face_mean, face_cov = flat[0].mean(axis=0), np.cov(flat[0].T)
@@ -932,7 +934,7 @@ for name in ("flat", "two groups"):
     vae = compiled(builds[name](0))
     budget[name] = train(vae, builds[name], warm_up=WARM_UP, k=100)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three panels, the ELBO, log p(x) and the gap between them, for the flat model, eight groups and two groups, with a marker for each seed and a bar at the mean. The models lie close together, and their seeds overlap."}}
 figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.6), sharey=True)
 for results in budget.values():
     results["gap"] = results["log p(x)"] - results["elbo"]
@@ -1004,7 +1006,7 @@ plt.show()
 # **Predict.** Its copies will be better. Will its KL come down to what 4587 images can need, and the grain of its samples
 # with it?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Five rows of eight faces: real images, then copies and samples after 20 epochs, then the same after 600. The early samples are full of grain; the late ones are mostly quiet, and many are smeared or doubled."}}
 rows = {"images": faces.x_valid}
 for epochs, vae in {20: flat_drawer, 600: models.load("faces-vae")}.items():
     copies, drawn = vae.reconstruct(faces.x_valid), vae.sample(len(faces.x_valid), seed=0)

@@ -116,7 +116,7 @@ print(f"total mass: {mass:.2f}; with the wrong sign {wrong_mass:.2f}")
 assert abs(mass - 1) < 0.01, "equation 9.1 gives a density: it integrates to one"
 assert wrong_mass < 0.5, "with the wrong sign, more than half of the mass is lost"
 
-# %%
+# %% mystnb={"image": {"alt": "Left: a grid of equal squares, two of them filled. Right: the bent images of the squares, to the same scale, over the gray cloud of the density. The orange square is squeezed to a sliver, the green one shrinks less."}}
 figure, axes = plt.subplots(1, 2, figsize=(8, 5.6), sharex=True, sharey=True)
 along = np.linspace(-2, 2, 81, dtype="float32")
 for value in np.linspace(-2, 2, 9, dtype="float32"):
@@ -138,8 +138,14 @@ plt.show()
 # No: with the wrong sign more than half of the mass is lost. An integral over a grid finds the mistake, and in two dimensions it costs nothing. In more dimensions
 # the check that remains is automatic differentiation.
 #
+# <!-- answer -->
+#
 # Both panels have the same scale, so areas can be compared. The two filled squares are equally large and hold the same probability. The orange one is squeezed, so its
-# density must rise. The green one shrinks less, to an area 3.5 times as large as that of the first, and its density is lower by the same factor. The gray cloud is the density of $x$.
+# density must rise.
+#
+# <!-- auto -->
+#
+# The green one shrinks less, to an area 3.5 times as large as that of the first, and its density is lower by the same factor. The gray cloud is the density of $x$.
 #
 # Flows can be chained, $z_0 \to z_1 \to \dots \to z_K = x$, and the logarithms add up:
 #
@@ -282,7 +288,7 @@ assert two.min() < 0.3 < 0.5 < two.max(), "two bends can do it; some runs get st
 assert abs(plain.max() - np.log(2)) < 0.05, "a run that drops a crescent pays log 2"
 assert np.median(warmed) < 0.25, "with a warm-up they find both"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Eight maps of densities. Above: the wave, and flows with one, two and eight bends, which come closer step by step. Below: two crescents, a run that has both, a run that has dropped one, and the worst run with warm-up, which has both."}}
 figure, axes = plt.subplots(2, 4, figsize=(10, 5.4), sharex=True, sharey=True)
 for ax, target in zip(axes[:, 0], (wave, crescents), strict=True):
     ax.imshow(np.exp(target(square)), origin="lower", extent=(-4, 4, -4, 4))
@@ -589,7 +595,7 @@ for name, value in zip(names, [full_normal, *flow_nats], strict=True):
 assert min(flow_nats) > full_normal + 40, "beyond correlations there are tens of nats"
 assert np.ptp(flow_nats) < 5, "which is no luck of a seed"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three grids of small gray patches. In the photographs and in the draws of the MAF, smooth patches stand beside busy ones; the draws of one normal are nearly all equally restless."}}
 figure, axes = plt.subplots(1, 3, figsize=(11, 4.3))
 drawn = mafs[0].sample(48, seed=(0, 0)).numpy() @ cholesky.T + mean
 drawn_normal = np.random.default_rng(0).normal(size=(48, 64)) @ cholesky.T + mean

@@ -142,7 +142,7 @@ def duel(r1=0.0, smoothing=0.0, step=0.1, steps=500, in_turn=False):
         path.append((theta + step * sigmoid(-seen * theta) * seen, psi))
     return np.array(path)
 
-# %%
+# %% mystnb={"image": {"alt": "Left: the paths of two duels in the plane of theta and psi. The plain players run around the solution, and with R1 they spiral into it. Right: theta against the step keeps swinging for the plain players and comes to rest with R1."}}
 for step in (0.1, 0.01):
     last = [duel(step=step, steps=int(2000 / step), in_turn=turn)[-1] for turn in (False, True)]
     (both, turn), stop = np.linalg.norm(last, axis=1), (2 * step) ** 0.5
@@ -370,7 +370,7 @@ def train_rings(treatment, momentum, learning_rate, copies=4, rounds=40):
 SETTINGS = [(name, 0.5, 5e-3) for name in ("plain", "smoothing", "hinge", "R1", "spectral")]
 runs = {setting: train_rings(*setting) for setting in SETTINGS}
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Samples as dots and a ring of eight clusters as circles, at five times. First row, plain with momentum 0.9: the samples swarm, then lie on an arc. Second row, plain with 0.5, and third row, R1: they lie around the ring."}}
 SETTINGS += [("plain", 0.9, 5e-3), ("R1", 0.9, 5e-3), ("plain", 0.9, 1e-3)]
 runs |= {setting: train_rings(*setting) for setting in SETTINGS[5:]}
 
@@ -696,7 +696,7 @@ assert best > 1.5 * real.frechet, "the Fréchet distance sees every fault"
 # followed $L_f$, it would make its features small and the loss would vanish. If the encoder followed $L_G$, it would learn to send images to
 # codes whose pictures please the discriminator.
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram of the VAE-GAN: encoder, z, decoder and discriminator in a row. Dashed arrows lead from the KL to the encoder, from the adversarial loss to the decoder, and from the loss on features to decoder and encoder."}}
 orange, green, purple = (plots.COLORS[i] for i in (3, 2, 5))
 plots.schematic(
     {"x": (0, 0, "observed", "$x$"), "encoder": (1.5, 0, "network"),
@@ -882,7 +882,7 @@ if DATASET == "faces":
     less = vae.coverage_error - gan.coverage_error
     assert less > 0.02, "the GAN spreads more evenly over orientation and lighting"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of twelve small faces: samples of the VAE, which are smooth and quiet; of the GAN, which are grainy, with strong light and shade; of the VAE-GAN, which lie between; and real faces."}}
 for name, model in rivals.items():
     size, shortest = model.count_params(), min(seconds[name, seed] for seed in SEEDS)
     print(f"cost of {name}: {size} weights, {shortest:.1f} s for {EPOCHS} epochs")
@@ -994,7 +994,7 @@ for a, b in zip(straight.get_weights(), resumed.get_weights()):
 #
 # **Predict.** Will its copies keep the expression, without any critic?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two rows of ten faces: real faces, and below them their copies by a VAE trained for 600 epochs. The copies are hard to tell from the faces, and their mouths are the same."}}
 if DATASET == "faces":
     patient = models.load("faces-vae").reconstruct(data.x_valid[:EVALUATION_SIZE]).clip(0, 1)
     kept["600 epochs"] = correlations(halve(patient))

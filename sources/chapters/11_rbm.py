@@ -46,7 +46,7 @@ SEEDS = 3  # machines that are trained side by side
 TRAIN_SIZE, VALID_SIZE = 5000, 1000  # at most
 keras.utils.set_random_seed(0)
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram: three hidden units above four pixels. A line without an arrowhead joins each pixel to each hidden unit, and no line joins two units of the same layer."}}
 nodes = {f"$h_{j}$": (1.2 + 2.4 * j, 2.2, "variable") for j in (1, 2, 3)}
 nodes |= {f"$x_{i}$": (2.4 * i, 0, "observed") for i in range(1, 5)}
 nodes |= {"hidden": (0.5, 2.2, "text"), "pixels": (0.5, 0, "text"), "$W$": (10.6, 1.1, "text")}
@@ -293,7 +293,8 @@ runs["PCD, step 0.1"] = train(bars, (0.1,), chains=30, **options)
 runs["PCD, step 0.1 to 0.001"] = train(bars, (0.1, 0.001), chains=100, **options)
 
 at = {label: np.stack([notes[2], notes[-1]]) for label, (_, notes) in runs.items()}
-for label, (early, late) in at.items():  # after 3000 and 15000 steps
+print(f"3000, 15000 steps        {'log p':>17s} {'error':>17s} {'pseudo log p':>17s}")
+for label, (early, late) in at.items():
     pairs = (f"{e.mean():7.2f} to {v.mean():6.2f}" for e, v in zip(early, late, strict=True))
     print(f"{label:23s}", *pairs)
 early, late = at["CD-1, step 0.1"]
@@ -302,7 +303,7 @@ assert np.all(late[1] < 0.5 * early[1]) and np.all(late[2] > early[2]), "the oth
 assert np.all(at["PCD, step 0.1"][1][0] < late[0] - 1), "PCD with a constant step is worst"
 assert np.all(at["PCD, step 0.1 to 0.001"][1][0] > late[0] + 1), "with a falling step, best"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three panels against thousands of steps, a line for each seed: exact log-likelihood, reconstruction error, pseudo-log-likelihood. PCD with a falling step size is best in the first and worst in the other two."}}
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharex=True)
 names = "log-likelihood (exact)", "reconstruction error", "pseudo-log-likelihood"
 none = [None] * (SEEDS - 1)

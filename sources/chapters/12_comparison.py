@@ -52,7 +52,7 @@ CHOSEN |= {"GAN, short": (1e-3, 0.3), "GAN, 3 x as long": (3e-3, 0.1), "VAE-GAN"
 TRAIN_SIZE, TEST_SIZE = 5000, 300  # at most
 keras.utils.set_random_seed(0)
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram of two paths through any model. The upper one leads from an image x to log p(x); the lower one from a code z to a drawn image, which a reader turns into distance, precision and recall."}}
 nodes = {"test rows": (0, 2, "observed", "$x$"), "noise": (0, 0, "variable", "$z$")}
 nodes |= {"any model": (3, 1, "network"), "draws": (5.2, 0, "observed", "$\\hat{x}$")}
 nodes |= {"nats": (6.4, 2, "text", "$\\log p(x)$: which kind?"), "reader": (7.6, 0, "network")}
@@ -681,7 +681,7 @@ adversarial_entry("GAN, short", new_gan, 10)
 adversarial_entry("GAN, 3 x as long", new_gan, 30)
 adversarial_entry("VAE-GAN", new_vaegan, ROUNDS)
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Rows of twelve small black-and-white digits: training images at the top, the first draws of each model below, and other real digits at the bottom. By eye the models are hard to rank."}}
 print("distance, mean of the seeds (range):")
 for name in ("GAN, short", "GAN, 3 x as long", "VAE"):
     found = [row["distance"] for row in table[name]]
@@ -742,7 +742,7 @@ for first, second in zip(priced, priced[1:], strict=False):
     error = difference.std(ddof=1) / np.sqrt(n_test)
     print(f"{first:16s} above {second:18s} by {difference.mean():5.2f} +- {error:.2f} nats")
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "A row of three dots for each model in two panels: log p(x) of test images on the left, Fréchet distance on the right, with a dotted line for real digits. Independent pixels are far behind, and most trained models lie close together."}}
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.9), sharey=True)
 kinds = {"exact": "o", "AIS": "s", "IS, k = 200": "^", "bound": ">", "-": "D"}
 for place, name in enumerate(order[::-1]):
@@ -757,9 +757,9 @@ for place, name in enumerate(order[::-1]):
 axes[0].set_yticks(range(len(order)), order[::-1])
 handles, labels = axes[0].get_legend_handles_labels()
 unique = dict(zip(labels, handles, strict=True))
-axes[0].legend(unique.values(), unique, loc="upper left", fontsize=8)
+axes[0].legend(unique.values(), unique, loc="upper left", fontsize=8, frameon=True)
 without = axes[1].plot([], [], "D", color=plots.COLORS[4], label="no likelihood")
-axes[1].legend(handles=without, loc="upper right", fontsize=8)
+axes[1].legend(handles=without, loc="upper right", fontsize=8, frameon=True)
 axes[1].axvline(real.distance, color="black", linestyle=":")
 axes[0].set(xlabel="log p(x) of test rows in nats")
 axes[1].set(xlabel="Fréchet distance (dotted: real digits)", xscale="log")
@@ -792,6 +792,8 @@ plt.show()
 #    \quad\Rightarrow\quad \log p'(x) \ge \log p(x) - \log 100. \tag{12.8} $$
 #
 # Of a hundred draws, ninety-nine are noise. Yet this costs at most $\log 100 = 4.6$ nats, whatever the model, and however large the image. On a large image that is next to nothing: on the 784 pixels of MNIST the models of section 7 already lie up to 64 nats apart.
+#
+# <!-- show -->
 #
 # For the opposite case, take a *memory*: a model that draws a training image and flips each pixel with probability $\epsilon$. It gives an image $x$ the probability
 # $p_\epsilon(x) = \frac1N \sum_n \epsilon^{D_n} (1 - \epsilon)^{d - D_n}$, where $D_n$ is the number of pixels in which $x$ differs from training image $n$. With a tiny $\epsilon$ nearly every draw is a perfect digit.

@@ -46,7 +46,7 @@ BASE_RATE = 0.01  # the share of anomalies in daily life
 SEEDS = (0, 1, 2)
 keras.utils.set_random_seed(0)
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram of a VAE from x through encoder and decoder. Two orange paths lead to a threshold, which may raise an alarm: the KL between posterior and prior, which asks where the code is, and the error of the reconstruction."}}
 nodes = {"$x$": (0, 0, "observed"), "encoder": (2, 0, "network")}
 nodes |= {"$q_\\phi(z|x)$": (4.4, 0, "variable")}
 nodes |= {"decoder": (6.8, 0, "network"), "$p_\\theta(x|z)$": (9.2, 0, "variable")}
@@ -376,7 +376,7 @@ if DATASET == "sensors":
     assert min(control[1:]) < 0.9 < 0.94 < by_size.min(), "but the VAE minds the size less"
     assert rules[0.9] < 6 and rules[0.99] > 20, "and the usual rules disagree"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "AUC against the number of components, factors or latents. PCA, scaled PCA and factor analysis climb to a peak near 12 and come down again; the curve of the VAE stays level and high."}}
 figure, ax = plt.subplots(figsize=(7, 3.6))
 for number, (name, values) in enumerate(curves.items(), start=1):
     look = {"marker": plots.MARKERS[number], "color": plots.COLORS[number]}
@@ -429,7 +429,7 @@ if DATASET == "sensors":
     simple = min(at["distance"][-1], at["forest"][-1])
     assert simple > 0.95, "it is extreme: simple scores see it as well"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "A table of AUCs with a row for each score and a column for each kind of fault. Most scores find spike, drift and bearing; the VAE's KL, the distance and the forest are best on the overload and weak on most other faults."}}
 if DATASET == "sensors":
     figure, ax = plt.subplots(figsize=(7, 4.6))
     ax.imshow(table, vmin=0.4, vmax=1, cmap="viridis", aspect="auto")

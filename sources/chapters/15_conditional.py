@@ -340,7 +340,7 @@ assert near[0, :, 0].max() < 0.7, "N(0, I): the hue of a heart is hardly known"
 assert near[1].min() > 0.8, "p(z|c): nearly all draws are colors that the shape can have"
 assert cover[0].mean() > 0.9 > 0.88 > cover[1].mean(), "too wide; then a little too narrow"
 
-# %%
+# %% mystnb={"image": {"alt": "Hues of hearts, arrows and moons in two panels, dots for draws and bars for true hues. Under N(0, I) many draws for hearts lie outside their range; under the prior that hears the condition nearly all are possible."}}
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 3.0), sharey=True)
 for ax, (name, painter) in zip(axes, painters.items(), strict=True):
     for shape in range(SHAPES):
@@ -449,7 +449,7 @@ assert np.all(np.abs(enlarger["coverage"] - 0.94) < 0.04), "intervals hold what 
 assert np.all(enlarger["of means"] < enlarger["coverage"] - 0.06), "no pixel noise: too narrow"
 assert enlarger["pooled"].max() < 0.04, "the answers fit the question"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Rows of eight images: the small pictures of 2 x 2 pixels, the bicubic and the ridge enlargement, three answers of the model, the mean of 39 answers, and the true digits. Ridge and the mean show similar gray ghosts, the answers differ."}}
 shown = [3, 8, 14, 21, 33, 47, 52, 60]
 lines = {"small": np.kron(small[2][shown].reshape(-1, 2, 2), np.ones((4, 4)))}
 lines |= {name: rivals[name](small[2][shown]) for name in ("bicubic", "ridge")}
@@ -627,7 +627,7 @@ assert edits[8.0][:, 0].mean() < edits[1.0][:, 0].mean() - 0.015, "the price: a 
 assert edits[8.0][:, 1].mean() > edits[1.0][:, 1].mean() + 0.003, "and worse reconstructions"
 assert edits[8.0][:, 0].max() < 0.7 * rmse(x_test, truth), "better than no edit"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of nine small faces: the face, the same face edited to have another light, and the drawn truth. The edits go in the right direction and keep some of the old light."}}
 shown = slice(0, 9)
 lines = {"face": x_test[shown], "edited": edited[shown], "drawn truth": truth[shown]}
 figure, ax = plt.subplots(figsize=(8, 3.0))
@@ -690,7 +690,7 @@ assert max(row[0] for row in swaps) < 0.9 * copies[0], "the swap is better than 
 assert style[:, [3, 4]].min() > 0.8 > 0.7 > style[:, [0, 2]].max(), "style: what is shared"
 assert content[:, [0, 2]].min() > 0.9, "content: what differs"
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Four rows of nine small faces: the picture that gives the content, the one that gives the style, the swapped picture, and the drawn truth. The swapped pictures have roughly the pose and the light of the content, and are softer than the truth."}}
 lines = {"content": x_test[shown], "style": x_test[other][shown]}
 lines |= {"swapped": swapped[shown], "drawn truth": truth[shown]}
 figure, ax = plt.subplots(figsize=(8, 4.0))

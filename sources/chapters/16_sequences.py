@@ -47,7 +47,7 @@ FREE, HIDDEN_WORDS = 8.0, 0.4  # nats that are free, in all; the share of words 
 SHAKESPEARE = False  # True: real text, at the end of section 12; needs a file, and minutes more
 keras.utils.set_random_seed(0)
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram: an encoder reads the sentence x into a code z, and a decoder makes a context from it. A reader gets the context and the words before t, and says which word comes next."}}
 nodes = {"$x$": (0, 0, "observed"), "encoder": (1.9, 0, "network"), "$z$": (3.7, 0, "variable")}
 nodes |= {"decoder": (5.5, 0, "network"), "reader": (8.1, 0, "network")}
 nodes |= {"before": (8.1, -1.5, "observed", "$x_{<t}$"), "$x_t$": (10.2, 0, "observed")}
@@ -193,7 +193,7 @@ for kind, epochs, rate in (("gru", 6, 1e-2), ("attention", 3, 5e-3)):
     assert sentences.ENTROPY < nats[kind] < nats[best] - 1.5, "beyond all counts"
 assert nats["attention"] < 13.8, "within a nat of the floor"
 
-# %%
+# %% mystnb={"image": {"alt": "Bars of the nats of a new sentence, for counts of one to five words, a GRU and attention, with a dashed line at the entropy of the grammar. Only the GRU and attention come close to this line."}}
 figure, ax = plt.subplots(figsize=(7, 3.2))
 colors = [plots.COLORS[0]] * 5 + [plots.COLORS[1]] * 2
 bars = ax.bar(list(nats), [min(value, 25) for value in nats.values()], color=colors)
@@ -342,14 +342,14 @@ assert rates["plain"].max() < 0.2, "collapsed from every start"
 assert rates["free bits"].min() > 6, "free nats are used"
 assert likely["plain"].max() < likely["free bits"].min() - 0.2, "and they cost likelihood"
 
-# %%
-figure, ax = plt.subplots(figsize=(6.5, 3.4))
+# %% mystnb={"image": {"alt": "Minus log p(x) against the rate, with dots for the seeds of four trainings and a dashed line at the entropy. The plain model is at rate zero, annealing and word dropout are near it, and free bits are far to the right and highest."}}
+figure, ax = plt.subplots(figsize=(8, 3.4))
 for color, (name, values) in zip(plots.COLORS, runs.items()):
     values = np.array(values)
     ax.plot(values[:, 0], values[:, 2], "o", color=color, label=name)
 ax.axhline(sentences.ENTROPY, color="black", linestyle="--", label="entropy")
 ax.set(xlabel="rate: KL, nats of a sentence", ylabel="-log p(x), nats")
-ax.legend()
+ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
@@ -364,8 +364,8 @@ plt.show()
 # **Predict.** Eight nats are enough for all five factors, which need 4.6. Will the free-bits model keep them all, or spend its nats on nouns and adverbs?
 
 # %% tags=["drift"]
-print("chance       ", *(f"{1 / len(kinds):9.0%}" for kinds in sentences.FACTORS.values()))
 print("             ", *(f"{name:>9s}" for name in sentences.FACTORS))
+print("chance       ", *(f"{1 / len(kinds):9.0%}" for kinds in sentences.FACTORS.values()))
 for name, values in known.items():
     print(f"{name:13s}", *(f"{value:9.0%}" for value in np.mean(values, axis=0)))
 clear = np.mean(known["free bits"], axis=0)
@@ -374,9 +374,9 @@ assert clear[0] > 0.45, "and much of the topic"
 assert np.mean(known["plain"], axis=0)[[0, 1]].max() < 0.5, "chance, or little more"
 
 # %% [markdown]
-# It keeps tense, mood and negation nearly always, the topic mostly. **Number** is the exception, on average little better than a coin: singular and plural are different words to this model, *doctor* and *doctors* no more alike than *doctor* and *cook*, and the `s` that connects them is nothing that it can see. (It can be learned: section 14 finds it after a longer training.) Other nats probably go to adverbs and objects, which the table does not ask for. The collapsed model sits at chance. Annealing lies between, and so does word dropout for tense and negation; its other factors are at chance.
+# It keeps tense, mood and negation nearly always, the topic mostly. **Number** is the exception, right in about two sentences of three on average, where a coin is right in one of two: singular and plural are different words to this model, *doctor* and *doctors* no more alike than *doctor* and *cook*, and the `s` that connects them is nothing that it can see. (It can be learned: section 14 finds it after a longer training.) Other nats probably go to adverbs and objects, which the table does not ask for. The collapsed model sits at chance. Annealing lies between, and so does word dropout for tense and negation; its other factors are at chance.
 #
-# Mood is read from a code that costs less than a coin, 0.69 nats. To be right in four of five cases takes less than to be right always; and the table decodes *mean* codes. A sample from $q(z|x)$ would more often land on the other side.
+# Mood is read from a code that costs less than a coin, 0.69 nats. To be right in five of six cases takes less than to be right always; and the table decodes *mean* codes. A sample from $q(z|x)$ would more often land on the other side.
 #
 # ## 7. Arithmetic, and how not to score it
 #
@@ -485,7 +485,7 @@ print(f"{np.mean([np.mean(o[m[:, 0] >= 0]) for o, m in zip(of_an_end, middle)]):
 print("of their factor values belong to one of the ends")
 
 # %% [markdown]
-# Nearly all of what lies between is grammatical, and nearly nine in ten of its factor values come from one of the two ends, where chance would be two in three. Not all do: the example passes through topics of neither end. The way leads through sentences, not through a soup of words. (A cut-and-paste of the two texts would seldom agree in number, tense and topic.)
+# Nearly all of what lies between is grammatical, and nearly nine in ten of its factor values come from one of the two ends, where chance would be two in three. Not all do: the example passes through a topic of neither end. The way leads through sentences, not through a soup of words. (A cut-and-paste of the two texts would seldom agree in number, tense and topic.)
 #
 # ## 9. Dialogue generation
 #
@@ -560,7 +560,7 @@ carried = np.mean([talk["stance carried"] for talk in talks[1:]])
 assert carried > talks[0]["stance carried"] + 0.1, "the code holds something of the stance"
 
 # %% [markdown]
-# The stance, more or less cleanly. Without free nats the code is empty and the model is a language model of replies, at the floor: its draws are fine, but nobody can choose among them. With 2.5 free nats the code of *another* dialogue's reply brings its stance along, where chance is a third: nearly always in one of three seeds, in little more than half of the cases in another. So in the best seed a reply can be ordered: agree, deny, doubt. The price is about half a nat of likelihood, and one draw in six, more or less, does not fit what was said.
+# The stance, more or less cleanly. Without free nats the code is empty and the model is a language model of replies, at the floor: its draws are fine, but nobody can choose among them. With 2.5 free nats the code of *another* dialogue's reply brings its stance along, where chance is a third: nearly always in one of three seeds, in little more than half of the cases in another. So in the best seed a reply can be ordered: agree, deny, doubt. The price is a half to two thirds of a nat of likelihood, and one draw in seven, more or less, does not fit what was said.
 #
 # ## 10. Sentiment analysis with a few labels
 #
@@ -615,7 +615,7 @@ print(f"{by_sentence:.0%} of the sentences and {by_story:.0%} of the stories kee
 assert by_sentence > 0.3, "far above chance, 4 percent"
 
 # %% [markdown]
-# Most of them. Topic, mood and tense hold across the story because they are held in the code, and the rest (who, what) varies, though not freely: a mean code fixes more than was planned, and all six sentences have the same adverb. A language model that writes sentence after sentence would need a memory of the story for that; here the plan is three points in space.
+# Most of them; and more than half of the stories keep the plan in all three sentences. Topic, mood and tense can hold across a story because they are held in the code, and the rest (who, what) varies, though not freely: a mean code fixes more than was planned, and all six sentences have the same adverb. A language model that writes sentence after sentence would need a memory of the story for that; here the plan is three points in space.
 #
 # ## 12. Sequence modeling beyond words: time series
 #
@@ -654,8 +654,8 @@ assert 0.85 < min(covered) and max(covered) < 0.98, "codes that know: the noise 
 half_of_it = evaluation.coverage(futures[..., 0], future_new[..., 0], 0.5)
 assert half_of_it < 0.45, "the futures of the vibration are too narrow"
 
-# %%
-figure, axes = plt.subplots(1, 3, figsize=(9, 2.8))
+# %% mystnb={"image": {"alt": "Three panels, vibration, temperature and current, against milliseconds: the truth in black, and over the second half three drawn futures in blue and a band for the 90 % interval."}}
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.8))
 later, (low, high) = range(half, 64), np.quantile(futures, [0.05, 0.95], axis=0)
 for channel, (ax, name) in enumerate(zip(axes, ("vibration", "temperature", "current"))):
     ax.plot(range(64), series_new[0, :, channel], color="black", label="truth")
@@ -666,7 +666,7 @@ for channel, (ax, name) in enumerate(zip(axes, ("vibration", "temperature", "cur
     ax.fill_between(later, *between, color=plots.COLORS[1], alpha=0.3, label="90 %")
     ax.set(title=name, xlabel="milliseconds")
 axes[0].set_ylabel("standardized")
-axes[0].legend(fontsize=8)
+axes[2].legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% [markdown]
@@ -767,7 +767,7 @@ assert late.min() > 0.9, "now the number is in the code as well"
 assert sentences.ENTROPY < likely < 13.6, "eight nats in the code, and near the floor"
 
 # %% [markdown]
-# Number, by far: right in two sentences of three after five epochs, and nearly always after thirty. The code holds its eight nats as before, but $-\log p(x)$ has come down by nearly a nat, to 13.3, where the collapsed models of section 5 ended. No model can be below the entropy, 13.00 nats, so what these eight nats still cost is at most 0.3 nats. Most of what section 5 called the price of free bits was the price of a short training. (One model and one seed, with six times the epochs. Language models gain by patience as well, so the advice of section 13 stands.)
+# Number, by far: right in about seven sentences of ten after five epochs, and nearly always after thirty. The code holds its eight nats as before, but $-\log p(x)$ has come down by nearly a nat, to 13.3, where the collapsed models of section 5 ended. No model can be below the entropy, 13.00 nats, so what these eight nats still cost is at most 0.3 nats. Most of what section 5 called the price of free bits was the price of a short training. (One model and one seed, with six times the epochs. Language models gain by patience as well, so the advice of section 13 stands.)
 #
 # ## Summary
 #

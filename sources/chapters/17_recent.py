@@ -49,7 +49,7 @@ RING_EPOCHS, LATENT_EPOCHS = 90, 40
 TRAIN_SIZE, NEW_SIZE = 3000, 300  # at most
 keras.utils.set_random_seed(0)
 
-# %%
+# %% mystnb={"image": {"alt": "Diagram: in the upper row the VAE, from x through encoder, z and decoder. Below, what changed: the encoder may pick the nearest entry of a list or add noise of fixed size, and the prior may be a table, a mixture, a GRU or a diffusion."}}
 nodes = {"$x$": (0, 1.4, "observed"), "encoder": (2.0, 1.4, "network")}
 nodes |= {"$z$": (4.0, 1.4, "variable"), "decoder": (6.0, 1.4, "network")}
 nodes |= {"p(x|z)": (8.0, 1.4, "text", "$p(x|z)$")}
@@ -235,7 +235,7 @@ if DATASET == "digits":
 # %% [markdown]
 # The VQ-VAE reconstructs better by some six nats, and has the worse bound by nine, in all three seeds. Its picture is sharper because it spends 22 nats on the code, and most of them are wasted on a model of 64 pixels. The table of counts saves one nat. Do the codes have more structure than that? A GRU that reads them one after the other can find out (chapter 16 is about such readers). The library's `priors.CodeMap` is one. Once it is set as the model's prior, the model can also draw; without it, `sample` says what is missing.
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Three rows of fourteen digits: the images, their reconstructions by the VQ-VAE, which are crisp, and draws with the GRU as the prior, many of which are no digits."}}
 try:
     vq_model.sample(1)
 except ValueError as error:
@@ -531,7 +531,7 @@ plt.show()
 #
 # **Predict.** Which steps does the simple loss neglect on the cosine schedule? And by how much is a model worse in *nats* if it is trained for it?
 
-# %%
+# %% mystnb={"image": {"alt": "The weight of a step in the ELBO against its log-SNR. The cosine schedule gives a bowl, high at both ends; the straight schedule is flat, like the dotted line of the simple loss."}}
 def cosine(steps):
     return -2 * np.log(np.tan(np.pi / 2 * np.linspace(0.02, 0.98, steps + 1)))
 
@@ -661,7 +661,7 @@ if DATASET == "digits":
 #
 # **Predict.** Draw from the first stage with $\beta = 0.1$, once from $N(0, I)$ and once from the mixture. Do two and a half nats show?
 
-# %% tags=["drift"]
+# %% tags=["drift"] mystnb={"image": {"alt": "Two rows of fourteen digits: decoded from codes of N(0, I), gray and often undecided, and from codes of the mixture, clearer."}}
 model = vae  # the last one of the table: beta = 0.1
 z, _ = codes_of(model, x_train, 4, 0)
 codes = normals(z, 30, "diag").sample(300)[0]  # sorted by component, so:

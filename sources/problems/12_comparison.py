@@ -61,13 +61,20 @@ def starting_point(components, size, seed):
     return w, random.uniform(0.2, 0.8, (components, size))
 
 
+def one_step(x, w, p):
+    """What your em_step returns, as two arrays."""
+    answer = em_step(x, w, p)
+    assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two things: w and p"
+    return [np.asarray(part, float) for part in answer]
+
+
 x = random.uniform(size=(400, 6)) < np.repeat([[0.2] * 6, [0.7] * 6], 200, axis=0)
 x = x.astype(float)
 w, p = starting_point(3, 6, 1)
 kept = [array.copy() for array in (x, w, p)]
-answer = em_step(x, w, p)
-assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two things: w and p"
-assert np.shape(answer[0]) == (3,) and np.shape(answer[1]) == (3, 6), "w is [C] and p is [C, d]"
+answer = one_step(x, w, p)
+shapes = [part.shape for part in answer]
+assert shapes == [(3,), (3, 6)], f"w is [C] = (3,) and p is [C, d] = (3, 6). Received: {shapes}"
 assert all(np.array_equal(a, b) for a, b in zip((x, w, p), kept)), (
     "your function changes an array that it is given"
 )
@@ -80,33 +87,50 @@ assert np.allclose(answer[0] @ answer[1], x.mean(axis=0)), (
     "rows, weighted by r and divided by the sum of its own r (the same r for w and p)"
 )
 uneven = np.array([0.9, 0.1])
-assert np.allclose(em_step(x, uneven, np.full((2, 6), 0.4))[0], uneven), (
+assert np.allclose(one_step(x, uneven, np.full((2, 6), 0.4))[0], uneven), (
     "two equal prototypes explain every row equally well, so r is w: do the weights stand in r?"
 )
-single = em_step(x, np.ones(1), np.full((1, 6), 0.3))
+single = one_step(x, np.ones(1), np.full((1, 6), 0.3))
 assert np.allclose(single[1], x.mean(axis=0)), "one prototype becomes the mean in one step"
 before = mixture_log_p(x, w, p).mean()
 for number in range(12):
-    w, p = em_step(x, w, p)
+    w, p = one_step(x, w, p)
     after = mixture_log_p(x, w, p).mean()
-    assert after >= before - 1e-9, (
+    assert after >= before - 1e-6, (
         f"EM never loses likelihood; step {number + 1} took it from {before:.4f} to "
         f"{after:.4f}: do the responsibilities contain the weights, and the old p only?"
     )
     before = after
 many = np.tile(x, (1, 300))
-w, p = em_step(many, *starting_point(3, 1800, 2))
+w, p = one_step(many, *starting_point(3, 1800, 2))
 assert np.all(np.isfinite(w)) and np.all(np.isfinite(p)), (
     "with 1800 pixels all joint probabilities underflow to 0, and 0 / 0 is NaN: normalize in "
     "the logarithm"
 )
+assert np.isclose(w.sum(), 1), (
+    f"with 1800 pixels the weights sum to {w.sum():.3g}, not to 1: the joint probabilities "
+    "underflow to 0, and no small number that is added helps: normalize in the logarithm"
+)
+assert np.allclose(w @ p, many.mean(axis=0)), (
+    "with 1800 pixels the mixture's mean is no longer the mean of the data: normalize each row "
+    "in the logarithm, without adding or clipping anything"
+)
+rates = np.array([[0.2], [0.7]])
+clear = (random.uniform(size=(400, 1800)) < np.repeat(rates, 200, axis=0)).astype(float)
+p = one_step(clear, np.full(2, 0.5), np.tile(rates, (1, 1800)))[1]
+assert np.allclose(p[0], clear[:200].mean(axis=0)), (
+    "1800 pixels, 200 dark rows and 200 bright ones: the dark prototype becomes the mean of "
+    f"the dark rows, {clear[:200].mean():.2f} on average, yours {p[0].mean():.2f}. Equal "
+    "responsibilities come from probabilities that underflow: normalize in the logarithm"
+)
 ### BEGIN HIDDEN TESTS
-for components, size, seed in ((2, 4, 3), (5, 8, 4)):
+for components, size, seed in ((2, 4, 3), (5, 8, 4), (3, 1500, 5)):
     x = (np.random.default_rng(seed).uniform(size=(150, size)) < 0.4).astype(float)
     w, p = starting_point(components, size, seed)
-    joint = w * np.exp(bernoulli(x, p))
+    joint = np.log(w) + bernoulli(x, p)
+    joint = np.exp(joint - joint.max(axis=1, keepdims=True))
     r = joint / joint.sum(axis=1, keepdims=True)
-    new_w, new_p = em_step(x, w, p)
+    new_w, new_p = one_step(x, w, p)
     assert np.allclose(new_w, r.mean(axis=0)), "w_c is the mean of r_nc over rows"
     assert np.allclose(new_p, np.einsum("nc,nd->cd", r, x) / r.sum(axis=0)[:, None]), (
         "pi_c is the mean of the rows, weighted by r_nc"
@@ -189,6 +213,26 @@ for rows in (np.zeros((3, 5)), np.ones((3, 5))):
         "a flip makes 1 of 0 and 0 of 1, in every row, and an output may rise or fall: take "
         f"the absolute change. Received: {found}"
     )
+
+
+def faint(x):  # output 4 hears itself, in rows where all other inputs are on, by 0.0001
+    return np.stack([*(0 * x[:, :4].T), 1e-4 * x.prod(axis=1)], axis=1)
+
+
+found = leaks(faint, np.ones((3, 5)))
+assert found == [(4, 4)], (
+    "output 4 hears its own input, by 0.0001 in every row: a change above 1e-6 is a leak. "
+    f"Received: {found}"
+)
+rows = np.zeros((500, 5))
+rows[7] = 1
+found = leaks(faint, rows)
+assert found == [(4, 4)], (
+    "output 4 hears its own input in one row of 500, by 0.0001: a change above 1e-6 in any row "
+    f"is a leak, so compare the largest with 1e-6, not the mean over rows. Received: {found}"
+)
+found = leaks(lambda x: 1e-8 * x[:, ::-1], states)
+assert found == [], f"a change below 1e-6 in all rows counts as none. Received: {found}"
 ### BEGIN HIDDEN TESTS
 def signed(x):
     return np.stack([(2 * x[:, 1] - 1) * (2 * x[:, 2] - 1), *(0 * x[:, :4].T)], axis=1)
@@ -232,7 +276,7 @@ def largest_price(share):
 # %% nbgrader={"grade_id": "noise-check", "grade": true, "points": 3}
 log_p = np.array([-10.0, -17.0, -60.0])
 kept = log_p.copy()
-answer = diluted(log_p, 0.01, 64)
+answer = np.asarray(diluted(log_p, 0.01, 64))
 assert np.shape(answer) == (3,), "one number for each image"
 assert np.array_equal(log_p, kept), "your function changes the array that it is given"
 assert np.isclose(answer[2], np.log(0.99) - 64 * np.log(2)), (
@@ -244,11 +288,23 @@ assert np.isclose(answer[0], -10 + np.log(0.01)), (
 assert np.allclose(diluted(np.full(2, -64 * np.log(2)), 0.3, 64), -64 * np.log(2)), (
     "where both agree, nothing changes: probabilities are added, not log-probabilities"
 )
+few = np.asarray(diluted(np.array([-10.0]), 0.3, 64))[0]
+assert np.isclose(few, -10 + np.log(0.3)), (
+    f"a share of 0.3: -10 + log 0.3 = -11.20, yours: {few:.4g}. Is `share` the argument's?"
+)
 assert np.isclose(largest_price(0.01), 4.605170), "log 100, a positive number of nats"
+half = largest_price(0.5)
+assert np.isclose(half, np.log(2)), (
+    f"at a share of 0.5 the largest price is log 2 = 0.693, yours: {half:.3f}. It depends on "
+    "the share"
+)
 price = log_p - answer
 assert np.all(price <= largest_price(0.01) + 1e-5), "no image loses more than the largest price"
-assert np.isfinite(diluted(np.array([-2000.0]), 0.01, 3000)[0]), (
-    "2^-3000 is zero to a computer: add in the logarithm, np.logaddexp"
+with np.errstate(all="ignore"):
+    large = np.asarray(diluted(np.array([-2000.0]), 0.01, 3000))[0]
+assert np.isclose(large, -2000 + np.log(0.01)), (
+    f"3000 pixels, log p = -2000: it is -2000 + log 0.01 = -2004.6, yours: {large:.5g}. "
+    "exp(-2000) and 2^-3000 are zero to a computer: add in the logarithm, np.logaddexp"
 )
 ### BEGIN HIDDEN TESTS
 states = np.log(np.random.default_rng(3).dirichlet(np.ones(16)))  # a model of 4 pixels
@@ -265,12 +321,18 @@ for share in (0.01, 0.4, 0.9):
 # The first GAN paper (Goodfellow et al., 2014) compared models by the score below, and many papers followed. The width is chosen on validation rows, as it was there. Run the cell, and look who wins.
 
 # %%
-w, p = np.full(40, 1 / 40), np.clip(x_train[:40], 0.25, 0.75)
-for _ in range(30):
-    joint = np.log(w) + bernoulli(x_train, p)
-    r = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
-    w = r.mean(axis=0)
-    p = (r.T @ x_train + 0.5) / (r.sum(axis=0)[:, None] + 1)
+def fit_mixture(x, components, steps=30):
+    """EM with an invented image for each prototype; it starts at the first rows: (w, p)."""
+    w, p = np.full(components, 1 / components), np.clip(x[:components], 0.25, 0.75)
+    for _ in range(steps):
+        joint = np.log(w) + bernoulli(x, p)
+        r = np.exp(joint - np.logaddexp.reduce(joint, axis=1, keepdims=True))
+        w = r.mean(axis=0)
+        p = (r.T @ x + 0.5) / (r.sum(axis=0)[:, None] + 1)
+    return w, p
+
+
+w, p = fit_mixture(x_train, 40)
 rates = np.clip(x_train.mean(axis=0), 0.001, 0.999)
 
 
@@ -327,6 +389,11 @@ assert "k-means centers" not in names and "real digits" not in names, (
     "a set of pictures has no log-likelihood: such rows have no place in this table"
 )
 assert names == ["mixture", "independent pixels"], f"the best first. Received: {names}"
+turned = [row[0] for row in repaired(dict(reversed(entries.items())), x_test)]
+assert turned == names, (
+    "the same entries in another order should give the same table: sort by the mean log p, the "
+    f"best first. Received: {turned}"
+)
 values = [entries[name][1](x_test) for name in names]
 assert np.isclose(found[0][1], values[0].mean()), "the mean log p over the rows"
 assert found[0][2] == 0 and found[0][3] == 0, "the best does not differ from itself"
@@ -400,7 +467,7 @@ equal = (-17.1, "lower bound")
 assert better(equal, a) is None and better(a, equal) is None, (
     "a bound that equals an exact value proves nothing"
 )
-features = random.normal(size=(6000, 8))
+features = np.random.default_rng(0).normal(size=(6000, 8))
 real, few, many = features[:300], features[300:600], features[600:5600]
 unfair = [evaluation.frechet_distance(real, rows) for rows in (few, many)]
 
@@ -411,9 +478,34 @@ def over_draws(first, second):
     return np.mean(draws)
 
 
+kept = real.copy(), many.copy()
 fair = [over_draws(real, rows) for rows in (few, many)]
 print("one model, 300 and 5000 samples:", np.round(unfair, 3), "; 300 each:", np.round(fair, 3))
+assert np.array_equal(real, kept[0]) and np.array_equal(many, kept[1]), (
+    "your function changes the features that it is given: shuffle() works in place"
+)
 assert np.isclose(fair[0], unfair[0]), "300 of 300 rows, without replacement, are all of them"
+draws = [float(fair_distance(real, many, 200, np.random.default_rng(i))) for i in (1, 1, 2)]
+assert not np.isclose(draws[0], evaluation.frechet_distance(real[:200], many[:200])), (
+    "these are the first n rows of each: draw them by the generator `random`"
+)
+assert draws[0] == draws[1], (
+    "two generators with the same seed draw different rows: draw by the generator that is given"
+)
+assert draws[0] != draws[2], (
+    "generators with different seeds draw the same rows: draw by the one that is given, and "
+    "make none of your own"
+)
+alike = fair_distance(few, few, 100, np.random.default_rng(1))
+assert alike > 1e-3, (
+    "100 of 300 rows, twice from the same features, and the distance is 0: you took the same "
+    "places for both. Draw the rows of each set by themselves"
+)
+for name, pair in (("real", (real, few[:100])), ("generated", (few[:100], real))):
+    draws = [fair_distance(*pair, 100, np.random.default_rng(i)) for i in (1, 2)]
+    assert not np.isclose(*draws, rtol=1e-9), (
+        f"100 of 300 {name} rows are the same for every seed: draw them by the generator, too"
+    )
 assert abs(fair[1] - fair[0]) < 0.5 * abs(unfair[1] - unfair[0]), (
     "with equal numbers the same model gets nearly the same distance"
 )
@@ -434,10 +526,6 @@ fair_distance(real, many, 50, np.random.default_rng(3))
 assert np.array_equal(many, kept), "the features should not be changed in place"
 short = fair_distance(features[:50], features[50:60], 10, np.random.default_rng(4))
 assert np.isfinite(short), "n may be smaller than both sets"
-draws = {fair_distance(real, many, 200, np.random.default_rng(seed)) for seed in (1, 2)}
-assert len(draws) == 2, "the rows are drawn by the generator that is given, not the first n"
-once, again = (fair_distance(real, many, 200, np.random.default_rng(1)) for _ in range(2))
-assert once == again, "the rows are drawn by the generator that is given"
 deep = np.concatenate([few, few + 10])
 assert fair_distance(real, deep, 300, np.random.default_rng(3)) > 10, "drawn from all rows"
 ### END HIDDEN TESTS
@@ -459,33 +547,41 @@ assert fair_distance(real, deep, 300, np.random.default_rng(3)) > 10, "drawn fro
 # ## Open challenge: beat the mixture in exact nats (1 point, as long as you like)
 #
 # On the binarized digits, reach a higher *exact* log-likelihood of the validation rows than 40 prototypes do, from the training rows alone. Everything that is exact is welcome: more prototypes, smoothing, MADE with another order or averaged over several orders
-# (in the probability, not in the logarithm), a mixture of both. The whole should run in about twenty seconds. The point is given for a density that beats the 40 prototypes. That it is a density is tested with draws $x \sim p$ of the mixture: the mean of $q(x) / p(x)$ over them is the sum of $q$ over all images, which is 1.
+# (in the probability, not in the logarithm), a mixture of both (`fit_mixture` stands in exercise 4). The whole should run in about twenty seconds. The point is given for a density that beats the 40 prototypes.
+#
+# That it is a density is tested where the sum over all images can be written out: your function is given rows of the 9 pixels in the middle, too, and the probabilities of their 512 images must sum to 1. So take everything from the argument `rows`, and the number of pixels from its shape.
 # Say in a comment what you tried.
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
-def challenger():
-    """A function x [n, 64] -> exact log p(x) [n], in nats."""
+def challenger(rows):
+    """Fitted to rows [N, d] of 0 and 1: a function x [n, d] -> exact log p(x) [n], in nats."""
     ### BEGIN SOLUTION
     # Our attempt, the second of two: half MADE and half mixture is better than MADE alone.
     keras.utils.set_random_seed(0)
-    made = models.MADE((64,), hidden=(200,))
+    mixture = fit_mixture(rows, 40)
+    made = models.MADE((rows.shape[1],), hidden=(200,))
     made.compile(keras.optimizers.Adam(3e-3))
-    made.fit(np.tile(x_train, (10, 1)), batch_size=64, epochs=9, verbose=0)
-    both = lambda x: (made.log_prob(np.float32(x)), mixture_log_p(x, w, p))  # noqa: E731
+    made.fit(np.tile(rows, (10, 1)), batch_size=64, epochs=9, verbose=0)
+    both = lambda x: (made.log_prob(np.float32(x)), mixture_log_p(x, *mixture))  # noqa: E731
     return lambda x: np.logaddexp(*both(x)) - np.log(2)
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "challenge-check", "grade": true, "points": 1} tags=["drift"]
-log_p = challenger()
+log_p = challenger(x_train)
 values = np.asarray(log_p(x_valid))
 forty = mixture_log_p(x_valid, w, p).mean()
 print(f"yours: {values.mean():.2f} nats; 40 prototypes: {forty:.2f}")
 assert values.shape == (len(x_valid),), "one number for each row"
 assert np.all(np.isfinite(values)), "inf or nan"
-many = p[random.choice(40, 2000, p=w)]
-draws = (random.uniform(size=many.shape) < many).astype("float32")
-ratio = np.exp(np.asarray(log_p(draws), "float64") - mixture_log_p(draws, w, p)).mean()
-assert ratio < 3, (
-    f"over draws of a density p, the mean of q(x) / p(x) is 1 for any density q, yours: {ratio:.3g}"
+middle = x_train.reshape(-1, 8, 8)[:, 2:5, 3:6].reshape(-1, 9)
+images = ((np.arange(512)[:, None] >> np.arange(9)) & 1).astype("float32")
+try:
+    total = np.exp(np.asarray(challenger(middle)(images), "float64")).sum()
+except Exception as error:
+    message = f"rows of 9 pixels end in an error: is everything taken from `rows`? {error}"
+    raise AssertionError(message) from error
+assert abs(total - 1) < 0.002, (
+    f"over all 512 images of 9 pixels your probabilities sum to {total:.3f}, not to 1, so it "
+    "is no density: the shares of a mixture sum to 1, and averages are taken of p, not of log p"
 )
 assert values.mean() > forty + 0.05, "it should beat 40 prototypes"

@@ -67,7 +67,7 @@ assert np.isclose(affordable(1.0, 0.9, 0.1), 0), "perfect precision allows no fa
 # ## Exercise 2. Average precision at another base rate (3 points, 10 minutes)
 #
 # Go through the examples from the highest score downward. After each one you know the recall so far and, with *weights*, the precision so far at any base rate: let all anomalies
-# together weigh `base_rate` and all normal examples together `1 - base_rate`. The average precision is the sum over the anomalies, each contributing the precision at its place times the recall that it adds. Use numpy only; no scores are equal.
+# together weigh `base_rate` and all normal examples together `1 - base_rate`. The average precision is the sum over the anomalies, each contributing the precision at its place times the recall that it adds. Use numpy only, and no ready-made function for it; no scores are equal.
 
 # %% nbgrader={"grade_id": "precision-answer", "solution": true}
 def average_precision(labels, scores, base_rate):
@@ -81,6 +81,9 @@ def average_precision(labels, scores, base_rate):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "precision-check", "grade": true, "points": 3}
+ready = {"evaluation", "average_precision_score", "precision_recall_curve", "metrics"}
+used = [name for name in average_precision.__code__.co_names if name.split(".")[-1] in ready]
+assert not used, f"write it yourself, with numpy only: your function uses {used[0]}"
 labels, scores = np.array([0, 1, 0, 0, 1]), np.array([1.0, 5.0, 2.0, 4.0, 3.0])
 kept = labels.copy(), scores.copy()
 value = average_precision(labels, scores, 0.4)
@@ -92,8 +95,8 @@ assert np.isclose(average_precision(labels, labels + scores / 100, 0.4), 1), (
     "if all anomalies come first it is 1: sort from the highest score downward"
 )
 assert np.isclose(value, (1 + 2 / 3) / 2), (
-    "at the set's own base rate, 2 of 5, the precision is 1 at the first and 2/3 at the second: "
-    "all anomalies *together* weigh base_rate"
+    "at the set's own base rate, 2 of 5, the precision is 1 at the first and 2/3 at the "
+    "second: all anomalies *together* weigh base_rate"
 )
 value = average_precision(labels, scores, 0.1)
 second = 0.1 / (0.1 + 0.9 / 3)
@@ -207,6 +210,10 @@ assert np.array_equal(kept[0], train) and np.array_equal(kept[1], new), (
 assert np.allclose(scaled_residuals(train, new[:40], 12), scores[:40], rtol=1e-4), (
     "the score of an example must not depend on the others: fit and scale by the training data"
 )
+fewer = np.asarray(scaled_residuals(train, new[:40], 8))
+assert not np.allclose(fewer, scores[:40], rtol=1e-4), (
+    "8 components give the same scores as 12: is the argument k handed to PCA?"
+)
 components = PCA(12).fit(train)
 plain = ((new - components.inverse_transform(components.transform(new))) ** 2).sum(axis=1)
 area = roc_auc_score(odd, scores)
@@ -218,6 +225,22 @@ assert np.isclose(own, 192, rtol=0.01), (
     f"on the training data each of 192 entries has a mean square of 1, so the mean score is "
     f"192; yours is {own:.4g}. Was a residual left unsquared, or divided by a variance, or by "
     "the deviation of the data in place of that of the residuals?"
+)
+table = random.normal(size=(20, 5)) * [1, 1, 2, 5, 0]  # the last column never moves
+moved = table + [0, 0, 0, 0, 1e-5]
+with np.errstate(all="ignore"):
+    pair = [np.asarray(scaled_residuals(table, rows, 2)) for rows in (table, moved)]
+rise = np.mean(pair[1] - pair[0])
+assert np.isclose(rise, 100, rtol=0.01), (
+    "a column without any deviation, which moves by 1e-5 in new examples: each score rises by "
+    f"(1e-5 / 1e-6)^2 = 100, yours by {rise:.3g}. Add 1e-6 to each deviation, not the variance"
+)
+own = pair[0].mean()
+assert not np.isclose(own, 4 * 19 / 20, rtol=1e-3), (
+    "the deviation of N residuals divides by N, as std does by itself, not by N - 1 (ddof=1)"
+)
+assert np.isclose(own, 4, rtol=1e-3), (
+    f"on its own 20 rows a table with 4 moving columns has a mean score of 4, yours: {own:.4g}"
 )
 assert area > 0.99, f"AUC on sensors with k = 12: it should be above .99, yours is {area:.3f}"
 ### BEGIN HIDDEN TESTS
@@ -282,24 +305,35 @@ def report(labels, alarms):
     ### END SOLUTION
 
 # %% nbgrader={"grade_id": "repair-check", "grade": true, "points": 4}
+def raised_by(*arguments):
+    """What your `alarms` returns, as an array."""
+    return np.asarray(alarms(*arguments))
+
+
 normal_scores = np.arange(1.0, 200.0)  # 1 to 199
-raised = np.asarray(alarms(normal_scores, np.array([150.0, 197.5, 198.0, 198.5, 250.0]), 0.01))
+few = np.array([150.0, 197.5, 198.0, 198.5, 250.0])
+kept = normal_scores.copy(), few.copy()
+raised = raised_by(normal_scores, few, 0.01)
+assert np.array_equal(few, kept[1]) and np.array_equal(normal_scores, kept[0]), (
+    "`alarms` changes the scores that it is given: -= and sort() work in place, on the "
+    "array of the caller"
+)
 assert set(np.unique(raised)) <= {0, 1}, "alarms are ones and zeros"
 assert raised[-1] == 1 and raised[0] == 0, "higher scores are odder"
-assert np.all(np.asarray(alarms(normal_scores, np.full(400, 250.0), 0.01)) == 1), (
+assert np.all(raised_by(normal_scores, np.full(400, 250.0), 0.01) == 1), (
     "400 test scores above every normal one are 400 alarms: they move no threshold"
 )
 assert raised.tolist() == [0, 0, 0, 1, 1], (
     "199 scores, 1 %: rank 198 of 199 is the threshold, and an alarm lies above it"
 )
 shuffled = np.random.default_rng(0).permutation(np.arange(1.0, 151.0))
-assert np.asarray(alarms(shuffled, np.array([149.5, 150.5]), 0.01)).tolist() == [0, 1], (
+assert raised_by(shuffled, np.array([149.5, 150.5]), 0.01).tolist() == [0, 1], (
     "150 scores, 1 %: the rank is 151 * .99, rounded up: 150. Is it n + 1, and are they sorted?"
 )
 labels, train_scores, held_out, test_scores = series(5)
 before = held_out.copy()
-alone = [int(alarms(held_out, test_scores[[i]], 0.01)[0]) for i in range(300)]
-assert np.array_equal(alone, alarms(held_out, test_scores, 0.01)[:300]), (
+alone = [int(raised_by(held_out, test_scores[[i]], 0.01)[0]) for i in range(300)]
+assert np.array_equal(alone, raised_by(held_out, test_scores, 0.01)[:300]), (
     "the alarm of a step depends on the other test scores: leave them out of the threshold"
 )
 assert np.array_equal(held_out, before), "your function changes the scores that it is given"
@@ -310,7 +344,7 @@ answer = report(small, marks)
 assert np.array_equal(kept[0], small) and np.array_equal(kept[1], marks), (
     "your function changes an array that it is given"
 )
-assert isinstance(answer, (tuple, list)) and len(answer) == 2, "return two numbers"
+assert np.shape(answer) == (2,), f"`report` returns two numbers. Received: {answer}"
 assert np.isclose(answer[0], 2 / 3), (
     "two of three events have an alarm, on their last and on their first step; the middle one "
     "only just before and just after it"
@@ -318,17 +352,17 @@ assert np.isclose(answer[0], 2 / 3), (
 assert np.isclose(answer[1], 1000 / 3), (
     "two of six normal steps raised an alarm: 333 in 1000 *normal* steps, unadjusted"
 )
-found, false = report(labels, alarms(held_out, test_scores, 0.01))
+found, false = report(labels, raised_by(held_out, test_scores, 0.01))
 assert 5 < false < 16, f"1 % of random scores are 10 in 1000 normal steps, not {false:.3g}"
 print(f"random numbers: {found:.0%} of the events, {false:.1f} false alarms in 1000 steps")
 ### BEGIN HIDDEN TESTS
 rates = []
 for seed in range(20, 26):
     labels, train_scores, held_out, test_scores = series(seed)
-    raised = alarms(held_out, test_scores, 0.05)
+    raised = raised_by(held_out, test_scores, 0.05)
     rates.append(report(labels, raised)[1])
 assert abs(np.mean(rates) - 50) < 5, "5 % wished: about 50 false alarms in 1000 normal steps"
-shifted = alarms(held_out, test_scores + 10, 0.05)
+shifted = raised_by(held_out, test_scores + 10, 0.05)
 assert np.mean(shifted) == 1, "if all test scores rise, all of them are alarms"
 edge = np.array([1, 1, 0, 1, 0, 1]), np.array([1, 1, 0, 0, 0, 1])
 assert np.isclose(report(*edge)[0], 2 / 3), (
@@ -359,7 +393,7 @@ assert np.isclose(report(np.array([1, 1, 0, 0]), np.array([1, 1, 0, 1]))[1], 500
 # ## Open challenge: find the stuck sensor (1 point, as long as you like)
 #
 # Of the four faults of `sensors` only "stuck" is hard: a channel repeats its last value, sometimes for a few steps only. Write a score that is fitted to the *normal* training windows and finds stuck sensors better than the distance to the mean, by AUC on the **validation** windows.
-# A VAE, a PCA, or a feature that you invent: all are welcome, and so is a combination, if the scale of each part comes from normal windows. The point is given for an AUC above .9. Say in a comment how many things you tried, and on which windows.
+# A VAE, a PCA, or a feature that you invent: all are welcome, and so is a combination, if the scale of each part comes from normal windows. The point is given for an AUC above .9 that is not lost on new windows, which are drawn when the notebook is graded. Say in a comment how many things you tried, and on which windows.
 
 # %% nbgrader={"grade_id": "challenge-answer", "solution": true}
 def stuck_score(train, new):
@@ -381,11 +415,18 @@ scores = np.asarray(stuck_score(sensors.x_train, windows))
 assert scores.shape == (len(windows),) and np.isfinite(scores).all(), (
     "one finite score for each window"
 )
-assert np.allclose(stuck_score(sensors.x_train, windows[:20]), scores[:20], rtol=1e-3), (
-    "the score of a window must not depend on the other new windows"
+few = np.random.default_rng(1).permutation(len(windows))[:20]
+assert np.allclose(stuck_score(sensors.x_train, windows[few]), scores[few], rtol=1e-3), (
+    "the score of a window may depend on that window only: not on the other new windows, nor "
+    "on its place among them"
 )
 area = roc_auc_score(stuck, scores)
 center = sensors.x_train.mean(axis=0)
 ruler = roc_auc_score(stuck, ((windows - center) ** 2).sum(axis=(1, 2)))
 print(f"AUC on stuck sensors: yours {area:.3f}, distance to the mean {ruler:.3f}")
 assert area > 0.9, f"it should be above .9, yours is {area:.3f}"
+### BEGIN HIDDEN TESTS
+fresh = datasets.draw("sensors", [0] * 200 + [3] * 200, seed=1)  # windows nobody has seen
+again = roc_auc_score(np.repeat([0, 1], 200), stuck_score(sensors.x_train, fresh))
+assert again > 0.8, f"on new windows its AUC is only {again:.3f}"
+### END HIDDEN TESTS

@@ -67,14 +67,15 @@ for n in (1, 40):
 # %% [markdown]
 # ## Exercise 2. The shift, and the padding (3 points, 8 minutes)
 #
-# A reader gives the logits at place $t$ from the tokens *before* place $t$. Write what it must be handed, and the
-# log-probability of each sentence from its logits. The first place holds a 0, and what falls off at the end is gone.
+# The chapter's reader goes from the front. This one goes from the *end*: it gives the logits at place $t$ from the tokens
+# *after* place $t$. Write what it must be handed, and the log-probability of each sentence from its logits. The last place
+# holds a 0, and the first token is handed to nobody.
 
 # %% nbgrader={"grade_id": "shift-answer", "solution": true}
 def handed(tokens):
-    """What the reader is handed, token t - 1 at place t: [n, length] -> [n, length]."""
+    """What it is handed, token t + 1 at place t: whole numbers [n, length] -> same."""
     ### BEGIN SOLUTION
-    return np.pad(tokens, [(0, 0), (1, 0)])[:, :-1]
+    return np.pad(tokens, [(0, 0), (0, 1)])[:, 1:]
     ### END SOLUTION
 
 
@@ -89,16 +90,21 @@ def log_prob(logits, tokens):
 # %% nbgrader={"grade_id": "shift-check", "grade": true, "points": 3}
 rows = np.array([[3, 1, 2, 4], [2, 2, 0, 0]])
 kept = rows.copy()
-moved = handed(rows)
+moved = np.asarray(handed(rows))
 assert np.array_equal(rows, kept), "your function changes the tokens that it is given"
-assert np.shape(moved) == (2, 4), "as many places as before"
+assert moved.shape == (2, 4), "as many places as before"
 assert not np.array_equal(moved, rows), "without a shift the reader sees the token to predict"
-assert not np.array_equal(moved[:, :3], rows[:, 1:]), (
-    "to the right, not to the left: that is the future"
+assert not np.array_equal(moved[:, 1:], rows[:, :3]), (
+    "to the left, not to the right: a reader from the end has not yet seen token t - 1"
 )
-assert moved[0, 0] != 4, "np.roll brings the last token around: a 0 stands at the first place"
-assert np.array_equal(moved, [[0, 3, 1, 2], [0, 2, 2, 0]]), "token t - 1 at place t"
-value = log_prob(np.zeros((2, 4, 5)), rows)
+assert moved[0, 3] != 3, "np.roll brings the first token around: a 0 stands at the last place"
+assert np.array_equal(moved, [[1, 2, 4, 0], [2, 0, 0, 0]]), "token t + 1 at place t"
+assert moved.dtype.kind in "iu", (
+    f"tokens are whole numbers, yours {moved.dtype}: np.zeros and np.empty make floats"
+)
+alike = np.zeros((2, 4, 5))
+value = log_prob(alike, rows)
+assert not np.any(alike), "log_prob changes the logits that it is given: no -= on them"
 assert np.shape(value) == (2,), "one number for each sentence"
 assert np.isclose(value[0], -4 * np.log(5)), (
     "equal logits for five words, four places: -4 log 5. Did you turn logits into log p?"
@@ -124,8 +130,9 @@ logits = random.normal(0, 3, size=(6, 7, 30))
 expected = by_loop(logits, rows)
 assert np.allclose(log_prob(logits, rows), expected), "any sentences"
 assert np.allclose(log_prob(logits + 9.0, rows), expected), "logits count up to a constant"
-assert np.array_equal(handed(rows)[:, 1:], rows[:, :-1]), "token t - 1 at place t"
-assert np.all(handed(rows)[:, 0] == 0), "0 at the first place"
+moved = np.asarray(handed(rows))
+assert np.array_equal(moved[:, :-1], rows[:, 1:]), "token t + 1 at place t"
+assert np.all(moved[:, -1] == 0), "0 at the last place"
 far = log_prob(np.array([[[0.0, 2000.0]]]), np.array([[1]]))
 assert np.isclose(far[0], 0), "large logits give no infinity"
 ### END HIDDEN TESTS
@@ -162,6 +169,11 @@ expected = -0.9 * np.log(0.9) - 0.1 * np.log(0.1) + 0.1 * np.log(2)
 assert np.isclose(entropy(uneven, "S"), expected), (
     "the coin is thrown in one case of ten: its nats count with probability 0.1"
 )
+nested = {"S": [(1.0, ["A"])], "A": [(1.0, ["B"])], "B": [(1.0, ["C"])], "C": coin["S"]}
+assert np.isclose(entropy(nested, "S"), np.log(2)), (
+    f"S is A is B is C, a coin: log 2 = 0.69, yours {entropy(nested, 'S'):.2f}. "
+    "A part has parts of its own"
+)
 ### BEGIN HIDDEN TESTS
 kinds = {"S": [(1.0, [f"W{i}" for i in range(len(sentences.CHOICES))])]}
 for i, n in enumerate(sentences.CHOICES):
@@ -194,14 +206,24 @@ def fitting(log_p_start, n, generator):
 log_p = np.log([0.1, 0.3, 0.0001, 0.2])
 kept = log_p.copy()
 chosen, evidence = fitting(log_p, 4000, np.random.default_rng(1))
+chosen = np.asarray(chosen)
 assert np.array_equal(log_p, kept), "your function changes the array that it is given"
-assert np.shape(chosen) == (4000,), "n numbers, and more than k are allowed: with replacement"
+assert chosen.shape == (4000,), "n numbers, and more than k are allowed: with replacement"
+assert chosen.dtype.kind in "iu", f"numbers of codes are whole, yours are {chosen.dtype}"
 counts = np.bincount(chosen, minlength=4) / 4000
 assert not np.allclose(counts, 0.25, atol=0.05), "all codes alike: use the weights"
 assert counts[1] < 0.99, "a draw, not the best code every time"
 assert np.allclose(counts, np.exp(log_p) / np.exp(log_p).sum(), atol=0.04), (
     f"shares 0.17, 0.50, 0.00, 0.33 are due, yours {np.round(counts, 2)}"
 )
+again, other = (fitting(log_p, 4000, np.random.default_rng(seed))[0] for seed in (1, 2))
+assert np.array_equal(chosen, again), (
+    "two generators in the same state, and other codes: draw with `generator` alone"
+)
+assert not np.array_equal(chosen, other), (
+    "generators of two seeds, and the same codes: draw with the `generator` that is given"
+)
+assert np.shape(evidence) == (), "log p(start) is one number"
 assert not np.isclose(evidence, np.mean(log_p)), "the log of the mean, not the mean of the logs"
 assert np.isclose(evidence, np.log(np.mean(np.exp(log_p)))), (
     f"log p(start) = log of the mean of p(start|z) = -1.90, yours {evidence:.2f}"
@@ -211,7 +233,8 @@ with np.errstate(all="ignore"):
     chosen, evidence = fitting(np.array([-2000.0, -2001.0]), 500, np.random.default_rng(2))
 low = -2000 + np.log((1 + np.exp(-1)) / 2)
 assert np.isclose(evidence, low), "exp(-2000) is 0: stay in logs"
-assert 0.6 < np.mean(chosen == 0) < 0.86, "e to 1 for the first code"
+share = np.mean(np.asarray(chosen) == 0)
+assert 0.6 < share < 0.86, f"e to 1 for the first code: a share of 0.73, yours {share:.2f}"
 ### BEGIN HIDDEN TESTS
 log_p = random.normal(-300, 2, size=64)
 first = fitting(log_p, 20, np.random.default_rng(5))[0]
@@ -258,31 +281,43 @@ def word_dropout(tokens, rate, unknown, training, generator):
 
 # %% nbgrader={"grade_id": "dropout-check", "grade": true, "points": 3}
 kept, given = words.copy(), words.copy()
-seen = word_dropout(given, 0.4, 999, True, np.random.default_rng(1))
+seen = np.asarray(word_dropout(given, 0.4, 999, True, np.random.default_rng(1)))
 assert np.array_equal(given, words), "the tokens are also the target: work on a copy"
-assert np.shape(seen) == words.shape, "a token for each token"
+assert seen.shape == words.shape, "a token for each token"
 assert np.array_equal(word_dropout(words, 0.4, 999, False, np.random.default_rng(1)), words), (
     "in testing the reader sees everything"
 )
 assert np.all(seen[words == 0] == 0), "padding stays padding"
 assert set(np.unique(seen)) <= {*np.unique(words), 999}, "a word or `unknown`, nothing else"
 assert np.any(seen == 999), "what is hidden becomes `unknown`"
+assert seen.dtype.kind in "iu", (
+    f"tokens are whole numbers, yours {seen.dtype}: np.zeros and np.empty make floats"
+)
 by_place, by_row = (np.mean(seen[:, :9] == 999, axis=axis) for axis in (0, 1))
 assert np.ptp(by_place) < 0.35, "word by word: you hide the same places in every sentence"
 assert np.mean((by_row > 0) & (by_row < 1)) > 0.8, "word by word, not whole sentences"
 hidden = np.mean(seen[words > 0] == 999)
 assert not np.isclose(hidden, 0.6, atol=0.05), "rate is the share that is hidden, not kept"
 assert np.isclose(hidden, 0.4, atol=0.05), f"40 % of the words are due, yours {hidden:.0%}"
+rngs = [np.random.default_rng(seed) for seed in (1, 2)]
+again, other = (word_dropout(words, 0.4, 999, True, rng) for rng in rngs)
+assert np.array_equal(seen, again), (
+    "two generators in the same state, and other words are hidden: draw with `generator` alone"
+)
+assert not np.array_equal(seen, other), (
+    "generators of two seeds, and the same words are hidden: draw with the one that is given"
+)
 assert np.array_equal(word_dropout(words, 0.0, 999, True, random), words), (
     "rate 0 hides nothing"
 )
 ### BEGIN HIDDEN TESTS
-seen = word_dropout(words, 0.75, 3, True, np.random.default_rng(7))
+seen = np.asarray(word_dropout(words, 0.75, 3, True, np.random.default_rng(7)))
 again = word_dropout(words, 0.75, 3, True, np.random.default_rng(7))
 assert np.array_equal(seen, again), "by the generator that is given"
 assert np.all((seen == words) | (seen == 3)), "what is not hidden stays"
 assert np.isclose(np.mean(seen[words > 0] == 3), 0.75, atol=0.05), "any rate"
-assert np.all(word_dropout(words, 1.0, 5, True, random)[words > 0] == 5), "rate 1 hides all"
+every = np.asarray(word_dropout(words, 1.0, 5, True, random))
+assert np.all(every[words > 0] == 5), "rate 1 hides all"
 assert np.array_equal(words, kept), "the input array should not be changed in place"
 ### END HIDDEN TESTS
 

@@ -50,6 +50,8 @@ class _Counted(Likelihood):
 class Poisson(_Counted):
     """prod_i Poisson(x_i; exposure * exp(output_i)): counts whose variance is their mean.
 
+    For counts above some tens put `keras.ops.log1p` in front of the encoder, and start the decoder's last bias at the
+    logarithm of the data's rates: docs/library.md has both lines.
     exposure: which column of the condition c is the exposure (time observed, size of a library), above 0; or None.
     """
 

@@ -74,7 +74,8 @@ class DiscretizedLogistic(Likelihood):
         return self.independent(tfd.TransformedDistribution(level, _Relabel(self.levels)))
 
     def mean(self, output: tf.Tensor | np.ndarray, c: tf.Tensor | np.ndarray | None = None) -> tf.Tensor:
-        return tf.split(output, 2, axis=-1)[0]
+        """The locations, moved into [0, 1]: near the mean where the scale is small and the location is inside."""
+        return tf.clip_by_value(tf.split(output, 2, axis=-1)[0], 0.0, 1.0)
 
 
 class CategoricalPixels(Likelihood):

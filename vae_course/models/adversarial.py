@@ -94,9 +94,9 @@ class _Adversarial(CourseModel):
             loss += 0.5 * self.r1 * tf.reduce_mean(tf.reduce_sum(slope**2, axis=list(range(1, len(x.shape)))))
         return loss
 
-    def _report(self, values):
-        for tracker in self._trackers:
-            tracker.update_state(values[tracker.name])
+    def _report(self, values, x):
+        for tracker in self._trackers:  # a last batch that is smaller counts for less
+            tracker.update_state(values[tracker.name], sample_weight=tf.cast(tf.shape(x)[0], tf.float32))
         return self._to_report({tracker.name: tracker.result() for tracker in self._trackers})
 
     @property
@@ -104,16 +104,19 @@ class _Adversarial(CourseModel):
         return self._trackers
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        return self._report(self._learn(self._examples("train", data)))
+        x = self._examples("train", data)
+        return self._report(self._learn(x), x)
 
     def test_step(self, data: Any) -> dict[str, tf.Tensor]:
-        return self._report(self._both_losses(self._examples("valid", data), training=False))
+        x = self._examples("valid", data)
+        return self._report(self._both_losses(x, training=False), x)
 
     def _data(self, x, y=None, sample_weight=None, batch_size=None, name="x"):
         return self._without_weights(super()._data(x, y, sample_weight, batch_size, name))
 
     def _examples(self, part, data):
-        return pixels(self._without_weights(self._batch(part, data))[0])  # those of a tf.data set show only here
+        x = self._without_weights(self._batch(part, data))[0]  # those of a tf.data set show only here
+        return getattr(self, "prepare", pixels)(x)
 
     def _without_weights(self, data):
         if data[2] is not None:

@@ -109,7 +109,8 @@ class DenoisingAutoencoder(Autoencoder):
     """corruption(x) -> z -> x: trained to give back the clean x, with fresh noise in every step. Built in chapter 02.
 
     corruption: a Keras layer that adds noise when called with `training=True`, such as `keras.layers.GaussianNoise`.
-    fit(x) and evaluate(x) corrupt x themselves; predict, encode and reconstruct take x as it comes.
+    fit(x) and evaluate(x) corrupt x themselves; predict, encode and reconstruct take x as it comes. For more or less
+    noise set a new layer, `model.corruption = ...`: what is changed inside the old one shows only after `compile()`.
     Source: Vincent et al. (2008), "Extracting and composing robust features with denoising autoencoders".
     """
 

@@ -28,7 +28,8 @@ class CourseModel(Data, Draws, Steps, keras.Model):
     A subclass sets `example_shape`, defines `call` and `compute_loss`, and may extend `check`. It can be saved without
     a decorator; to load the file, import the module that defines it first.
     The wrapper stays float32 under mixed precision, so that densities and bounds do; its networks follow the policy.
-    An attribute that is set after a `fit` is obeyed by the next one, which compiles anew; a weight needs no compiling.
+    What is set after a `fit` is obeyed by the next one, which compiles anew: an attribute, an optimizer, a schedule, a
+    frozen layer. A weight needs no compiling.
     """
 
     own_objective = True  # what it trains for and reports is its own: compile takes no loss and no metrics
@@ -57,13 +58,22 @@ class CourseModel(Data, Draws, Steps, keras.Model):
                 f"Make a new model with the {name} that you want"
             )
         known = name.startswith("_") or hasattr(keras.Model, name) or name in KERAS_SETS
-        if not known and not isinstance(getattr(type(self), name, None), property):
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and getattr(own.fset, "__module__", "").startswith("vae_course."):
+            known = True  # it sets a weight; what a subclass's property sets, nobody knows
+        if not known:
             self.__dict__["_stale"] = set(STEPS)  # and not None: a callback may set it in the middle of a fit
         super().__setattr__(name, value)
 
     def _compile_anew(self, name, force):
         """Whether the step of this name must be made anew; asked once at the start of each fit, evaluate or predict."""
-        stale = name in self._stale
+        knows = list(self.trainable_variables)
+        for optimizer in filter(None, (self.optimizer, getattr(self, "discriminator_optimizer", None))):
+            optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+            knows += [optimizer, getattr(optimizer, "_learning_rate", None)]  # which may be a schedule
+        known = self.__dict__.setdefault("_knows", {}).get(name, knows)
+        stale = name in self._stale or list(map(id, known)) != list(map(id, knows))
+        self.__dict__["_knows"][name] = knows
         self.__dict__["_stale"] = set(self._stale) - {name}
         return force or stale
 
@@ -191,7 +201,7 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         Each call draws its own order of a shuffle, by `keras.utils.set_random_seed`: two times 2 epochs are not 4.
         """
         self._check_compiled()
-        if class_weight is not None and self.second is None:
+        if class_weight is not None and self.second not in ("condition", "labels"):
             raise ValueError(
                 f"class_weight needs labels, and {type(self).__name__} takes none: give each example its weight, "
                 f"sample_weight=. Received: class_weight={class_weight!r}"
@@ -205,6 +215,8 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         batch_size = batch_size or 32
         if validation_batch_size is not None:
             checks.whole_number(validation_batch_size, "validation_batch_size")
+        if isinstance(validation_data, list) and validation_data and not hasattr(validation_data[0], "shape"):
+            validation_data = np.asarray(validation_data)  # nested lists, as x may be
         if isinstance(validation_data, tuple | list):
             validation_data = valid = self._data(*validation_data, name="validation x")
         elif validation_data is not None and not isinstance(checks.as_array(validation_data), np.ndarray):
@@ -230,7 +242,7 @@ class CourseModel(Data, Draws, Steps, keras.Model):
         if isinstance(x, tf.data.Dataset):
             batch_size = validation_batch_size = None
             shuffle = False  # a tf.data set comes in its own order; Keras warns about anything else
-        return super().fit(
+        history = super().fit(
             x,
             y,
             batch_size,
@@ -248,6 +260,15 @@ class CourseModel(Data, Draws, Steps, keras.Model):
             validation_batch_size,
             validation_freq,
         )
+        losses = [value for name, values in history.history.items() if name.endswith("loss") for value in values[-1:]]
+        if not np.isfinite(losses).all():
+            warnings.warn(
+                f"The loss of this {type(self).__name__} is no longer a finite number. Usual causes: counts or other "
+                "large numbers that the encoder sees as they are (keras.ops.log1p in front of it), a learning rate too "
+                "high, a gradient that needs clipnorm",
+                stacklevel=2,
+            )
+        return history
 
     def evaluate(
         self,

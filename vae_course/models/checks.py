@@ -25,6 +25,11 @@ def as_array(x: Any, name: str = "x") -> Any:
                 f"{name} must be one array: fill sequences up with 0 at the end, to one length; a pair of examples and "
                 f"conditions is a tuple, (x, c). Received: a list of {len(x)} arrays of different shapes"
             ) from None
+    if isinstance(x, tf.RaggedTensor):
+        raise ValueError(
+            f"{name} must be one array: fill sequences up with 0 at the end, {name}.to_tensor(shape=(None, length)). "
+            "Received: a ragged tensor"
+        )
     if hasattr(x, "toarray") and hasattr(x, "nnz"):
         raise ValueError(f"{name} must be a dense array: x.toarray(). Received: a sparse {type(x).__name__}")
     if hasattr(x, "to_numpy"):

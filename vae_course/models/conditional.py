@@ -73,7 +73,8 @@ class ConditionalVAE(VAE):
         size = self.condition_size
         if len(c.shape) not in (1, 2) or (size is not None and c.shape[-1] != size):
             wanted = "C" if size is None else size
-            raise ValueError(f"c must have shape [{wanted}], or [n, {wanted}]. Received: {list(c.shape)}")
+            hint = ": given([60.]) for one number" if not c.shape and self.classes is None else ""
+            raise ValueError(f"c must have shape [{wanted}], or [n, {wanted}]{hint}. Received: {list(c.shape)}")
         c = tf.cast(c, tf.float32)
         if tf.executing_eagerly():
             self.likelihood_part.check_condition(c.numpy())
@@ -94,6 +95,12 @@ class ConditionalVAE(VAE):
                 )
         else:
             size = self.classes or self.condition_size
+            if y.ndim == 1 and self.classes is not None:
+                words = y.dtype.kind in "OUS"
+                hint = "np.unique(c, return_inverse=True)[1]" if words else "c.astype(int)"
+                raise ValueError(
+                    f"c must be classes 0 to {self.classes - 1} as whole numbers: {hint}. Received: dtype {y.dtype}"
+                )
             if y.ndim == 1:
                 raise ValueError(
                     "c must be a table of numbers [n, C]: for one number each c[:, None]; for classes give the model "
@@ -199,13 +206,19 @@ class Given(Joint):
     def _draw_codes(self, n, seed):
         if len(self.c.shape) == 1:
             return super()._draw_codes(n, seed)
-        checks.same_length(np.empty(n), self.c.numpy(), "c, of which there is a row for each example,")
+        if n != len(self.c):
+            raise ValueError(
+                f"With a row of c for each example there are as many draws as rows: sample({len(self.c)}). "
+                f"Received: {n}"
+            )
         prior = self.prior()
         return prior.sample(seed=seed) if len(prior.batch_shape) else prior.sample(n, seed=seed)
 
     def _draw_examples(self, z, seed):
         return (
-            super()._draw_examples(z, seed) if len(self.c.shape) == 1 else self.likelihood(z).sample(seed=seed).numpy()
+            super()._draw_examples(z, seed)
+            if len(self.c.shape) == 1
+            else self.likelihood(z).sample(seed=seed + [0, 1]).numpy()  # the codes had the seed itself
         )
 
     def _with_rows(self, function, x):

@@ -121,8 +121,12 @@ class HierarchicalVAE(FreeBits, Joint, LatentModel):
         x = self.prepare(x)
         path = list(self._descend(tf.shape(x)[0], self.encoder_output(x), seed=self._seed()))
         kls = [bounds.kl(q, p) for _, p, q, _ in path]
-        output = tf.cast(self._network(self.decoder, path[-1][-1]), tf.float32)
-        reconstruction = self.likelihood_part.distribution(output).log_prob(x)
+        if self._own_likelihood():
+            likelihood = self.likelihood(tf.concat([z_l for z_l, *_ in path], axis=-1))
+        else:  # from the state that is there already
+            output = tf.cast(self._network(self.decoder, path[-1][-1]), tf.float32)
+            likelihood = self.likelihood_part.distribution(output)
+        reconstruction = likelihood.log_prob(x)
         kl = tf.add_n(kls)
         paid = [bounds.free_bits(part, self._free_bits) for part in kls]
         terms = {"elbo": reconstruction - kl, "reconstruction": reconstruction, "kl": kl, "paid_kl": tf.add_n(paid)}

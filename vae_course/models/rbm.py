@@ -33,7 +33,8 @@ class RBM(ObjectiveModel):
     `contrast`      F(data) - F(chains), whose gradient training follows; near 0 when the chains look like data to F
     For log p(x) = -free_energy(x) - log Z see `evaluation.log_partition` (exact) and `evaluation.annealed`.
     compile(optimizer): SGD(0.05) unless said otherwise. The first fit starts the visible biases and the offsets at the
-    data's base rates (Hinton 2012), unless `set_weights_and_biases` was called before.
+    data's base rates (Hinton 2012; those of the first batch of a tf.data set), unless `set_weights_and_biases` was
+    called before.
     Source: Hinton (2002), "Training products of experts by minimizing contrastive divergence"; persistent chains:
     Tieleman (2008); centering: Melchior, Fischer & Wiskott (2016), "How to center deep Boltzmann machines".
     """
@@ -151,7 +152,8 @@ class RBM(ObjectiveModel):
             self._chain.assign(chains)
         energy = free_energy(x, w, b, c)
         pseudo = self._estimate(x, *map(tf.stop_gradient, (w, b, c)))
-        contrast = energy - tf.reduce_mean(free_energy(chains, w, b, c))
+        negative = free_energy(chains, w, b, c)
+        contrast = energy - (tf.reduce_mean(negative) if self.persistent else negative)  # CD: a chain for each example
         return {"pseudo_log_likelihood": pseudo, "free_energy": energy, "contrast": contrast}
 
     def objective(self, terms: dict[str, tf.Tensor]) -> tf.Tensor:
