@@ -1,5 +1,6 @@
 """The slides: every chapter is walked through in a real browser, key by key; and what the rules and marks do."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -141,6 +142,16 @@ def test_a_sound_slide_has_no_problems(decks, browser):
 def test_a_long_answer_is_made_to_fit_before_its_key_is_pressed(decks, browser):
     answer = MARKDOWN(f"It {'rises ' * 20}.\n\n<!-- answer -->\n\nIt {'falls ' * 54}.")
     assert walk(browser, a_deck(decks, MARKDOWN("**Predict.** Does it rise?"), drawing(), answer)) == []
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda chapter: chapter.stem)
+def test_the_words_of_a_figure_tell_what_is_drawn(chapter):
+    """And do not answer what was to be predicted: that sentence says nothing to somebody who cannot see the figure."""
+    cells = slides.described(nbformat.read(chapter, as_version=4).cells)
+    images = [cell.metadata.get("mystnb", {}).get("image") for cell in cells]
+    words = [image["alt"] for image in images if image]
+    answers = r"(No|Yes|Not|Nothing|None|Hardly|Only|Both|Most|It|They|Less|More)\b(?! of the )"
+    assert words and [alt for alt in words if re.match(answers, alt)] == []
 
 
 def test_a_deck_is_printed_one_slide_a_page(decks, browser):
