@@ -423,6 +423,7 @@ def moved(model, x):
 def test_an_optimizer_a_schedule_and_a_frozen_layer_are_obeyed():
     x = rows()
     model = VAE(dense(3, 4), dense(2, 3))
+    assert model.predict(x, verbose=0)["elbo"].shape == (64,), "before there is an optimizer at all"
     model.compile(keras.optimizers.SGD(0.1))
     assert max(moved(model, x)) > 0
     model.optimizer = keras.optimizers.SGD(0.0)

@@ -68,7 +68,8 @@ class CourseModel(Data, Draws, Steps, keras.Model):
     def _compile_anew(self, name, force):
         """Whether the step of this name must be made anew; asked once at the start of each fit, evaluate or predict."""
         knows = list(self.trainable_variables)
-        for optimizer in filter(None, (self.optimizer, getattr(self, "discriminator_optimizer", None))):
+        roles = "optimizer", "discriminator_optimizer"  # neither is there before `compile`
+        for optimizer in filter(None, (getattr(self, role, None) for role in roles)):
             optimizer = getattr(optimizer, "inner_optimizer", optimizer)
             knows += [optimizer, getattr(optimizer, "_learning_rate", None)]  # which may be a schedule
         known = self.__dict__.setdefault("_knows", {}).get(name, knows)
