@@ -369,6 +369,9 @@ def test_a_hierarchy_trains_for_the_likelihood_that_it_was_given():
     x = (5 * np.random.default_rng(0).normal(size=(64, 3))).astype("float32")
     elbo = np.mean([model(x)["elbo"].numpy().mean() for _ in range(20)])
     assert elbo < evaluation.log_likelihood(model, x, k=100).mean, "a bound lies below"
+    model.decoder.set_weights([0 * weight for weight in model.decoder.get_weights()])
+    expected = tfd.Normal(0.0, 1.0).log_prob(x).numpy().sum(axis=1)
+    np.testing.assert_allclose(model(x)["reconstruction"], expected, rtol=1e-5)
 
 
 def test_counts_stay_counts_in_a_vaegan():

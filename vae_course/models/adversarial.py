@@ -116,7 +116,7 @@ class _Adversarial(CourseModel):
 
     def _examples(self, part, data):
         x = self._without_weights(self._batch(part, data))[0]  # those of a tf.data set show only here
-        return getattr(self, "prepare", pixels)(x)
+        return self.prepare(x)
 
     def _without_weights(self, data):
         if data[2] is not None:
@@ -184,7 +184,11 @@ class GAN(_Adversarial):
 
     def call(self, x: tf.Tensor | np.ndarray, training: bool | None = None) -> tf.Tensor:
         """The discriminator's logit for each example: [batch]."""
-        return self._logits(pixels(x), training)
+        return self._logits(self.prepare(x), training)
+
+    def prepare(self, x: tf.Tensor | npt.ArrayLike) -> tf.Tensor:
+        """x as the discriminator sees it: bytes as floats in [0, 1]."""
+        return pixels(x)
 
     def _fakes(self, n, training):
         z = tf.random.stateless_normal([n, self.latent_size], self._seed(), alg="philox")

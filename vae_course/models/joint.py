@@ -66,14 +66,13 @@ class Joint:
     def sample(self, n: int, seed: int | None = None, noise: bool = False) -> np.ndarray:
         """n new examples: codes from the prior, then the means of p(x|z); with `noise` draws from it: [n, *shape]."""
         checks.whole_number(n, "n")
-        codes = noises = None if seed is None else tf.constant([checks.random_seed(seed), 0])
-        if seed is None:  # the model's stream counts up, and so do the pieces below: one of them must leave it
-            codes = self._seed()
-            noises = tf.random.experimental.stateless_fold_in(codes, 1)
-        z = self._draw_codes(n, codes).numpy()
+        own = seed is None
+        seed = self._seed() if own else tf.constant([checks.random_seed(seed), 0])
+        z = self._draw_codes(n, seed).numpy()
         if not noise:
             return self.decode(z)
-        return self._draw_examples(z, noises)
+        # The model's stream counts up, and so do the pieces: one of them must leave it.
+        return self._draw_examples(z, tf.random.experimental.stateless_fold_in(seed, 1) if own else seed)
 
     def _draw_examples(self, z, seed):
         pieces = [self.likelihood(z[i : i + 100]).sample(seed=seed + [0, i + 1]).numpy() for i in range(0, len(z), 100)]
