@@ -432,15 +432,15 @@ plots.image_rows({name: images[:10] for name, images in rows.items()})
 plt.show()
 
 # %% [markdown]
-# After 20 epochs the mean has about two thirds of it, after 100 more than nine tenths; the draw has more than all of it
-# both times. What the mean misses and what it has add up to about one, as under equation 4.5. The loss is not spread
-# evenly: outlines are sharp from the start, while mouths and brows are soft in the second row, and many smiles and
-# frowns have become the same straight mouth. In the third row they are back. The draw has detail of the wrong kind as
-# well: its grain lies everywhere, on the even background too.
+# In this run the mean has about two thirds of it after 20 epochs, and more than nine tenths after 100; the draw has
+# more than all of it both times. What the mean misses and what it has add up to about one, as under equation 4.5. The
+# loss is not spread evenly: outlines are sharp from the start, while mouths and brows are soft in the second row, and
+# many smiles and frowns have become the same straight mouth. In the third row they are back. The draw has detail of the
+# wrong kind as well: its grain lies everywhere, on the even background too.
 #
 # Which of the two causes was at work in the second row? Not a shared code: for a draw from the posterior of one face,
-# hardly any other training face is a candidate (the count printed is about 1, which is the face itself). It was the
-# decoder: a smooth function of ten latents, which had not been trained to the end.
+# hardly any other training face is a candidate (the count printed, for the model after 100 epochs, is about 1, which is
+# the face itself). It was the decoder: a smooth function of ten latents, which had not been trained to the end.
 #
 # So blur has two sources, and the KL formula is neither: a likelihood with independent pixels must average over
 # whatever $z$ leaves open, and a smooth decoder averages over neighboring codes, the more so the less it has been
